@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// The admission contract: plugins see every write after authorization and decoding. Mutating ones may change `object`;
+// validating ones run when the object is complete. Order is in chain.ts and nowhere else.
+import type { DeepReadonly, Resource } from '#machinery';
+import type { UserInfo } from '../auth/user.ts';
+import type { MutableObject, ObjectReader } from '../registry/strategy.ts';
+
+export type AdmissionOperation = 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT';
+
+export interface AdmissionRequest {
+  readonly operation: AdmissionOperation;
+  readonly resource: Resource;
+  /** '' for the resource itself. */
+  readonly subresource: string;
+  readonly namespace: string;
+  /** '' on a create with generateName. */
+  readonly name: string;
+  /** Absent on DELETE; on CONNECT the options object. */
+  readonly object: MutableObject | undefined;
+  /** Present on UPDATE and DELETE. */
+  readonly oldObject: DeepReadonly<MutableObject> | undefined;
+  readonly dryRun: boolean;
+  readonly user: UserInfo;
+  warn(text: string): void;
+}
+
+export interface AdmissionDeps {
+  readonly reader: ObjectReader;
+  /** Writes that admission itself must make (quota status), as the API server. */
+  readonly update: (resource: Resource, object: MutableObject, subresource: string) => Promise<void>;
+  readonly now: () => number;
+  readonly authorize: (user: UserInfo, attributes: AuthorizationCheck) => Promise<boolean>;
+  /** Names in `--enable-admission-plugins` and `--disable-admission-plugins`. */
+  readonly enabled: readonly string[];
+  readonly disabled: readonly string[];
+}
+
+export interface AuthorizationCheck {
+  readonly verb: string;
+  readonly group: string;
+  readonly version: string;
+  readonly resource: string;
+  readonly subresource: string;
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** Refusal is a throw of `ApiError`; upstream's texts. */
+export interface AdmissionPlugin {
+  readonly name: string;
+  handles(request: AdmissionRequest): boolean;
+  admit?(request: AdmissionRequest, deps: AdmissionDeps): void | Promise<void>;
+  validate?(request: AdmissionRequest, deps: AdmissionDeps): void | Promise<void>;
+}

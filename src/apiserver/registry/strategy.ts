@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// What makes one resource different from another under the generic store: a `Strategy`, upstream's rest.RESTCreateStrategy and
+// friends in one place. The generic store (generic/) owns names, uids, revisions, finalizers, managedFields and transactions;
+// a strategy only fills, checks and describes. Objects are the caller's own copies and may be changed where a method says so.
+import type { ApiError, DeepReadonly, FieldCause, KubeObject, ObjectRef, Resource, StructSchema } from '#machinery';
+import type { UserInfo } from '../auth/user.ts';
+
+/** An object under work: typed by the resource's own file, which casts once. */
+export type MutableObject = KubeObject & Record<string, unknown>;
+
+/** Reads other objects as of now, from the cache; for allocation, admission and authorization. */
+export interface ObjectReader {
+  find<T extends KubeObject>(resource: Resource<T>, ref: ObjectRef): DeepReadonly<T> | undefined;
+  list<T extends KubeObject>(resource: Resource<T>, namespace?: string): readonly DeepReadonly<T>[];
+}
+
+export interface RequestScope {
+  readonly user: UserInfo;
+  readonly namespace: string;
+  readonly dryRun: boolean;
+  readonly now: number;
+  readonly reader: ObjectReader;
+  /** Adds a `Warning` header. */
+  warn(text: string): void;
+}
+
+/** How PUT and PATCH of one endpoint (the resource itself, or a subresource such as status) behave. */
+export interface UpdateRules {
+  /** Puts back what this endpoint may not change and fills what follows from the change (`metadata.generation`). Changes `next`. */
+  prepareForUpdate(next: MutableObject, previous: DeepReadonly<MutableObject>, scope: RequestScope): void;
+  /** After admission. @returns Every violation, in upstream's order. */
+  validateUpdate(next: DeepReadonly<MutableObject>, previous: DeepReadonly<MutableObject>, scope: RequestScope): readonly FieldCause[];
+  /**
+   * Top-level fields (`spec`, `status`) that this endpoint cannot change; they leave no trace in managedFields.
+   * Paths deeper than one level are dotted: `spec.nodeName`.
+   */
+  readonly resetFields: readonly string[];
+}
+
+/** A subresource that takes and returns the object itself: status, finalize, approval, ephemeralcontainers, resize. */
+export type SubresourceRules = UpdateRules;
+
+/** Undone if the write fails, kept if it succeeds (dry-run: always undone). */
+export interface Allocation {
+  commit(): void;
+  revert(): void;
+}
+
+export interface GracefulDeletion {
+  /** False: delete at once. */
+  readonly graceful: boolean;
+  readonly gracePeriodSeconds: number;
+}
+
+export interface Strategy extends UpdateRules {
+  readonly resource: Resource;
+  readonly schema: StructSchema;
+  /** PUT of an object that is not there creates it. */
+  readonly allowCreateOnUpdate: boolean;
+  /** PUT without a resourceVersion overwrites. */
+  readonly allowUnconditionalUpdate: boolean;
+  /** Fills the version's defaults, as upstream's SetDefaults functions. Called on decode, for every write and after a read of an older form. */
+  applyDefaults(object: MutableObject): void;
+  /** Drops what a creator may not set (status), fills what follows. Changes `object`; before admission. */
+  prepareForCreate(object: MutableObject, scope: RequestScope): void;
+  /** After admission. */
+  validate(object: DeepReadonly<MutableObject>, scope: RequestScope): readonly FieldCause[];
+  /** The rule for `metadata.name`; undefined if fine. `prefix` when it is a generateName. */
+  validateName(name: string, prefix: boolean): readonly string[];
+  /** Texts for `Warning` headers. */
+  warnings?(object: DeepReadonly<MutableObject>, previous: DeepReadonly<MutableObject> | undefined): readonly string[];
+  /** Takes what must be unique in the cluster (addresses, ports), after validation. Changes `object`. @throws {ApiError} If there is none. */
+  allocate?(
+    object: MutableObject,
+    previous: DeepReadonly<MutableObject> | undefined,
+    scope: RequestScope,
+  ): Allocation | Promise<Allocation>;
+  /** Gives it back, after the object is gone. */
+  release?(object: DeepReadonly<MutableObject>): void;
+  /** Absent: never graceful. `asked` is the request's gracePeriodSeconds. */
+  gracefulDeletion?(object: DeepReadonly<MutableObject>, asked: number | undefined): GracefulDeletion;
+  /** What a delete still has to refuse, or undefined. */
+  refuseDelete?(object: DeepReadonly<MutableObject>): ApiError | undefined;
+  /** The value of a selectable field beyond `metadata.name` and `metadata.namespace`; undefined if it cannot be selected by. */
+  fieldValue?(object: DeepReadonly<MutableObject>, field: string): string | undefined;
+  /** Those fields' names. */
+  readonly selectableFields: readonly string[];
+  /** By name of the subresource. */
+  readonly subresources: Readonly<Record<string, SubresourceRules>>;
+  readonly table: TableColumns;
+}
+
+export interface TableColumn {
+  readonly name: string;
+  readonly type: string;
+  readonly format: string;
+  readonly description: string;
+  /** 0 is shown always, 1 with `-o wide`. */
+  readonly priority: number;
+}
+
+export interface TableColumns {
+  readonly columns: readonly TableColumn[];
+  /** The cells of one object, as many as columns. `now` in milliseconds, for ages. */
+  cells(object: DeepReadonly<MutableObject>, now: number): readonly unknown[];
+  /** `conditions` of the row: Pods that completed have one. */
+  conditions?(
+    object: DeepReadonly<MutableObject>,
+  ): readonly { type: string; status: string; reason: string; message: string }[] | undefined;
+}

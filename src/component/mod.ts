@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+// component: what every long-running part needs and none owns: clock, logs, metrics, flags, background tasks.
+// Certificates are in `#component/pki`, apart, because their library is heavy and few need it.
+export * from './clock.ts';
+export * from './fake-clock.ts';
+export * from './logging.ts';
+export * from './metrics.ts';
