@@ -18,8 +18,8 @@ export interface StoreEvent {
   readonly revision: Revision;
   /** The value written; for a delete, empty. */
   readonly value: Uint8Array;
-  /** What was there before; undefined on a create. */
-  readonly previous: Versioned | undefined;
+  /** The revision of the key's creation: equal to `revision` on a create. */
+  readonly createRevision: Revision;
 }
 
 export interface RangeOptions {
@@ -43,7 +43,7 @@ export interface RangeResult {
 
 /** A conflict returns what is there now: no second read. */
 export type WriteResult =
-  | { readonly ok: true; readonly revision: Revision; readonly previous: Versioned | undefined }
+  | { readonly ok: true; readonly revision: Revision }
   | { readonly ok: false; readonly current: Versioned | undefined };
 
 export interface PutOptions {
