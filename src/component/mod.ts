@@ -3,5 +3,6 @@
 // Certificates are in `#component/pki`, apart, because their library is heavy and few need it.
 export * from './clock.ts';
 export * from './fake-clock.ts';
+export * from './flags.ts';
 export * from './logging.ts';
 export * from './metrics.ts';

@@ -33,7 +33,7 @@ export class Selector {
   /** As it is written in a query, keys in order. */
   toString(): string {
     return [...this.requirements]
-      .sort((a, b) => (a.key < b.key ? -1 : 1))
+      .sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0))
       .map(format)
       .join(',');
   }

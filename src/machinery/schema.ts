@@ -34,12 +34,18 @@ export interface ListSchema {
   readonly listType: 'atomic' | 'set' | 'map';
   /** The keys of a `map` list. */
   readonly keys: readonly string[];
+  /** The Go name, where the type has one of its own. */
+  readonly name?: string;
 }
 
 export interface MapSchema {
   readonly kind: 'map';
   readonly value: Schema;
   readonly mapType: 'granular' | 'atomic';
+  /** The Go name, where the type has one of its own: `v1.ResourceList`. */
+  readonly name?: string;
+  /** The Go name of the key type. @default string */
+  readonly keyName?: string;
 }
 
 export interface StructSchema {
@@ -169,7 +175,8 @@ export class SchemaRegistry {
 
   #alias(name: string, facts: TypeFacts): Schema {
     const target = this.#ofType(facts.alias ?? 'any', {});
-    if (target.kind === 'list' || target.kind === 'map' || target.kind === 'struct') return target;
+    if (target.kind === 'list' || target.kind === 'map') return { ...target, name: shortTypeName(name) };
+    if (target.kind === 'struct') return target;
     return { kind: target.kind, name: shortTypeName(name), ...(facts.enum === undefined ? {} : { enum: facts.enum }) };
   }
 
@@ -220,8 +227,10 @@ export class SchemaRegistry {
       return { kind: 'list', element: this.#ofType(type.slice(2), {}), listType, keys: facts.listMapKeys ?? [] };
     }
     if (type.startsWith('map[')) {
-      const value = this.#ofType(type.slice(type.indexOf(']') + 1), {});
-      return { kind: 'map', value, mapType: facts.mapType === 'atomic' ? 'atomic' : 'granular' };
+      const end = type.indexOf(']');
+      const value = this.#ofType(type.slice(end + 1), {});
+      const keyName = shortTypeName(type.slice(4, end));
+      return { kind: 'map', value, keyName, mapType: facts.mapType === 'atomic' ? 'atomic' : 'granular' };
     }
     const schema = this.get(type);
     if (schema.kind === 'struct' && facts.mapType === 'atomic') return { ...schema, mapType: 'atomic' };

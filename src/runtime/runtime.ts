@@ -108,6 +108,8 @@ export interface ContainerConfig {
   readonly stdin: boolean;
   readonly stdinOnce: boolean;
   readonly tty: boolean;
+  /** Joins the PID namespace of this running container (ephemeral containers with `targetContainerName`). */
+  readonly pidTarget?: string | undefined;
   readonly resources: ContainerResources;
   readonly security: ContainerSecurity;
 }

@@ -42,8 +42,8 @@ export type SubresourceRules = UpdateRules;
 
 /** Undone if the write fails, kept if it succeeds (dry-run: always undone). */
 export interface Allocation {
-  commit(): void;
-  revert(): void;
+  commit(): void | Promise<void>;
+  revert(): void | Promise<void>;
 }
 
 export interface GracefulDeletion {
@@ -76,7 +76,7 @@ export interface Strategy extends UpdateRules {
     scope: RequestScope,
   ): Allocation | Promise<Allocation>;
   /** Gives it back, after the object is gone. */
-  release?(object: DeepReadonly<MutableObject>): void;
+  release?(object: DeepReadonly<MutableObject>): void | Promise<void>;
   /** Absent: never graceful. `asked` is the request's gracePeriodSeconds. */
   gracefulDeletion?(object: DeepReadonly<MutableObject>, asked: number | undefined): GracefulDeletion;
   /** What a delete still has to refuse, or undefined. */

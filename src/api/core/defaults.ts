@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// SetDefaults of the core group except Pods (pod-defaults.ts): services, claims, volumes, nodes, secrets, namespaces, limits.
+import { setDefault, setPointer, structAt } from '../defaulting.ts';
+import type {
+  Endpoints,
+  LimitRange,
+  Namespace,
+  Node,
+  PersistentVolume,
+  PersistentVolumeClaim,
+  PersistentVolumeClaimSpec,
+  PodTemplate,
+  ReplicationController,
+  Secret,
+  Service,
+} from '../generated/core/v1.ts';
+import { defaultAzureDisk, defaultPodTemplate, defaultRbd, defaultScaleIo } from './pod-defaults.ts';
+
+export function defaultService(service: Service): void {
+  const spec = structAt(service, 'spec');
+  setDefault(spec, 'sessionAffinity', 'None');
+  if (spec.sessionAffinity === 'None') delete spec.sessionAffinityConfig;
+  if (spec.sessionAffinity === 'ClientIP') {
+    setPointer(structAt(structAt(spec, 'sessionAffinityConfig'), 'clientIP'), 'timeoutSeconds', 10_800);
+  }
+  setDefault(spec, 'type', 'ClusterIP');
+  for (const port of spec.ports ?? []) {
+    setDefault(port, 'protocol', 'TCP');
+    if (port.targetPort === undefined || port.targetPort === null || port.targetPort === 0 || port.targetPort === '') port.targetPort = port.port;
+  }
+  if (isExternallyReachable(service)) setDefault(spec, 'externalTrafficPolicy', 'Cluster');
+  if (spec.type !== 'ExternalName') setPointer(spec, 'internalTrafficPolicy', 'Cluster');
+  if (spec.type === 'LoadBalancer') setPointer(spec, 'allocateLoadBalancerNodePorts', true);
+  for (const ingress of service.status?.loadBalancer?.ingress ?? []) {
+    if (ingress.ip && spec.type === 'LoadBalancer') setPointer(ingress, 'ipMode', 'VIP');
+  }
+}
+
+function isExternallyReachable({ spec }: Service): boolean {
+  return spec.type === 'NodePort' || spec.type === 'LoadBalancer' || (spec.type === 'ClusterIP' && (spec.externalIPs ?? []).length > 0);
+}
+
+export function defaultClaimSpec(spec: PersistentVolumeClaimSpec): void {
+  setPointer(spec, 'volumeMode', 'Filesystem');
+}
+
+export function defaultPersistentVolumeClaim(claim: PersistentVolumeClaim): void {
+  setDefault(structAt(claim, 'status'), 'phase', 'Pending');
+  defaultClaimSpec(structAt(claim, 'spec'));
+}
+
+export function defaultPersistentVolume(volume: PersistentVolume): void {
+  setDefault(structAt(volume, 'status'), 'phase', 'Pending');
+  const spec = structAt(volume, 'spec');
+  setDefault(spec, 'persistentVolumeReclaimPolicy', 'Retain');
+  setPointer(spec, 'volumeMode', 'Filesystem');
+  if (spec.hostPath) setPointer(spec.hostPath, 'type', '');
+  if (spec.rbd) defaultRbd(spec.rbd);
+  if (spec.iscsi) setDefault(spec.iscsi, 'iscsiInterface', 'default');
+  if (spec.azureDisk) defaultAzureDisk(spec.azureDisk);
+  if (spec.scaleIO) defaultScaleIo(spec.scaleIO);
+}
+
+export function defaultNamespace(namespace: Namespace): void {
+  setDefault(structAt(namespace, 'status'), 'phase', 'Active');
+  // 1.21+: the name is a label too, unless the name is still to be generated.
+  if (namespace.metadata.name) {
+    const labels = (namespace.metadata.labels ??= {});
+    labels['kubernetes.io/metadata.name'] ??= namespace.metadata.name;
+  }
+}
+
+export function defaultNode(node: Node): void {
+  const status = structAt(node, 'status');
+  if (status.capacity && !status.allocatable) status.allocatable = { ...status.capacity };
+}
+
+export function defaultSecret(secret: Secret): void {
+  setDefault(secret, 'type', 'Opaque');
+}
+
+
+export function defaultEndpoints(endpoints: Endpoints): void {
+  for (const subset of endpoints.subsets ?? []) for (const port of subset.ports ?? []) setDefault(port, 'protocol', 'TCP');
+}
+
+export function defaultLimitRange(range: LimitRange): void {
+  for (const item of structAt(range, 'spec').limits ?? []) {
+    if (item.type !== 'Container') continue;
+    const limits = { ...item.default };
+    const requests = { ...item.defaultRequest };
+    for (const [name, max] of Object.entries(item.max ?? {})) limits[name] ??= max;
+    for (const [name, limit] of Object.entries(limits)) requests[name] ??= limit;
+    for (const [name, min] of Object.entries(item.min ?? {})) requests[name] ??= min;
+    if (Object.keys(limits).length > 0) item.default = limits;
+    if (Object.keys(requests).length > 0) item.defaultRequest = requests;
+  }
+}
+
+export function defaultReplicationController(rc: ReplicationController): void {
+  const spec = structAt(rc, 'spec');
+  const labels = spec.template?.metadata?.labels;
+  if (labels) {
+    if (!spec.selector || Object.keys(spec.selector).length === 0) spec.selector = { ...labels };
+    const metadata = structAt(rc, 'metadata');
+    if (!metadata.labels || Object.keys(metadata.labels).length === 0) metadata.labels = { ...labels };
+  }
+  setPointer(spec, 'replicas', 1);
+  if (spec.template) defaultPodTemplate(spec.template);
+}
+
+export function defaultPodTemplateObject(object: PodTemplate): void {
+  defaultPodTemplate(structAt(object, 'template'));
+}
+

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+// SetDefaults of Pods and pod templates: containers, probes, volumes, requests from limits, host ports (upstream
+// pkg/apis/core/v1/defaults.go). What admission fills (service account, tolerations, priority) is not here.
+import { addQuantity, compareQuantity, findQuantity, formatQuantity, parseQuantity } from '../../machinery/mod.ts';
+import { setDefault, setNonZero, setPointer, structAt } from '../defaulting.ts';
+import type {
+  Container,
+  DownwardAPIVolumeFile,
+  EphemeralContainer,
+  HTTPGetAction,
+  LifecycleHandler,
+  Pod,
+  PodSpec,
+  PodTemplateSpec,
+  Probe,
+  ResourceList,
+  ResourceRequirements,
+  Volume,
+} from '../generated/core/v1.ts';
+
+const MODE_0644 = 0o644;
+
+/** `Always` for `latest` or no tag, else `IfNotPresent`; a digest counts as a tag. */
+function pullPolicyOf(image: string): 'Always' | 'IfNotPresent' {
+  if (image.includes('@')) return 'IfNotPresent';
+  const last = image.slice(image.lastIndexOf('/') + 1);
+  const tag = last.includes(':') ? last.slice(last.indexOf(':') + 1) : 'latest';
+  return tag === 'latest' ? 'Always' : 'IfNotPresent';
+}
+
+function defaultHttpGet(action: HTTPGetAction): void {
+  setDefault(action, 'path', '/');
+  setDefault(action, 'scheme', 'HTTP');
+}
+
+function defaultProbe(probe: Probe): void {
+  setNonZero(probe, 'timeoutSeconds', 1);
+  setNonZero(probe, 'periodSeconds', 10);
+  setNonZero(probe, 'successThreshold', 1);
+  setNonZero(probe, 'failureThreshold', 3);
+  if (probe.httpGet) defaultHttpGet(probe.httpGet);
+  if (probe.grpc) setPointer(probe.grpc, 'service', '');
+}
+
+function defaultHandler(handler: LifecycleHandler | undefined): void {
+  if (handler?.httpGet) defaultHttpGet(handler.httpGet);
+}
+
+function defaultContainer(container: Container | EphemeralContainer): void {
+  roundToMilli(container.resources?.limits);
+  roundToMilli(container.resources?.requests);
+  setDefault(container, 'imagePullPolicy', pullPolicyOf(container.image ?? ''));
+  setDefault(container, 'terminationMessagePath', '/dev/termination-log');
+  setDefault(container, 'terminationMessagePolicy', 'File');
+  for (const port of container.ports ?? []) setDefault(port, 'protocol', 'TCP');
+  for (const { valueFrom } of container.env ?? []) {
+    if (valueFrom?.fieldRef) setDefault(valueFrom.fieldRef, 'apiVersion', 'v1');
+    if (valueFrom?.resourceFieldRef) setDefault(valueFrom.resourceFieldRef, 'divisor', '0');
+    if (valueFrom?.fileKeyRef) setPointer(valueFrom.fileKeyRef, 'optional', false);
+  }
+  for (const probe of [container.livenessProbe, container.readinessProbe, container.startupProbe]) if (probe) defaultProbe(probe);
+  defaultHandler(container.lifecycle?.postStart);
+  defaultHandler(container.lifecycle?.preStop);
+}
+
+function defaultDownwardItems(items: readonly DownwardAPIVolumeFile[] | undefined): void {
+  for (const item of items ?? []) {
+    if (item.fieldRef) setDefault(item.fieldRef, 'apiVersion', 'v1');
+    if (item.resourceFieldRef) setDefault(item.resourceFieldRef, 'divisor', '0');
+  }
+}
+
+function defaultVolume(volume: Volume): void {
+  if (Object.entries(volume).every(([key, source]) => key === 'name' || source === undefined || source === null)) volume.emptyDir = {};
+  for (const source of [volume.secret, volume.configMap, volume.downwardAPI, volume.projected]) {
+    if (source) setPointer(source, 'defaultMode', MODE_0644);
+  }
+  defaultDownwardItems(volume.downwardAPI?.items);
+  for (const source of volume.projected?.sources ?? []) {
+    if (source.serviceAccountToken) setPointer(source.serviceAccountToken, 'expirationSeconds', 3600);
+    defaultDownwardItems(source.downwardAPI?.items);
+  }
+  if (volume.hostPath) setPointer(volume.hostPath, 'type', '');
+  if (volume.iscsi) setDefault(volume.iscsi, 'iscsiInterface', 'default');
+  if (volume.rbd) defaultRbd(volume.rbd);
+  if (volume.azureDisk) defaultAzureDisk(volume.azureDisk);
+  if (volume.scaleIO) defaultScaleIo(volume.scaleIO);
+  if (volume.ephemeral?.volumeClaimTemplate) {
+    setPointer(structAt(volume.ephemeral.volumeClaimTemplate, 'spec'), 'volumeMode', 'Filesystem');
+  }
+  if (volume.image) setDefault(volume.image, 'pullPolicy', pullPolicyOf(volume.image.reference ?? ''));
+}
+
+export function defaultRbd(source: { pool?: string; user?: string; keyring?: string }): void {
+  setDefault(source, 'pool', 'rbd');
+  setDefault(source, 'user', 'admin');
+  setDefault(source, 'keyring', '/etc/ceph/keyring');
+}
+
+export function defaultAzureDisk(source: { cachingMode?: string; kind?: string; fsType?: string; readOnly?: boolean }): void {
+  setPointer(source, 'cachingMode', 'ReadWrite');
+  setPointer(source, 'kind', 'Shared');
+  setPointer(source, 'fsType', 'ext4');
+  setPointer(source, 'readOnly', false);
+}
+
+export function defaultScaleIo(source: { storageMode?: string; fsType?: string }): void {
+  setDefault(source, 'storageMode', 'ThinProvisioned');
+  setDefault(source, 'fsType', 'xfs');
+}
+
+export function defaultPodSpec(spec: PodSpec): void {
+  setDefault(spec, 'dnsPolicy', 'ClusterFirst');
+  setDefault(spec, 'restartPolicy', 'Always');
+  structAt(spec, 'securityContext');
+  setPointer(spec, 'terminationGracePeriodSeconds', 30);
+  setDefault(spec, 'schedulerName', 'default-scheduler');
+  roundToMilli(spec.overhead);
+  for (const container of everyContainer(spec)) defaultContainer(container);
+  for (const volume of spec.volumes ?? []) defaultVolume(volume);
+  // Both names of the service account are one value.
+  if (spec.serviceAccountName) spec.serviceAccount = spec.serviceAccountName;
+  else if (spec.serviceAccount) spec.serviceAccountName = spec.serviceAccount;
+}
+
+function everyContainer(spec: PodSpec): (Container | EphemeralContainer)[] {
+  return [...(spec.initContainers ?? []), ...(spec.containers ?? []), ...(spec.ephemeralContainers ?? [])];
+}
+
+export function defaultPodTemplate(template: PodTemplateSpec): void {
+  defaultPodSpec(structAt(template, 'spec'));
+}
+
+function requestsFromLimits(resources: ResourceRequirements | undefined): void {
+  if (!resources?.limits) return;
+  const requests = (resources.requests ??= {});
+  for (const [name, limit] of Object.entries(resources.limits)) requests[name] ??= limit;
+}
+
+const isPodLevel = (name: string) => name === 'cpu' || name === 'memory' || name.startsWith('hugepages-');
+
+/** The sum of containers and sidecars, or the largest init container where that is more. */
+function aggregateRequests(spec: PodSpec): ResourceList {
+  const total: ResourceList = {};
+  const add = (into: ResourceList, list: ResourceList | undefined) => {
+    for (const [name, value] of Object.entries(list ?? {})) {
+      into[name] = formatQuantity(addQuantity(parseQuantity(into[name] ?? '0'), parseQuantity(value)));
+    }
+  };
+  for (const container of spec.containers ?? []) add(total, container.resources?.requests);
+  const sidecars: ResourceList = {};
+  const peak: ResourceList = {};
+  for (const container of spec.initContainers ?? []) {
+    if (container.restartPolicy === 'Always') {
+      add(total, container.resources?.requests);
+      add(sidecars, container.resources?.requests);
+      continue;
+    }
+    const now = { ...sidecars };
+    add(now, container.resources?.requests);
+    for (const [name, value] of Object.entries(now)) if (isMore(value, peak[name])) peak[name] = value;
+  }
+  for (const [name, value] of Object.entries(peak)) if (isMore(value, total[name])) total[name] = value;
+  return total;
+}
+
+function isMore(value: string, than: string | undefined): boolean {
+  return than === undefined || compareQuantity(parseQuantity(value), parseQuantity(than)) > 0;
+}
+
+function defaultPodLevelRequests(spec: PodSpec): void {
+  const resources = spec.resources;
+  if (!resources) return;
+  const requests: ResourceList = { ...resources.requests };
+  for (const [name, sum] of Object.entries(aggregateRequests(spec))) {
+    if (isPodLevel(name) && requests[name] === undefined && !(name.startsWith('hugepages-') && resources.limits?.[name] !== undefined)) {
+      requests[name] = sum;
+    }
+  }
+  for (const [name, limit] of Object.entries(resources.limits ?? {})) if (isPodLevel(name)) requests[name] ??= limit;
+  if (Object.keys(requests).length > 0) resources.requests = requests;
+}
+
+/** As upstream's SetDefaults_Pod followed by those of its parts. Quantities that do not parse are left for validation. */
+export function defaultPod(pod: Pod): void {
+  const spec = structAt(pod, 'spec');
+  for (const container of [...(spec.containers ?? []), ...(spec.initContainers ?? [])]) requestsFromLimits(container.resources);
+  try {
+    defaultPodLevelRequests(spec);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+  }
+  setPointer(spec, 'enableServiceLinks', true);
+  if (spec.hostNetwork) {
+    for (const container of [...(spec.containers ?? []), ...(spec.initContainers ?? [])]) {
+      for (const port of container.ports ?? []) if (!port.hostPort && port.containerPort) port.hostPort = port.containerPort;
+    }
+  }
+  defaultPodSpec(spec);
+}
+
+const MILLI = 1_000_000n;
+
+/** No resource is finer than a thousandth: what is, is rounded up. */
+export function roundToMilli(list: ResourceList | undefined): void {
+  for (const [name, value] of Object.entries(list ?? {})) {
+    const quantity = findQuantity(String(value));
+    if (list === undefined || quantity === undefined || quantity.nanos % MILLI === 0n) continue;
+    const up = quantity.nanos > 0n ? MILLI - 1n : 0n;
+    list[name] = formatQuantity({ nanos: ((quantity.nanos + up) / MILLI) * MILLI, format: quantity.format });
+  }
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+// Validation of `metadata` on create and update (apimachinery's validation/objectmeta.go and core's finalizer names).
+import {
+  checkDns1123Label,
+  checkLabelValue,
+  checkQualifiedName,
+  type DeepReadonly,
+  type FieldCause,
+  type ObjectMeta,
+  semanticEqual,
+} from '../../machinery/mod.ts';
+import { duplicateValue, type FieldPath, field, forbiddenField, invalidValue, quote, required, tooLong } from '../../machinery/mod.ts';
+import type { NameRule } from './names.ts';
+
+type Meta = DeepReadonly<ObjectMeta>;
+const ANNOTATIONS_LIMIT = 256 * 1024;
+const STANDARD_FINALIZERS = new Set(['kubernetes', 'orphan', 'foregroundDeletion']);
+export const IMMUTABLE = 'field is immutable';
+
+export interface MetaRules {
+  readonly namespaced: boolean;
+  readonly nameRule: NameRule;
+  readonly path?: FieldPath;
+}
+
+/** All of `metadata`, in upstream's order. */
+export function validateObjectMeta(meta: Meta, { namespaced, nameRule, path = field('metadata') }: MetaRules): FieldCause[] {
+  const causes: FieldCause[] = [];
+  if (meta.generateName) {
+    for (const problem of nameRule(meta.generateName, true)) causes.push(invalidValue(path.child('generateName'), meta.generateName, problem));
+  }
+  if (!meta.name) causes.push(required(path.child('name'), 'name or generateName is required'));
+  else for (const problem of nameRule(meta.name, false)) causes.push(invalidValue(path.child('name'), meta.name, problem));
+  if (namespaced) {
+    if (!meta.namespace) causes.push(required(path.child('namespace')));
+    else for (const problem of checkDns1123Label(meta.namespace)) causes.push(invalidValue(path.child('namespace'), meta.namespace, problem));
+  } else if (meta.namespace) {
+    causes.push(forbiddenField(path.child('namespace'), 'not allowed on this type'));
+  }
+  return [...causes, ...metaAccessorCauses(meta, path)];
+}
+
+function metaAccessorCauses(meta: Meta, path: FieldPath): FieldCause[] {
+  const causes: FieldCause[] = [];
+  if ((meta.generation ?? 0) < 0) {
+    causes.push(invalidValue(path.child('generation'), meta.generation, 'must be greater than or equal to 0'));
+  }
+  causes.push(...labelCauses(meta.labels, path.child('labels')));
+  causes.push(...annotationCauses(meta.annotations, path.child('annotations')));
+  causes.push(...ownerCauses(meta, path.child('ownerReferences')));
+  causes.push(...finalizerCauses(meta.finalizers, path.child('finalizers')));
+  return causes;
+}
+
+export function labelCauses(labels: Readonly<Record<string, string>> | undefined, path: FieldPath): FieldCause[] {
+  const causes: FieldCause[] = [];
+  for (const [key, value] of sortedEntries(labels)) {
+    for (const problem of checkQualifiedName(key)) causes.push(invalidValue(path, key, problem.replace('63 characters', '63 bytes')));
+    for (const problem of checkLabelValue(value)) causes.push(invalidValue(path, value, problem.replace('63 characters', '63 bytes')));
+  }
+  return causes;
+}
+
+function sortedEntries<T>(map: Readonly<Record<string, T>> | undefined): [string, T][] {
+  return Object.entries(map ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+export function annotationCauses(annotations: Readonly<Record<string, string>> | undefined, path: FieldPath): FieldCause[] {
+  const causes: FieldCause[] = [];
+  let size = 0;
+  for (const [key, value] of sortedEntries(annotations)) {
+    for (const problem of checkQualifiedName(key.toLowerCase())) causes.push(invalidValue(path, key, problem));
+    size += Buffer.byteLength(key) + Buffer.byteLength(value);
+  }
+  if (size > ANNOTATIONS_LIMIT) causes.push(tooLong(path, ANNOTATIONS_LIMIT));
+  return causes;
+}
+
+function ownerCauses(meta: Meta, path: FieldPath): FieldCause[] {
+  const causes: FieldCause[] = [];
+  let controller: string | undefined;
+  for (const owner of meta.ownerReferences ?? []) {
+    const at = path;
+    const parts = owner.apiVersion.split('/');
+    if (parts.length > 2) causes.push(invalidValue(at.child('apiVersion'), owner.apiVersion, `unexpected GroupVersion string: ${owner.apiVersion}`));
+    else if ((parts.at(-1) ?? '') === '') causes.push(invalidValue(at.child('apiVersion'), owner.apiVersion, 'version must not be empty'));
+    if (!owner.kind) causes.push(invalidValue(at.child('kind'), owner.kind, 'must not be empty'));
+    if (!owner.name) causes.push(invalidValue(at.child('name'), owner.name, 'must not be empty'));
+    if (!owner.uid) causes.push(invalidValue(at.child('uid'), owner.uid, 'must not be empty'));
+    if (owner.apiVersion === 'v1' && owner.kind === 'Event') {
+      causes.push(invalidValue(at, owner, '/v1, Kind=Event is disallowed from being an owner'));
+    }
+    if (owner.controller !== true) continue;
+    const name = `${owner.kind}/${owner.name}`;
+    if (controller !== undefined) {
+      const detail = `Only one reference can have Controller set to true. Found "true" in references for ${controller} and ${name}`;
+      causes.push(invalidValue(path, meta.ownerReferences, detail));
+    }
+    controller ??= name;
+  }
+  return causes;
+}
+
+function finalizerCauses(finalizers: readonly string[] | undefined, path: FieldPath): FieldCause[] {
+  const causes: FieldCause[] = [];
+  for (const [index, name] of (finalizers ?? []).entries()) causes.push(...finalizerNameCauses(name, path, index));
+  const both = finalizers?.includes('orphan') && finalizers.includes('foregroundDeletion');
+  if (both) {
+    causes.push(invalidValue(path, finalizers, 'finalizer orphan and foregroundDeletion cannot be both set'));
+  }
+  return causes;
+}
+
+/** @param index Where the finalizer stands; standard names are the core group's rule. */
+function finalizerNameCauses(name: string, path: FieldPath, index: number): FieldCause[] {
+  const problems = checkQualifiedName(name);
+  if (problems.length > 0) return problems.map((problem) => invalidValue(path, name, problem));
+  if (!name.includes('/') && !STANDARD_FINALIZERS.has(name)) {
+    return [invalidValue(path.index(index), name, 'name is neither a standard finalizer name nor is it fully qualified')];
+  }
+  return [];
+}
+
+/** What an update may not do to `metadata`. */
+export function validateObjectMetaUpdate(next: Meta, previous: Meta, path: FieldPath = field('metadata')): FieldCause[] {
+  const causes: FieldCause[] = [];
+  if (previous.deletionTimestamp) {
+    const added = (next.finalizers ?? []).filter((name) => !previous.finalizers?.includes(name));
+    if (added.length > 0) {
+      const list = `[]string{${[...new Set(added)].sort().map(quote).join(', ')}}`;
+      causes.push(forbiddenField(path.child('finalizers'), `no new finalizers can be added if the object is being deleted, found new finalizers ${list}`));
+    }
+  }
+  if (!next.resourceVersion && previous.resourceVersion) {
+    causes.push(invalidValue(path.child('resourceVersion'), next.resourceVersion ?? '', 'must be specified for an update'));
+  }
+  if ((next.generation ?? 0) < (previous.generation ?? 0)) {
+    causes.push(invalidValue(path.child('generation'), next.generation ?? 0, 'must not be decremented'));
+  }
+  for (const name of ['name', 'namespace', 'uid', 'creationTimestamp', 'deletionTimestamp', 'deletionGracePeriodSeconds'] as const) {
+    causes.push(...immutableCauses(next[name], previous[name], path.child(name)));
+  }
+  return [...causes, ...metaAccessorCauses(next, path)];
+}
+
+/** One cause if the values differ. */
+export function immutableCauses(next: unknown, previous: unknown, path: FieldPath): FieldCause[] {
+  return semanticEqual(next, previous) ? [] : [invalidValue(path, next, IMMUTABLE)];
+}
+
+/** One cause per repeated text. */
+export function duplicateCauses(texts: readonly string[], path: FieldPath): FieldCause[] {
+  const seen = new Set<string>();
+  return texts.flatMap((text, index) => {
+    if (seen.has(text)) return [duplicateValue(path.index(index), text)];
+    seen.add(text);
+    return [];
+  });
+}

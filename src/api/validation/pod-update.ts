@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+// What may change in a Pod that exists, per endpoint (upstream's ValidatePodUpdate and its siblings).
+import {
+  type DeepReadonly,
+  deepCopy,
+  deepEqual,
+  type FieldCause,
+  field,
+  forbiddenField,
+  invalidValue,
+  quote,
+  semanticEqual,
+} from '../../machinery/mod.ts';
+import type { Container, Pod, PodSpec, ResourceRequirements, Toleration } from '../generated/core/v1.ts';
+import { validateObjectMetaUpdate } from './object-meta.ts';
+import { ephemeralContainerCauses, scopeOf } from './pod-containers.ts';
+import { qosClassOf } from './pod-qos.ts';
+import { podAnnotationCauses, podSpecCauses } from './pod-spec.ts';
+
+type Old = DeepReadonly<Pod>;
+const SPEC = field('spec');
+const ALLOWED =
+  'pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)';
+
+function commonCauses(next: Old, previous: Old): FieldCause[] {
+  return [
+    ...validateObjectMetaUpdate(next.metadata, previous.metadata),
+    ...podAnnotationCauses(next.metadata, next.spec, field('metadata', 'annotations')),
+    ...podSpecCauses(next.spec, SPEC),
+  ];
+}
+
+/** PUT and PATCH of the Pod itself. */
+export function podUpdateCauses(next: Old, previous: Old): FieldCause[] {
+  const causes = commonCauses(next, previous);
+  for (const name of ['containers', 'initContainers'] as const) {
+    if ((next.spec[name] ?? []).length !== (previous.spec[name] ?? []).length) {
+      const what = name === 'containers' ? 'containers' : 'init containers';
+      return [...causes, forbiddenField(SPEC.child(name), `pod updates may not add or remove ${what}`)];
+    }
+  }
+  const deadline = deadlineCauses(next, previous);
+  causes.push(...deadline);
+  const tolerations = tolerationUpdateCauses(next.spec.tolerations, previous.spec.tolerations);
+  causes.push(...tolerations, ...gateCauses(next, previous));
+  if (tolerations.length > 0 || deadline.length > 0) return causes;
+  const masked = maskChangeable(next.spec, previous.spec);
+  if (!semanticEqual(masked, previous.spec)) causes.push(forbiddenField(SPEC, `${ALLOWED}\n${differenceText(masked, previous.spec)}`));
+  return causes;
+}
+
+function deadlineCauses({ spec: next }: Old, { spec: previous }: Old): FieldCause[] {
+  const path = SPEC.child('activeDeadlineSeconds');
+  const [now, before] = [next.activeDeadlineSeconds, previous.activeDeadlineSeconds];
+  if (now !== undefined && now !== null) {
+    if (now < 0 || now > 2_147_483_647) return [invalidValue(path, now, 'must be between 0 and 2147483647, inclusive')];
+    return before !== undefined && before !== null && before < now ? [invalidValue(path, now, 'must be less than or equal to previous value')] : [];
+  }
+  return before !== undefined && before !== null ? [invalidValue(path, null, 'must not update from a positive integer to nil value')] : [];
+}
+
+function tolerationUpdateCauses(
+  next: readonly DeepReadonly<Toleration>[] | undefined,
+  previous: readonly DeepReadonly<Toleration>[] | undefined,
+): FieldCause[] {
+  const strip = (toleration: DeepReadonly<Toleration>) => ({ ...toleration, tolerationSeconds: undefined });
+  const kept = (previous ?? []).every((old) => (next ?? []).some((it) => deepEqual(strip(it), strip(old))));
+  return kept ? [] : [forbiddenField(SPEC.child('tolerations'), 'existing toleration can not be modified except its tolerationSeconds')];
+}
+
+function gateCauses(next: Old, previous: Old): FieldCause[] {
+  const had = new Set((previous.spec.schedulingGates ?? []).map(({ name }) => name));
+  return (next.spec.schedulingGates ?? []).flatMap(({ name }, index) =>
+    had.has(name)
+      ? []
+      : [forbiddenField(SPEC.child('schedulingGates').index(index).child('name'), `only deletion is allowed, but found new scheduling gate '${name}'`)],
+  );
+}
+
+/** The new spec with all that may change put back. */
+function maskChangeable(next: DeepReadonly<PodSpec>, previous: DeepReadonly<PodSpec>): PodSpec {
+  const masked = deepCopy(next) as PodSpec;
+  for (const name of ['containers', 'initContainers'] as const) {
+    for (const [index, container] of (masked[name] ?? []).entries()) {
+      const image = previous[name]?.[index]?.image;
+      if (image !== undefined) container.image = image;
+    }
+  }
+  const keep = (name: 'activeDeadlineSeconds' | 'tolerations' | 'schedulingGates') => {
+    if (previous[name] === undefined) delete masked[name];
+    else Object.assign(masked, { [name]: deepCopy(previous[name]) });
+  };
+  keep('activeDeadlineSeconds');
+  keep('tolerations');
+  keep('schedulingGates');
+  if (previous.terminationGracePeriodSeconds !== undefined && previous.terminationGracePeriodSeconds < 0 && next.terminationGracePeriodSeconds === 1) {
+    masked.terminationGracePeriodSeconds = previous.terminationGracePeriodSeconds;
+  }
+  if ((previous.schedulingGates ?? []).length > 0) loosenGated(masked, next, previous);
+  return masked;
+}
+
+/** A Pod that is not yet scheduled may have its placement narrowed. */
+function loosenGated(masked: PodSpec, next: DeepReadonly<PodSpec>, previous: DeepReadonly<PodSpec>): void {
+  const isNarrower = Object.entries(previous.nodeSelector ?? {}).every(([key, value]) => next.nodeSelector?.[key] === value);
+  if (isNarrower) {
+    if (previous.nodeSelector === undefined) delete masked.nodeSelector;
+    else masked.nodeSelector = { ...previous.nodeSelector };
+  }
+  const had = previous.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
+  if (had !== undefined) return;
+  if (previous.affinity === undefined) delete masked.affinity;
+  else masked.affinity = deepCopy(previous.affinity) as NonNullable<PodSpec['affinity']>;
+}
+
+/** The fields that differ, one line each: where upstream prints a diff of its Go structs. */
+function differenceText(next: unknown, previous: unknown): string {
+  const lines = (a: unknown, b: unknown, path: string): string[] => {
+    if (semanticEqual(a, b)) return [];
+    const nested = [a, b].every((it) => typeof it === 'object' && it !== null && !Array.isArray(it));
+    if (!nested) return [`-${path}: ${JSON.stringify(b) ?? 'nil'}`, `+${path}: ${JSON.stringify(a) ?? 'nil'}`];
+    const keys = new Set([...Object.keys(a as object), ...Object.keys(b as object)]);
+    return [...keys].flatMap((key) => lines((a as Record<string, unknown>)[key], (b as Record<string, unknown>)[key], `${path}.${key}`));
+  };
+  return `@@ PodSpec @@\n${lines(next, previous, 'spec').join('\n')}\n`;
+}
+
+export function podStatusCauses(next: Old, previous: Old): FieldCause[] {
+  const causes = validateObjectMetaUpdate(next.metadata, previous.metadata);
+  const path = field('status');
+  if ((next.spec.nodeName ?? '') !== (previous.spec.nodeName ?? '')) {
+    causes.push(forbiddenField(path.child('nodeName'), 'may not be changed directly'));
+  }
+  for (const name of ['containerStatuses', 'initContainerStatuses'] as const) {
+    causes.push(...restartCauses(next, previous, name));
+  }
+  return causes;
+}
+
+/** A container that may not restart stays terminated. */
+function restartCauses(next: Old, previous: Old, name: 'containerStatuses' | 'initContainerStatuses'): FieldCause[] {
+  if (next.spec.restartPolicy === 'Always') return [];
+  return (previous.status?.[name] ?? []).flatMap((old) => {
+    const { terminated } = old.state ?? {};
+    if (terminated === undefined) return [];
+    if (next.spec.restartPolicy === 'OnFailure' && terminated.exitCode !== 0) return [];
+    const own = [...(next.spec.initContainers ?? []), ...(next.spec.containers ?? [])].find((it) => it.name === old.name);
+    if (own?.restartPolicy !== undefined) return [];
+    const now = next.status?.[name]?.findIndex((it) => it.name === old.name) ?? -1;
+    const state = next.status?.[name]?.[now]?.state;
+    if (now < 0 || state?.terminated !== undefined) return [];
+    return [forbiddenField(field('status').child(name).index(now).child('state'), 'may not be transitioned to non-terminated state')];
+  });
+}
+
+export function ephemeralContainersCauses(next: Old, previous: Old): FieldCause[] {
+  const path = SPEC.child('ephemeralContainers');
+  const causes = [...validateObjectMetaUpdate(next.metadata, previous.metadata), ...ephemeralContainerCauses(next.spec, path, scopeOf(next.spec))];
+  const now = new Map((next.spec.ephemeralContainers ?? []).map((it) => [it.name, it]));
+  for (const old of previous.spec.ephemeralContainers ?? []) {
+    const own = now.get(old.name);
+    if (own === undefined) causes.push(forbiddenField(path, `existing ephemeral containers ${quote(old.name)} may not be removed\n`));
+    else if (!semanticEqual(own, old)) {
+      causes.push(forbiddenField(path, `existing ephemeral containers ${quote(old.name)} may not be changed\n${differenceText(own, old)}`));
+    }
+  }
+  return causes;
+}
+
+const RESIZABLE = new Set(['cpu', 'memory']);
+
+export function podResizeCauses(next: Old, previous: Old): FieldCause[] {
+  const causes = [...validateObjectMetaUpdate(next.metadata, previous.metadata), ...podSpecCauses(next.spec, SPEC)];
+  if (causes.length > 0) return causes;
+  const now = qosClassOf(next);
+  if (now !== qosClassOf(previous)) causes.push(invalidValue(SPEC, now, 'Pod QOS Class may not change as a result of resizing'));
+  for (const name of ['containers', 'initContainers'] as const) {
+    for (const [index, container] of (next.spec[name] ?? []).entries()) {
+      causes.push(...removedCauses(container, previous.spec[name]?.[index], SPEC.child(name).index(index).child('resources')));
+    }
+  }
+  const masked = deepCopy(next.spec) as PodSpec;
+  for (const name of ['containers', 'initContainers'] as const) {
+    for (const [index, container] of (masked[name] ?? []).entries()) maskResources(container, previous.spec[name]?.[index]);
+  }
+  if (!semanticEqual(masked, previous.spec)) causes.push(forbiddenField(SPEC, 'only cpu and memory resources are mutable'));
+  return causes;
+}
+
+function removedCauses(next: DeepReadonly<Container>, previous: DeepReadonly<Container> | undefined, path: ReturnType<typeof field>): FieldCause[] {
+  return (['limits', 'requests'] as const).flatMap((part) => {
+    const gone = Object.keys(previous?.resources?.[part] ?? {}).some((name) => RESIZABLE.has(name) && next.resources?.[part]?.[name] === undefined);
+    const what = part === 'limits' ? 'limits' : 'requests';
+    return gone ? [forbiddenField(path.child(part), `resource ${what} cannot be removed`)] : [];
+  });
+}
+
+function maskResources(container: Container, previous: DeepReadonly<Container> | undefined): void {
+  if (previous === undefined) return;
+  for (const part of ['limits', 'requests'] as const) {
+    const merged = { ...container.resources?.[part] };
+    for (const name of RESIZABLE) {
+      const old = previous.resources?.[part]?.[name];
+      if (old === undefined) delete merged[name];
+      else merged[name] = old;
+    }
+    const resources: ResourceRequirements = container.resources ?? {};
+    if (Object.keys(merged).length > 0) resources[part] = merged;
+    else delete resources[part];
+    container.resources = resources;
+  }
+  if (previous.resizePolicy !== undefined) container.resizePolicy = deepCopy(previous.resizePolicy) as NonNullable<Container['resizePolicy']>;
+  else delete container.resizePolicy;
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+// NodeRestriction: what a kubelet may write. Its own Node, without restricted labels and taints; mirror Pods on itself; status
+// and deletion of Pods bound to it; tokens of the accounts of those Pods; claims' sizes; its own Lease and CSINode.
+import { nodes, pods } from '#api';
+import type { Node, PersistentVolumeClaim, Pod } from '#api/core/v1';
+import { deepCopy, semanticEqual } from '#machinery';
+import { NODES_GROUP } from '../auth/user.ts';
+import type { AdmissionDeps, AdmissionPlugin, AdmissionRequest } from './admission.ts';
+import { isFor, nameOf, refusal } from './match.ts';
+
+const USER_PREFIX = 'system:node:';
+const MIRROR = 'kubernetes.io/config.mirror';
+const RESTRICTED = 'node-restriction.kubernetes.io';
+/** Labels of kubernetes.io and k8s.io that a kubelet may set on itself. */
+const KUBELET_LABELS = new Set([
+  'kubernetes.io/hostname',
+  'failure-domain.beta.kubernetes.io/zone',
+  'failure-domain.beta.kubernetes.io/region',
+  'topology.kubernetes.io/zone',
+  'topology.kubernetes.io/region',
+  'kubernetes.io/arch',
+  'kubernetes.io/os',
+  'beta.kubernetes.io/arch',
+  'beta.kubernetes.io/os',
+  'beta.kubernetes.io/instance-type',
+  'node.kubernetes.io/instance-type',
+  'node.kubernetes.io/windows-build',
+]);
+const KUBELET_NAMESPACES = ['kubelet.kubernetes.io', 'node.kubernetes.io'];
+const asNode = (object: unknown) => object as Node;
+const asPod = (object: unknown) => object as Pod;
+
+function nodeNameOf({ user }: AdmissionRequest): string | undefined {
+  if (!user.groups.includes(NODES_GROUP) || !user.name.startsWith(USER_PREFIX)) return undefined;
+  return user.name.slice(USER_PREFIX.length);
+}
+
+function namespaceOf(key: string): string {
+  return key.includes('/') ? (key.split('/')[0] ?? '') : '';
+}
+
+function isKubernetesLabel(key: string): boolean {
+  const namespace = namespaceOf(key);
+  return ['kubernetes.io', 'k8s.io'].some((domain) => namespace === domain || namespace.endsWith(`.${domain}`));
+}
+
+function isKubeletLabel(key: string): boolean {
+  const namespace = namespaceOf(key);
+  return KUBELET_LABELS.has(key) || KUBELET_NAMESPACES.some((allowed) => namespace === allowed || namespace.endsWith(`.${allowed}`));
+}
+
+function isRestricted(key: string): boolean {
+  const namespace = namespaceOf(key);
+  return namespace === RESTRICTED || namespace.endsWith(`.${RESTRICTED}`);
+}
+
+function admit(request: AdmissionRequest, deps: AdmissionDeps): void {
+  const node = nodeNameOf(request);
+  if (node === undefined) return;
+  if (node === '') throw refusal(request, 'could not determine node identity from user');
+  const { group, resource } = request.resource;
+  if (group === '' && resource === 'pods') return admitPod(request, node, deps);
+  if (group === '' && resource === 'nodes') return admitNode(request, node);
+  if (group === '' && resource === 'persistentvolumeclaims') return admitClaim(request, node);
+  if (isFor(request, 'serviceaccounts/token')) return admitToken(request, node, deps);
+  if (group === 'coordination.k8s.io') return admitNamed(request, node, 'lease', 'kube-node-lease');
+  if (group === 'storage.k8s.io' && resource === 'csinodes') return admitNamed(request, node, 'CSINode', '');
+  if (group === 'resource.k8s.io' && resource === 'resourceslices') return admitSlice(request, node);
+}
+
+function admitPod(request: AdmissionRequest, node: string, deps: AdmissionDeps): void {
+  switch (request.subresource) {
+    case '':
+      return request.operation === 'CREATE' ? admitPodCreate(request, node, deps) : admitPodDelete(request, node);
+    case 'status':
+      return admitPodStatus(request, node);
+    case 'eviction': {
+      const pod = deps.reader.find(pods, { namespace: request.namespace, name: nameOf(request) });
+      if (pod !== undefined && pod.spec.nodeName !== node) {
+        throw refusal(request, `node ${node} can only evict pods with spec.nodeName set to itself`);
+      }
+      return;
+    }
+    default:
+      throw refusal(request, `unexpected pod subresource "${request.subresource}", only 'status' and 'eviction' are allowed`);
+  }
+}
+
+function admitPodCreate(request: AdmissionRequest, node: string, { reader }: AdmissionDeps): void {
+  const pod = asPod(request.object);
+  if (pod.metadata.annotations?.[MIRROR] === undefined) {
+    throw refusal(request, `pod does not have "${MIRROR}" annotation, node "${node}" can only create mirror pods`);
+  }
+  if (pod.spec.nodeName !== node) throw refusal(request, `node "${node}" can only create pods with spec.nodeName set to itself`);
+  const [owner, ...others] = pod.metadata.ownerReferences ?? [];
+  if (owner === undefined) throw refusal(request, `node "${node}" can only create pods with an owner reference set to itself`);
+  if (others.length > 0) throw refusal(request, `node "${node}" can only create pods with a single owner reference set to itself`);
+  if (owner.apiVersion !== 'v1' || owner.kind !== 'Node' || owner.name !== node) {
+    throw refusal(request, `node "${node}" can only create pods with an owner reference set to itself`);
+  }
+  if (owner.controller !== true) throw refusal(request, `node "${node}" can only create pods with a controller owner reference set to itself`);
+  if (owner.blockOwnerDeletion === true) throw refusal(request, `node "${node}" must not set blockOwnerDeletion on an owner reference`);
+  const own = reader.find(nodes, { name: node });
+  if (own === undefined) throw refusal(request, `node ${node} not found`);
+  if (own.metadata.uid !== owner.uid) throw refusal(request, `node ${node} UID mismatch: expected ${own.metadata.uid} got ${owner.uid}`);
+  if (pod.spec.serviceAccountName) throw refusal(request, `node "${node}" can not create pods that reference a service account`);
+  const isClaiming = pod.spec.volumes?.some((volume) => volume.secret || volume.configMap || volume.persistentVolumeClaim);
+  if (isClaiming) throw refusal(request, `node "${node}" can not create pods that reference secrets, configmaps or persistentvolumeclaims`);
+}
+
+function admitPodDelete(request: AdmissionRequest, node: string): void {
+  if (request.operation !== 'DELETE') throw refusal(request, `unexpected operation "${request.operation}", node "${node}" can only create and delete mirror pods`);
+  const pod = asPod(request.oldObject);
+  if (pod !== undefined && pod.spec.nodeName !== node) {
+    throw refusal(request, `node "${node}" can only delete pods with spec.nodeName set to itself`);
+  }
+}
+
+function admitPodStatus(request: AdmissionRequest, node: string): void {
+  if (request.operation !== 'UPDATE') throw refusal(request, `unexpected operation "${request.operation}"`);
+  const [pod, old] = [asPod(request.object), asPod(request.oldObject)];
+  if (old.spec.nodeName !== node) throw refusal(request, `node "${node}" can only update pod status for pods with spec.nodeName set to itself`);
+  if (!semanticEqual(old.metadata.labels, pod.metadata.labels)) throw refusal(request, `node "${node}" cannot update labels through pod status`);
+  if (!semanticEqual(old.status?.resourceClaimStatuses, pod.status?.resourceClaimStatuses)) {
+    throw refusal(request, `node "${node}" cannot update resource claim statuses`);
+  }
+}
+
+function admitNode(request: AdmissionRequest, self: string): void {
+  const name = nameOf(request);
+  if (name !== self) throw refusal(request, `node "${self}" is not allowed to modify node "${name}"`);
+  const node = asNode(request.object);
+  if (request.operation === 'CREATE') {
+    if (node.spec?.configSource) throw refusal(request, `node "${self}" is not allowed to create pods with a non-nil configSource`);
+    const wrong = Object.keys(node.metadata.labels ?? {}).filter(isForbiddenLabel);
+    if (wrong.length > 0) throw refusal(request, `node "${self}" is not allowed to set the following labels: ${wrong.sort().join(', ')}`);
+    return;
+  }
+  if (request.operation !== 'UPDATE') return;
+  const old = asNode(request.oldObject);
+  if (!semanticEqual(node.metadata.ownerReferences, old.metadata.ownerReferences)) {
+    throw refusal(request, `node "${self}" is not allowed to modify ownerReferences`);
+  }
+  if (node.spec?.configSource && !semanticEqual(node.spec.configSource, old.spec?.configSource)) {
+    throw refusal(request, `node "${self}" is not allowed to update configSource to a new non-nil configSource`);
+  }
+  if (!semanticEqual(node.spec?.taints, old.spec?.taints)) throw refusal(request, `node "${self}" is not allowed to modify taints`);
+  const changed = changedLabels(node.metadata.labels ?? {}, old.metadata.labels ?? {});
+  const wrong = changed.filter(isForbiddenLabel);
+  if (wrong.length > 0) throw refusal(request, `is not allowed to modify labels: ${wrong.sort().join(', ')}`);
+}
+
+const isForbiddenLabel = (key: string) => isRestricted(key) || (isKubernetesLabel(key) && !isKubeletLabel(key));
+
+function changedLabels(next: Readonly<Record<string, string>>, old: Readonly<Record<string, string>>): string[] {
+  return [...new Set([...Object.keys(next), ...Object.keys(old)])].filter((key) => next[key] !== old[key]);
+}
+
+/** Only what an expansion on the node changes: capacity and conditions. */
+function admitClaim(request: AdmissionRequest, node: string): void {
+  if (request.subresource !== 'status') throw refusal(request, `may only update PVC status`);
+  const strip = (object: unknown) => {
+    const claim = deepCopy(object) as PersistentVolumeClaim;
+    const { capacity: _capacity, conditions: _conditions, allocatedResourceStatuses: _statuses, allocatedResources: _resources, ...status } =
+      claim.status ?? {};
+    const { managedFields: _fields, resourceVersion: _version, ...metadata } = claim.metadata;
+    return { ...claim, metadata, status };
+  };
+  if (!semanticEqual(strip(request.object), strip(request.oldObject))) {
+    throw refusal(request, `node "${node}" is not allowed to update fields other than status.capacity and status.conditions`);
+  }
+}
+
+function admitToken(request: AdmissionRequest, node: string, { reader }: AdmissionDeps): void {
+  const { spec } = request.object as unknown as { spec: { boundObjectRef?: { apiVersion?: string; kind?: string; name?: string; uid?: string } } };
+  const ref = spec.boundObjectRef;
+  if (ref === undefined || ref.apiVersion !== 'v1' || ref.kind !== 'Pod' || !ref.name) {
+    throw refusal(request, 'node requested token not bound to a pod');
+  }
+  if (!ref.uid) throw refusal(request, 'node requested token with a pod binding without a uid');
+  const pod = reader.find(pods, { namespace: request.namespace, name: ref.name });
+  if (pod === undefined) throw refusal(request, `pod "${ref.name}" not found`);
+  if (pod.metadata.uid !== ref.uid) throw refusal(request, `the UID in the bound object reference (${ref.uid}) does not match the UID in record. The object might have been deleted and then recreated`);
+  if (pod.spec.nodeName !== node) throw refusal(request, 'node requested token bound to a pod scheduled on a different node');
+}
+
+function admitNamed(request: AdmissionRequest, node: string, what: string, namespace: string): void {
+  if (namespace !== '' && request.namespace !== namespace) throw refusal(request, `can only access ${what}s in the "${namespace}" system namespace`);
+  if (nameOf(request) !== node) {
+    const why = what === 'lease' ? `can only access node lease with the same name as the requesting node` : `can only access ${what} with the same name as the requesting node`;
+    throw refusal(request, why);
+  }
+}
+
+function admitSlice(request: AdmissionRequest, node: string): void {
+  const slice = (request.object ?? request.oldObject) as unknown as { spec: { nodeName?: string } } | undefined;
+  if (slice !== undefined && slice.spec.nodeName !== node) {
+    throw refusal(request, 'can only create, update or delete ResourceSlices with the same NodeName as the requesting node');
+  }
+}
+
+export const nodeRestriction: AdmissionPlugin = {
+  name: 'NodeRestriction',
+  handles: (request) => request.operation !== 'CONNECT' && nodeNameOf(request) !== undefined,
+  admit,
+};

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: Apache-2.0
+// The Pod Security Standards as pure rules: each check of the baseline and restricted levels gives a reason and a detail, as
+// upstream's pod-security-admission words them. Rules of the newest version; older versions than 1.36 are judged by it too.
+import type { Capabilities, Container, PodSpec, SELinuxOptions } from '#api/core/v1';
+import type { DeepReadonly, ObjectMeta } from '#machinery';
+
+export interface Violation {
+  readonly reason: string;
+  readonly detail: string;
+}
+
+interface Subject {
+  readonly metadata: DeepReadonly<Pick<ObjectMeta, 'annotations'>>;
+  readonly spec: DeepReadonly<PodSpec>;
+}
+
+type Check = (subject: Subject) => Violation | undefined;
+type Box = DeepReadonly<Container>;
+
+const quoted = (names: readonly string[]) => names.map((name) => `"${name}"`).join(', ');
+const plural = (word: string, names: readonly string[]) => `${word}${names.length === 1 ? '' : 's'}`;
+const containersText = (names: readonly string[]) => `${plural('container', names)} ${quoted(names)}`;
+const unique = (names: Iterable<string>) => [...new Set(names)].sort();
+
+function boxes({ initContainers, containers, ephemeralContainers }: DeepReadonly<PodSpec>): Box[] {
+  return [...(initContainers ?? []), ...(containers ?? []), ...(ephemeralContainers ?? [])] as Box[];
+}
+
+function failing(spec: DeepReadonly<PodSpec>, isBad: (container: Box) => boolean): string[] {
+  return boxes(spec).filter(isBad).map(({ name }) => name);
+}
+
+function violation(reason: string, ...details: readonly (string | undefined)[]): Violation | undefined {
+  const said = details.filter((it) => it !== undefined);
+  return said.length === 0 ? undefined : { reason, detail: said.join('; ') };
+}
+
+const isWindows = ({ os }: DeepReadonly<PodSpec>) => os?.name === 'windows';
+
+const APPARMOR_PREFIX = 'container.apparmor.security.beta.kubernetes.io/';
+const isAllowedAppArmor = (value: string) => value === '' || value === 'runtime/default' || value.startsWith('localhost/');
+
+const appArmorProfile: Check = ({ metadata, spec }) => {
+  const values: string[] = [];
+  const parts: string[] = [];
+  const podType = spec.securityContext?.appArmorProfile?.type;
+  if (podType === 'Unconfined') {
+    values.push(podType);
+    parts.push('pod');
+  }
+  const bad = failing(spec, ({ securityContext }) => securityContext?.appArmorProfile?.type === 'Unconfined');
+  if (bad.length > 0) {
+    values.push('Unconfined');
+    parts.push(containersText(bad));
+  }
+  const annotations = Object.entries(metadata.annotations ?? {}).filter(([key, value]) => key.startsWith(APPARMOR_PREFIX) && !isAllowedAppArmor(value));
+  const word = `forbidden AppArmor ${plural('profile', [...unique(values), ...annotations.map(([key]) => key)])}`;
+  const types = parts.length === 0 ? undefined : `${parts.join(' and ')} must not set AppArmor profile type to ${quoted(unique(values))}`;
+  const old = annotations.map(([key, value]) => `"${key}"="${value}"`).sort().join(', ');
+  return violation(word, types, old === '' ? undefined : `${plural('annotation', annotations.map(([key]) => key))} ${old}`);
+};
+
+const BASELINE_CAPABILITIES = new Set(
+  'AUDIT_WRITE CHOWN DAC_OVERRIDE FOWNER FSETID KILL MKNOD NET_BIND_SERVICE SETFCAP SETGID SETPCAP SETUID SYS_CHROOT'.split(' '),
+);
+
+function addedBeyond(spec: DeepReadonly<PodSpec>, allowed: ReadonlySet<string>): string | undefined {
+  const wrong: string[] = [];
+  const names = failing(spec, ({ securityContext }) => {
+    const bad = ((securityContext?.capabilities as Capabilities | undefined)?.add ?? []).filter((name) => !allowed.has(name));
+    wrong.push(...bad);
+    return bad.length > 0;
+  });
+  return names.length === 0 ? undefined : `${containersText(names)} must not include ${quoted(unique(wrong))} in securityContext.capabilities.add`;
+}
+
+const capabilitiesBaseline: Check = ({ spec }) => violation('non-default capabilities', addedBeyond(spec, BASELINE_CAPABILITIES));
+
+const hostNamespaces: Check = ({ spec }) => {
+  const set = (['hostNetwork', 'hostPID', 'hostIPC'] as const).filter((name) => spec[name] === true).map((name) => `${name}=true`);
+  return violation('host namespaces', set.length === 0 ? undefined : set.join(', '));
+};
+
+const hostPathVolumes: Check = ({ spec }) => {
+  const names = (spec.volumes ?? []).filter(({ hostPath }) => hostPath).map(({ name }) => name);
+  return violation('hostPath volumes', names.length === 0 ? undefined : `${plural('volume', names)} ${quoted(names)}`);
+};
+
+const hostPorts: Check = ({ spec }) => {
+  const ports = new Set<number>();
+  const names = failing(spec, (container) => {
+    const used = (container.ports ?? []).flatMap(({ hostPort }) => (hostPort ? [hostPort] : []));
+    for (const port of used) ports.add(port);
+    return used.length > 0;
+  });
+  if (names.length === 0) return undefined;
+  const list = [...ports].map(String).sort();
+  return violation('hostPort', `${containersText(names)} ${names.length === 1 ? 'uses' : 'use'} ${plural('hostPort', list)} ${list.join(', ')}`);
+};
+
+const hostProbes: Check = ({ spec }) => {
+  const hosts = new Set<string>();
+  const names = failing(spec, ({ livenessProbe, readinessProbe, startupProbe, lifecycle }) => {
+    const handlers = [livenessProbe, readinessProbe, startupProbe, lifecycle?.postStart, lifecycle?.preStop];
+    const used = handlers.flatMap((handler) => [handler?.httpGet?.host, handler?.tcpSocket?.host].filter((host) => host !== undefined && host !== ''));
+    for (const host of used) hosts.add(host as string);
+    return used.length > 0;
+  });
+  if (names.length === 0) return undefined;
+  const list = unique(hosts);
+  const verb = names.length === 1 ? 'uses' : 'use';
+  return violation('probe or lifecycle host', `${containersText(names)} ${verb} probe or lifecycle ${plural('host', list)} ${quoted(list)}`);
+};
+
+const privileged: Check = ({ spec }) => {
+  const names = failing(spec, ({ securityContext }) => securityContext?.privileged === true);
+  return violation('privileged', names.length === 0 ? undefined : `${containersText(names)} must not set securityContext.privileged=true`);
+};
+
+const procMount: Check = ({ spec }) => {
+  // A Pod in its own user namespace may unmask /proc.
+  if (spec.hostUsers === false) return undefined;
+  const values = new Set<string>();
+  const names = failing(spec, ({ securityContext }) => {
+    const value = securityContext?.procMount;
+    if (value === undefined || value === 'Default') return false;
+    values.add(value);
+    return true;
+  });
+  return violation('procMount', names.length === 0 ? undefined : `${containersText(names)} must not set securityContext.procMount to ${quoted(unique(values))}`);
+};
+
+const SECCOMP_ALLOWED = new Set(['RuntimeDefault', 'Localhost']);
+
+function badSeccomp({ spec }: Subject): string | undefined {
+  const parts: string[] = [];
+  const values: string[] = [];
+  const isBad = (type: string | undefined) => type !== undefined && !SECCOMP_ALLOWED.has(type) && values.push(type) > 0;
+  if (isBad(spec.securityContext?.seccompProfile?.type)) parts.push('pod');
+  const names = failing(spec, ({ securityContext }) => isBad(securityContext?.seccompProfile?.type));
+  if (names.length > 0) parts.push(containersText(names));
+  return parts.length === 0 ? undefined : `${parts.join(' and ')} must not set securityContext.seccompProfile.type to ${quoted(unique(values))}`;
+}
+
+const seccompBaseline: Check = (subject) => violation('seccompProfile', badSeccomp(subject));
+
+const SELINUX_TYPES = new Set(['', 'container_t', 'container_init_t', 'container_kvm_t', 'container_engine_t']);
+
+const seLinuxOptions: Check = ({ spec }) => {
+  const types = new Set<string>();
+  let [user, role] = [false, false];
+  const isBad = (options: DeepReadonly<SELinuxOptions> | undefined): boolean => {
+    if (options === undefined) return false;
+    const badType = !SELINUX_TYPES.has(options.type ?? '');
+    if (badType) types.add(options.type ?? '');
+    if (options.user) user = true;
+    if (options.role) role = true;
+    return badType || Boolean(options.user) || Boolean(options.role);
+  };
+  const parts: string[] = [];
+  if (isBad(spec.securityContext?.seLinuxOptions)) parts.push('pod');
+  const names = failing(spec, ({ securityContext }) => isBad(securityContext?.seLinuxOptions));
+  if (names.length > 0) parts.push(containersText(names));
+  if (parts.length === 0) return undefined;
+  const list = unique(types);
+  const rules = [
+    ...(list.length > 0 ? [`${plural('type', list)} ${quoted(list)}`] : []),
+    ...(user ? ['user may not be set'] : []),
+    ...(role ? ['role may not be set'] : []),
+  ];
+  return violation('seLinuxOptions', `${parts.join(' and ')} set forbidden securityContext.seLinuxOptions: ${rules.join('; ')}`);
+};
+
+const SAFE_SYSCTLS = new Set(
+  `kernel.shm_rmid_forced net.ipv4.ip_local_port_range net.ipv4.tcp_syncookies net.ipv4.ping_group_range net.ipv4.ip_unprivileged_port_start net.ipv4.ip_local_reserved_ports net.ipv4.tcp_keepalive_time net.ipv4.tcp_fin_timeout net.ipv4.tcp_keepalive_intvl net.ipv4.tcp_keepalive_probes net.ipv4.tcp_rmem net.ipv4.tcp_wmem`.split(
+    ' ',
+  ),
+);
+
+const sysctls: Check = ({ spec }) => {
+  const names = (spec.securityContext?.sysctls ?? []).map(({ name }) => name).filter((name) => !SAFE_SYSCTLS.has(name));
+  return violation('forbidden sysctls', names.length === 0 ? undefined : names.join(', '));
+};
+
+const windowsHostProcess: Check = ({ spec }) => {
+  const parts: string[] = [];
+  if (spec.securityContext?.windowsOptions?.hostProcess === true) parts.push('pod');
+  const names = failing(spec, ({ securityContext }) => securityContext?.windowsOptions?.hostProcess === true);
+  if (names.length > 0) parts.push(containersText(names));
+  return violation('hostProcess', parts.length === 0 ? undefined : `${parts.join(' and ')} must not set securityContext.windowsOptions.hostProcess=true`);
+};
+
+const allowPrivilegeEscalation: Check = ({ spec }) => {
+  if (isWindows(spec)) return undefined;
+  const names = failing(spec, ({ securityContext }) => securityContext?.allowPrivilegeEscalation !== false);
+  const detail = `${containersText(names)} must set securityContext.allowPrivilegeEscalation=false`;
+  return violation('allowPrivilegeEscalation != false', names.length === 0 ? undefined : detail);
+};
+
+const capabilitiesRestricted: Check = ({ spec }) => {
+  if (isWindows(spec)) return undefined;
+  const names = failing(spec, ({ securityContext }) => !securityContext?.capabilities?.drop?.includes('ALL'));
+  const drop = names.length === 0 ? undefined : `${containersText(names)} must set securityContext.capabilities.drop=["ALL"]`;
+  return violation('unrestricted capabilities', drop, addedBeyond(spec, new Set(['NET_BIND_SERVICE'])));
+};
+
+const ALLOWED_VOLUMES = new Set('name configMap csi downwardAPI emptyDir ephemeral image persistentVolumeClaim projected secret'.split(' '));
+
+const restrictedVolumes: Check = ({ spec }) => {
+  const types = new Set<string>();
+  const names = (spec.volumes ?? []).flatMap((volume) => {
+    const bad = Object.entries(volume).filter(([key, value]) => value !== undefined && value !== null && !ALLOWED_VOLUMES.has(key));
+    for (const [key] of bad) types.add(key);
+    return bad.length > 0 ? [volume.name] : [];
+  });
+  if (names.length === 0) return undefined;
+  const list = unique(types);
+  const verb = names.length === 1 ? 'uses' : 'use';
+  return violation('restricted volume types', `${plural('volume', names)} ${quoted(names)} ${verb} restricted volume ${plural('type', list)} ${quoted(list)}`);
+};
+
+const runAsNonRoot: Check = ({ spec }) => {
+  if (spec.hostUsers === false) return undefined;
+  const podValue = spec.securityContext?.runAsNonRoot;
+  const explicit = failing(spec, ({ securityContext }) => securityContext?.runAsNonRoot === false);
+  const implicit = podValue === true ? [] : failing(spec, ({ securityContext }) => (securityContext?.runAsNonRoot ?? undefined) === undefined);
+  const bad = [...(podValue === false ? ['pod'] : []), ...(explicit.length > 0 ? [containersText(explicit)] : [])];
+  const set = bad.length === 0 ? undefined : `${bad.join(' and ')} must not set securityContext.runAsNonRoot=false`;
+  const lacking = implicit.length === 0 ? undefined : `pod or ${containersText(implicit)} must set securityContext.runAsNonRoot=true`;
+  return violation('runAsNonRoot != true', set, podValue === false && set !== undefined ? undefined : lacking);
+};
+
+const runAsUser: Check = ({ spec }) => {
+  if (spec.hostUsers === false) return undefined;
+  const names = failing(spec, ({ securityContext }) => securityContext?.runAsUser === 0);
+  const parts = [...(spec.securityContext?.runAsUser === 0 ? ['pod'] : []), ...(names.length > 0 ? [containersText(names)] : [])];
+  return violation('runAsUser=0', parts.length === 0 ? undefined : `${parts.join(' and ')} must not set runAsUser=0`);
+};
+
+const seccompRestricted: Check = (subject) => {
+  const { spec } = subject;
+  if (isWindows(spec)) return undefined;
+  const podSet = SECCOMP_ALLOWED.has(spec.securityContext?.seccompProfile?.type ?? '');
+  const names = podSet ? [] : failing(spec, ({ securityContext }) => securityContext?.seccompProfile?.type === undefined);
+  const lacking = names.length === 0 ? undefined : `pod or ${containersText(names)} must set securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost"`;
+  const bad = badSeccomp(subject);
+  return violation('seccompProfile', bad, spec.securityContext?.seccompProfile?.type !== undefined && !podSet ? undefined : lacking);
+};
+
+/** In upstream's order, which is that of the checks' ids; the restricted level replaces three of the baseline's. */
+const BASELINE: readonly Check[] = [
+  appArmorProfile,
+  capabilitiesBaseline,
+  hostNamespaces,
+  hostPathVolumes,
+  hostPorts,
+  hostProbes,
+  privileged,
+  procMount,
+  seLinuxOptions,
+  seccompBaseline,
+  sysctls,
+  windowsHostProcess,
+];
+const REPLACED = new Set<Check>([capabilitiesBaseline, hostPathVolumes, seccompBaseline]);
+const RESTRICTED: readonly Check[] = [
+  ...BASELINE.filter((check) => !REPLACED.has(check)),
+  allowPrivilegeEscalation,
+  capabilitiesRestricted,
+  restrictedVolumes,
+  runAsNonRoot,
+  runAsUser,
+  seccompRestricted,
+];
+
+export type Level = 'privileged' | 'baseline' | 'restricted';
+
+/** What a Pod does that its level does not allow. */
+export function violationsOf(level: Level, subject: Subject): Violation[] {
+  const checks = level === 'privileged' ? [] : level === 'baseline' ? BASELINE : RESTRICTED;
+  return checks.flatMap((check) => check(subject) ?? []);
+}
+
+export const reasonsText = (found: readonly Violation[]): string => found.map(({ reason }) => reason).join(', ');
+export const detailsText = (found: readonly Violation[]): string => found.map(({ reason, detail }) => `${reason} (${detail})`).join(', ');

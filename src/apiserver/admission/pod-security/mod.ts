@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+// PodSecurity: the levels that a namespace's labels name. `enforce` refuses Pods, `warn` warns about Pods and their templates,
+// a change of `enforce` warns about the Pods there are. Audit annotations are the audit log's matter and are not made here.
+import { namespaces, pods } from '#api';
+import type { Namespace, Pod, PodTemplateSpec } from '#api/core/v1';
+import { type DeepReadonly, type FieldCause, field, invalid, invalidValue, semanticEqual } from '#machinery';
+import type { AdmissionDeps, AdmissionPlugin, AdmissionRequest } from '../admission.ts';
+import { isFor, isOperation, nameOf, refusal } from '../match.ts';
+import { detailsText, type Level, reasonsText, violationsOf } from './checks.ts';
+
+const PREFIX = 'pod-security.kubernetes.io/';
+const MODES = ['enforce', 'audit', 'warn'] as const;
+const LEVELS = ['privileged', 'baseline', 'restricted'] as const;
+type Mode = (typeof MODES)[number];
+
+interface Policy {
+  readonly level: Level;
+  /** `baseline:latest` */
+  readonly text: string;
+}
+
+function policyOf(labels: Readonly<Record<string, string>> | undefined, mode: Mode): Policy {
+  const given = labels?.[`${PREFIX}${mode}`];
+  const level = LEVELS.find((name) => name === given) ?? (given === undefined ? 'privileged' : 'restricted');
+  return { level, text: `${level}:${labels?.[`${PREFIX}${mode}-version`] ?? 'latest'}` };
+}
+
+function labelCauses(labels: Readonly<Record<string, string>> | undefined): FieldCause[] {
+  const path = field('metadata', 'labels');
+  return MODES.flatMap((mode) => {
+    const causes: FieldCause[] = [];
+    const [level, version] = [labels?.[`${PREFIX}${mode}`], labels?.[`${PREFIX}${mode}-version`]];
+    if (level !== undefined && !LEVELS.includes(level as Level)) {
+      causes.push(invalidValue(path.key(`${PREFIX}${mode}`), level, `must be one of ${LEVELS.join(', ')}`));
+    }
+    if (version !== undefined && version !== 'latest' && !/^v1\.(0|[1-9]\d*)$/.test(version)) {
+      causes.push(invalidValue(path.key(`${PREFIX}${mode}-version`), version, 'must be "latest" or "v1.x"'));
+    }
+    return causes;
+  });
+}
+
+function validateNamespace(request: AdmissionRequest, deps: AdmissionDeps): void {
+  const next = request.object as unknown as Namespace;
+  const old = request.oldObject as DeepReadonly<Namespace> | undefined;
+  const causes = labelCauses(next.metadata.labels);
+  if (causes.length > 0 && !(old !== undefined && semanticEqual(labelCauses(old.metadata.labels), causes))) {
+    throw invalid({ group: '', kind: 'Namespace' }, nameOf(request), causes);
+  }
+  if (old === undefined) return;
+  const [policy, before] = [policyOf(next.metadata.labels, 'enforce'), policyOf(old.metadata.labels, 'enforce')];
+  if (policy.text === before.text || policy.level === 'privileged') return;
+  if (LEVELS.indexOf(policy.level) < LEVELS.indexOf(before.level)) return;
+  warnAboutExisting(request, policy, deps);
+}
+
+function warnAboutExisting(request: AdmissionRequest, policy: Policy, { reader }: AdmissionDeps): void {
+  const byReason = new Map<string, string[]>();
+  for (const pod of reader.list(pods, nameOf(request))) {
+    const reasons = reasonsText(violationsOf(policy.level, pod));
+    if (reasons !== '') byReason.set(reasons, [...(byReason.get(reasons) ?? []), pod.metadata.name ?? '']);
+  }
+  if (byReason.size === 0) return;
+  request.warn(`existing pods in namespace "${nameOf(request)}" violate the new PodSecurity enforce level "${policy.text}"`);
+  const lines = [...byReason].map(([reasons, names]) => {
+    const [first = '', ...others] = [...names].sort();
+    const more = others.length === 0 ? '' : ` (and ${others.length} other ${others.length === 1 ? 'pod' : 'pods'})`;
+    return `${first}${more}: ${reasons}`;
+  });
+  for (const line of lines.sort()) request.warn(line);
+}
+
+function labelsOf(request: AdmissionRequest, { reader }: AdmissionDeps): Readonly<Record<string, string>> | undefined {
+  return reader.find(namespaces, { name: request.namespace })?.metadata.labels;
+}
+
+/** Only images, and the profiles in annotations, can make a Pod worse after it was made. */
+function isSignificant(request: AdmissionRequest): boolean {
+  if (request.operation === 'CREATE' || request.subresource === 'ephemeralcontainers') return true;
+  const [next, old] = [request.object, request.oldObject].map((it) => it as unknown as Pod);
+  const images = (pod: Pod | undefined) => [...(pod?.spec.initContainers ?? []), ...(pod?.spec.containers ?? [])].map(({ image }) => image ?? '');
+  return !semanticEqual(images(next), images(old)) || !semanticEqual(next?.metadata.annotations, old?.metadata.annotations);
+}
+
+function validatePod(request: AdmissionRequest, deps: AdmissionDeps): void {
+  if (!isSignificant(request)) return;
+  const pod = request.object as unknown as Pod;
+  const labels = labelsOf(request, deps);
+  const enforce = policyOf(labels, 'enforce');
+  const found = violationsOf(enforce.level, pod);
+  if (found.length > 0) throw refusal(request, `violates PodSecurity "${enforce.text}": ${detailsText(found)}`);
+  warn(request, policyOf(labels, 'warn'), pod);
+}
+
+function warn(request: AdmissionRequest, policy: Policy, subject: Pick<Pod, 'metadata' | 'spec'>): void {
+  const found = violationsOf(policy.level, subject);
+  if (found.length > 0) request.warn(`would violate PodSecurity "${policy.text}": ${detailsText(found)}`);
+}
+
+const TEMPLATES: Readonly<Record<string, (object: never) => PodTemplateSpec | undefined>> = {
+  '/podtemplates': ({ template }: { template: PodTemplateSpec }) => template,
+  'batch/cronjobs': ({ spec }: { spec: { jobTemplate: { spec: { template: PodTemplateSpec } } } }) => spec.jobTemplate.spec.template,
+  ...Object.fromEntries(
+    ['/replicationcontrollers', 'apps/replicasets', 'apps/deployments', 'apps/statefulsets', 'apps/daemonsets', 'batch/jobs'].map((name) => [
+      name,
+      ({ spec }: { spec: { template?: PodTemplateSpec } }) => spec.template,
+    ]),
+  ),
+};
+const templateOf = ({ resource }: AdmissionRequest) => TEMPLATES[`${resource.group}/${resource.resource}`];
+
+function validate(request: AdmissionRequest, deps: AdmissionDeps): void {
+  if (isFor(request, 'namespaces')) return validateNamespace(request, deps);
+  if (request.resource.group === '' && request.resource.resource === 'pods') return validatePod(request, deps);
+  const template = templateOf(request)?.(request.object as never);
+  if (template !== undefined && template !== null) {
+    warn(request, policyOf(labelsOf(request, deps), 'warn'), { metadata: template.metadata ?? ({} as Pod['metadata']), spec: template.spec });
+  }
+}
+
+export const podSecurity: AdmissionPlugin = {
+  name: 'PodSecurity',
+  handles: (request) =>
+    isOperation(request, 'CREATE', 'UPDATE') &&
+    (isFor(request, 'namespaces') || isFor(request, 'pods') || isFor(request, 'pods/ephemeralcontainers') || (request.subresource === '' && templateOf(request) !== undefined)),
+  validate,
+};

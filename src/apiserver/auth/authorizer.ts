@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// The authorization contract and the union of authorizers, in order: the first that has an opinion decides.
+import type { UserInfo } from './user.ts';
+
+export interface Attributes {
+  readonly user: UserInfo;
+  readonly verb: string;
+  /** True for API resources; then `path` is not looked at. */
+  readonly isResource: boolean;
+  readonly path: string;
+  readonly group: string;
+  readonly version: string;
+  readonly resource: string;
+  readonly subresource: string;
+  readonly namespace: string;
+  readonly name: string;
+}
+
+export interface Decision {
+  readonly verdict: 'allow' | 'deny' | 'no-opinion';
+  /** Why not, in upstream's words, for the 403's message. */
+  readonly reason: string;
+}
+
+export interface Authorizer {
+  readonly name: string;
+  authorize(attributes: Attributes): Decision;
+}
+
+export const ALLOW: Decision = { verdict: 'allow', reason: '' };
+export const NO_OPINION: Decision = { verdict: 'no-opinion', reason: '' };
+
+/** Asks each in turn. Reasons of those without an opinion are joined. */
+export function unionAuthorizer(authorizers: readonly Authorizer[]): Authorizer {
+  return {
+    name: 'Union',
+    authorize(attributes) {
+      let reasons = '';
+      for (const authorizer of authorizers) {
+        const decision = authorizer.authorize(attributes);
+        if (decision.verdict !== 'no-opinion') return decision;
+        if (decision.reason !== '') reasons = reasons === '' ? decision.reason : `${reasons}\n${decision.reason}`;
+      }
+      return { verdict: 'no-opinion', reason: reasons };
+    },
+  };
+}
+
+/** Members of `system:masters` may do anything, whatever the roles say. */
+export function privilegedGroups(groups: readonly string[]): Authorizer {
+  return {
+    name: 'PrivilegedGroups',
+    authorize: ({ user }) => (user.groups.some((group) => groups.includes(group)) ? ALLOW : NO_OPINION),
+  };
+}
+
+export const alwaysAllow: Authorizer = { name: 'AlwaysAllow', authorize: () => ALLOW };

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+// Service account tokens: issuing (TokenRequest) and checking them, with the objects they are bound to looked up live.
+// @source upstream pkg/serviceaccount/{claims,jwt}.go, KEP-1205
+import { createHash, createPrivateKey, createPublicKey, type KeyObject, randomUUID } from 'node:crypto';
+import { decodeProtectedHeader, exportJWK, type JWTPayload, jwtVerify, SignJWT } from 'jose';
+import type { DeepReadonly, KubeObject } from '#machinery';
+import { nodes, pods, secrets, serviceAccounts } from './resources.ts';
+import type { ObjectReader } from '../registry/strategy.ts';
+import { AUTHENTICATED_GROUP, SERVICE_ACCOUNTS_GROUP, serviceAccountUser, type UserInfo } from './user.ts';
+
+export interface TokenKeys {
+  /** PEM; signs. */
+  readonly signingKey: string;
+  /** PEMs, public or private; check. */
+  readonly verificationKeys: readonly string[];
+  readonly issuer: string;
+  /** What tokens are for unless asked otherwise. @default the issuer */
+  readonly audiences: readonly string[];
+}
+
+interface Reference {
+  readonly name: string;
+  readonly uid?: string;
+}
+
+interface KubernetesClaims {
+  readonly namespace: string;
+  readonly serviceaccount: Reference;
+  readonly pod?: Reference;
+  readonly node?: Reference;
+  readonly secret?: Reference;
+  readonly warnafter?: number;
+}
+
+export interface TokenSubject {
+  readonly namespace: string;
+  readonly account: DeepReadonly<KubeObject>;
+  readonly pod?: DeepReadonly<KubeObject> | undefined;
+  readonly node?: DeepReadonly<KubeObject> | undefined;
+  readonly secret?: DeepReadonly<KubeObject> | undefined;
+}
+
+export interface IssueOptions {
+  readonly audiences: readonly string[];
+  readonly expirationSeconds: number;
+  /** Seconds; later than this a warning is logged, while the token itself lives a year. */
+  readonly warnAfterSeconds?: number | undefined;
+}
+
+const POD_NAME = 'authentication.kubernetes.io/pod-name';
+const POD_UID = 'authentication.kubernetes.io/pod-uid';
+const NODE_NAME = 'authentication.kubernetes.io/node-name';
+const NODE_UID = 'authentication.kubernetes.io/node-uid';
+const CREDENTIAL = 'authentication.kubernetes.io/credential-id';
+
+interface PublicKey {
+  readonly id: string;
+  readonly key: KeyObject;
+}
+
+export class ServiceAccountTokens {
+  readonly #issuer: string;
+  readonly #audiences: readonly string[];
+  readonly #signer: { readonly id: string; readonly key: KeyObject; readonly algorithm: string };
+  readonly #keys: readonly PublicKey[];
+  readonly #reader: ObjectReader;
+  readonly #now: () => number;
+  /** Signatures once checked need no second check; claims and bound objects always do. */
+  readonly #verified = new Map<string, JWTPayload>();
+
+  constructor(keys: TokenKeys, reader: ObjectReader, now: () => number) {
+    this.#issuer = keys.issuer;
+    this.#audiences = keys.audiences.length > 0 ? keys.audiences : [keys.issuer];
+    const signing = createPrivateKey(keys.signingKey);
+    this.#signer = { id: keyId(createPublicKey(signing)), key: signing, algorithm: algorithmOf(signing) };
+    this.#keys = keys.verificationKeys.map((pem) => createPublicKey(pem)).map((key) => ({ id: keyId(key), key }));
+    this.#reader = reader;
+    this.#now = now;
+  }
+
+  get issuer(): string {
+    return this.#issuer;
+  }
+
+  get audiences(): readonly string[] {
+    return this.#audiences;
+  }
+
+  async issue({ namespace, account, pod, node, secret }: TokenSubject, options: IssueOptions): Promise<{ token: string; expiresAt: number }> {
+    const issuedAt = Math.floor(this.#now() / 1000);
+    const expiresAt = issuedAt + options.expirationSeconds;
+    const claims: KubernetesClaims = {
+      namespace,
+      ...(node === undefined ? {} : { node: referenceTo(node) }),
+      ...(pod === undefined ? {} : { pod: referenceTo(pod) }),
+      ...(secret === undefined ? {} : { secret: referenceTo(secret) }),
+      serviceaccount: referenceTo(account),
+      ...(options.warnAfterSeconds === undefined ? {} : { warnafter: issuedAt + options.warnAfterSeconds }),
+    };
+    const token = await new SignJWT({ 'kubernetes.io': claims })
+      .setProtectedHeader({ alg: this.#signer.algorithm, kid: this.#signer.id })
+      .setAudience(options.audiences.length > 0 ? [...options.audiences] : [...this.#audiences])
+      .setIssuer(this.#issuer)
+      .setSubject(serviceAccountUser(namespace, account.metadata.name))
+      .setIssuedAt(issuedAt)
+      .setNotBefore(issuedAt)
+      .setExpirationTime(expiresAt)
+      .setJti(randomUUID())
+      .sign(this.#signer.key);
+    return { token, expiresAt: expiresAt * 1000 };
+  }
+
+  /** Whether a bearer token looks like one of ours, before any signature is checked. */
+  static looksLike(token: string): boolean {
+    return token.split('.').length === 3;
+  }
+
+  /** @returns The user, or undefined if the token is not ours, expired, or what it is bound to is gone. */
+  async authenticate(token: string, audiences: readonly string[] = this.#audiences): Promise<{ user: UserInfo; audiences: readonly string[] } | undefined> {
+    const payload = await this.#verify(token);
+    if (payload === undefined || payload.iss !== this.#issuer) return undefined;
+    const seconds = this.#now() / 1000;
+    if ((payload.exp ?? 0) < seconds || (payload.nbf ?? 0) > seconds + 60) return undefined;
+    const of = Array.isArray(payload.aud) ? payload.aud : [payload.aud ?? ''];
+    const shared = of.filter((audience) => audiences.includes(audience));
+    if (shared.length === 0) return undefined;
+    const user = this.#userOf(payload);
+    return user === undefined ? undefined : { user, audiences: shared };
+  }
+
+  async #verify(token: string): Promise<JWTPayload | undefined> {
+    const known = this.#verified.get(token);
+    if (known !== undefined) return known;
+    try {
+      const { kid } = decodeProtectedHeader(token);
+      for (const { id, key } of this.#keys) {
+        if (kid !== undefined && kid !== id) continue;
+        const { payload } = await jwtVerify(token, key, { currentDate: new Date(this.#now()) });
+        if (this.#verified.size > 10_000) this.#verified.clear();
+        this.#verified.set(token, payload);
+        return payload;
+      }
+    } catch {
+      return undefined; // Malformed, wrongly signed or expired: all the same to the caller.
+    }
+    return undefined;
+  }
+
+  #userOf(payload: JWTPayload): UserInfo | undefined {
+    const claims = payload['kubernetes.io'] as KubernetesClaims | undefined;
+    if (claims?.serviceaccount === undefined) return undefined;
+    const { namespace, serviceaccount, pod, node, secret } = claims;
+    const exists = (found: DeepReadonly<KubeObject> | undefined, reference: Reference | undefined) =>
+      reference === undefined || (found !== undefined && found.metadata.uid === reference.uid && !isGoing(found, this.#now()));
+    if (!exists(this.#reader.find(serviceAccounts, { namespace, name: serviceaccount.name }), serviceaccount)) return undefined;
+    if (pod !== undefined && !exists(this.#reader.find(pods, { namespace, name: pod.name }), pod)) return undefined;
+    if (secret !== undefined && !exists(this.#reader.find(secrets, { namespace, name: secret.name }), secret)) return undefined;
+    if (node !== undefined && pod === undefined && !exists(this.#reader.find(nodes, { name: node.name }), node)) return undefined;
+    const extra: Record<string, string[]> = payload.jti === undefined ? {} : { [CREDENTIAL]: [`JTI=${payload.jti}`] };
+    if (node !== undefined) {
+      extra[NODE_NAME] = [node.name];
+      if (node.uid !== undefined) extra[NODE_UID] = [node.uid];
+    }
+    if (pod !== undefined) {
+      extra[POD_NAME] = [pod.name];
+      extra[POD_UID] = [pod.uid ?? ''];
+    }
+    return {
+      name: serviceAccountUser(namespace, serviceaccount.name),
+      uid: serviceaccount.uid ?? '',
+      groups: [SERVICE_ACCOUNTS_GROUP, `${SERVICE_ACCOUNTS_GROUP}:${namespace}`, AUTHENTICATED_GROUP],
+      extra,
+    };
+  }
+
+  /** The public keys as `/openid/v1/jwks` serves them. */
+  async jwks(): Promise<object> {
+    const keys = await Promise.all(
+      this.#keys.map(async ({ id, key }) => ({ use: 'sig', ...(await exportJWK(key)), kid: id, alg: algorithmOf(key) })),
+    );
+    return { keys };
+  }
+
+  get algorithms(): readonly string[] {
+    return [...new Set(this.#keys.map(({ key }) => algorithmOf(key)))];
+  }
+}
+
+/** Tokens of an object that has been going for over a minute no longer count. @source upstream: 60 s of leeway */
+function isGoing({ metadata }: DeepReadonly<KubeObject>, now: number): boolean {
+  return metadata.deletionTimestamp !== undefined && Date.parse(metadata.deletionTimestamp) + 60_000 < now;
+}
+
+function referenceTo({ metadata }: DeepReadonly<KubeObject>): Reference {
+  return { name: metadata.name, uid: metadata.uid };
+}
+
+/** @source upstream keyIDFromPublicKey: SHA-256 over the PKIX form, base64url */
+function keyId(key: KeyObject): string {
+  const der = key.export({ type: 'spki', format: 'der' });
+  return createHash('sha256').update(der).digest('base64url');
+}
+
+function algorithmOf(key: KeyObject): string {
+  if (key.asymmetricKeyType === 'rsa') return 'RS256';
+  return { prime256v1: 'ES256', secp384r1: 'ES384', secp521r1: 'ES512' }[key.asymmetricKeyDetails?.namedCurve ?? ''] ?? 'ES256';
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every API server makes sure exists before it is ready: system namespaces, RBAC's roles, priority classes, the `kubernetes`
+// Service with its endpoints, the default ServiceCIDR. What is there already is left alone.
+// @source upstream pkg/controlplane/{controller,apiserver}, post-start hooks
+import type { Client } from '#client';
+import type { Logger } from '#component';
+import { type Draft, isAlreadyExists, isNotFound, type KubeObject, type Resource } from '#machinery';
+import { apiservices, clusterrolebindings, clusterroles, endpoints, endpointslices, namespaces, priorityclasses, RESOURCES, rolebindings, roles, servicecidrs, services } from '#api';
+import { bootstrapPolicy } from './auth/bootstrap-policy.ts';
+
+export interface BootstrapOptions {
+  readonly client: Client;
+  readonly logger: Logger;
+  readonly serviceClusterIpRange: string;
+  /** The first address of the range: where Pods find the API. */
+  readonly serviceIp: string;
+  /** Where this server is reached; undefined if that is unknown (loopback only): then there are no endpoints. */
+  readonly advertise: { readonly address: string; readonly port: number };
+  readonly rbac: boolean;
+}
+
+const SYSTEM_NAMESPACES = ['default', 'kube-system', 'kube-public', 'kube-node-lease'];
+const RBAC = { clusterroles, roles, clusterrolebindings, rolebindings } as const;
+
+/** Idempotent. Order matters: namespaces come before what lives in them. */
+export async function bootstrap(options: BootstrapOptions): Promise<void> {
+  const { client } = options;
+  await Promise.all(SYSTEM_NAMESPACES.map((name) => ensure(client, namespaces, { metadata: { name } })));
+  const policy = options.rbac ? bootstrapPolicy() : [];
+  await Promise.all([
+    ...policy.map(({ resource, object }) => ensure(client, RBAC[resource] as unknown as Resource<KubeObject>, object as Draft<KubeObject>)),
+    ...priorityClasses().map((object) => ensure(client, priorityclasses, object)),
+    ...localApiServices().map((object) => ensure(client, apiservices, object)),
+    ensure(client, servicecidrs, { metadata: { name: 'kubernetes' }, spec: { cidrs: options.serviceClusterIpRange.split(',') } }).then(() => markReady(client)),
+  ]);
+  await ensure(client, services as Resource<KubeObject>, kubernetesService(options.serviceIp));
+  await publishEndpoints(options);
+}
+
+async function ensure<T extends KubeObject>(client: Client, resource: Resource<T>, object: Draft<T>): Promise<void> {
+  const { name = '', namespace } = (object as Draft<KubeObject>).metadata ?? {};
+  try {
+    await client.get(resource, { namespace, name });
+    return;
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+  }
+  await client.create(resource, object).catch((error: unknown) => {
+    if (!isAlreadyExists(error)) throw error; // Another API server was faster.
+  });
+}
+
+async function markReady(client: Client): Promise<void> {
+  const cidr = await client.get(servicecidrs, { name: 'kubernetes' });
+  if (cidr.status?.conditions?.some(({ type }) => type === 'Ready')) return;
+  const condition = { type: 'Ready', status: 'True', reason: '', message: 'Kubernetes Service CIDR is ready', lastTransitionTime: cidr.metadata.creationTimestamp };
+  await client.patch(servicecidrs, { name: 'kubernetes' }, 'merge', { status: { conditions: [condition] } }, { subresource: 'status' });
+}
+
+function priorityClasses() {
+  return [
+    { metadata: { name: 'system-node-critical' }, value: 2_000_001_000, description: 'Used for system critical pods that must not be moved from their current node.' },
+    { metadata: { name: 'system-cluster-critical' }, value: 2_000_000_000, description: 'Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.' },
+  ];
+}
+
+/** An APIService per group and version served here. @source upstream apiserver-builtin priorities */
+function localApiServices() {
+  const versions = new Map(RESOURCES.map(({ group, version }) => [`${version}.${group}`, { group, version }]));
+  return [...versions].map(([name, { group, version }]) => ({
+    metadata: { name: group === '' ? version : name, labels: { 'kube-aggregator.kubernetes.io/automanaged': 'onstart' } },
+    spec: group === '' ? { version, groupPriorityMinimum: 18000, versionPriority: 1 } : { group, version, groupPriorityMinimum: 17000, versionPriority: 15 },
+  }));
+}
+
+function kubernetesService(clusterIp: string): Draft<KubeObject> {
+  return {
+    metadata: { name: 'kubernetes', namespace: 'default', labels: { component: 'apiserver', provider: 'kubernetes' } },
+    spec: {
+      clusterIP: clusterIp,
+      clusterIPs: [clusterIp],
+      ipFamilies: [clusterIp.includes(':') ? 'IPv6' : 'IPv4'],
+      ipFamilyPolicy: 'SingleStack',
+      type: 'ClusterIP',
+      sessionAffinity: 'None',
+      ports: [{ name: 'https', protocol: 'TCP', port: 443, targetPort: 6443 }],
+    },
+  } as Draft<KubeObject>;
+}
+
+/** Endpoints and EndpointSlice of the `kubernetes` Service point at this server. */
+async function publishEndpoints({ client, advertise: { address, port } }: BootstrapOptions): Promise<void> {
+  const subsets = [{ addresses: [{ ip: address }], ports: [{ name: 'https', port, protocol: 'TCP' as const }] }];
+  const slice = {
+    addressType: address.includes(':') ? ('IPv6' as const) : ('IPv4' as const),
+    endpoints: [{ addresses: [address], conditions: { ready: true } }],
+    ports: [{ name: 'https', port, protocol: 'TCP' as const }],
+  };
+  const name = 'kubernetes';
+  const namespace = 'default';
+  await ensure(client, endpoints, { metadata: { name, namespace, labels: { 'endpointslice.kubernetes.io/skip-mirror': 'true' } }, subsets });
+  await ensure(client, endpointslices, { metadata: { name, namespace, labels: { 'kubernetes.io/service-name': name } }, ...slice });
+  // The address may be another one than at the last start.
+  await client.patch(endpoints, { name, namespace }, 'merge', { subsets });
+  await client.patch(endpointslices, { name, namespace }, 'merge', { endpoints: slice.endpoints, ports: slice.ports });
+}

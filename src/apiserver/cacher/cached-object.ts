@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// One version of one object as the cache holds it: the value, its revision, and its JSON made once, on first need, and shared
+// by every GET, LIST and watcher. The JSON is kept without its head (`kind`, `apiVersion`), which list items do not have.
+import type { DeepReadonly } from '#machinery';
+import type { MutableObject } from '../registry/strategy.ts';
+
+export class CachedObject {
+  readonly key: string;
+  readonly revision: number;
+  readonly object: DeepReadonly<MutableObject>;
+  #tail: string | undefined;
+
+  constructor(key: string, revision: number, object: DeepReadonly<MutableObject>) {
+    this.key = key;
+    this.revision = revision;
+    this.object = object;
+    this.#tail = undefined;
+  }
+
+  /** The JSON after the head: `"metadata":{…},"spec":{…}}`. */
+  get tail(): string {
+    this.#tail ??= tailOf(this.object);
+    return this.#tail;
+  }
+
+  /** The same state under another revision: what DELETED events carry. */
+  withRevision(revision: number): CachedObject {
+    const { metadata } = this.object;
+    return new CachedObject(this.key, revision, { ...this.object, metadata: { ...metadata, resourceVersion: String(revision) } });
+  }
+}
+
+/** The JSON of an object without `{"kind":…,"apiVersion":…,`. */
+export function tailOf(object: DeepReadonly<MutableObject>): string {
+  const { kind: _kind, apiVersion: _apiVersion, ...rest } = object;
+  return JSON.stringify(rest).slice(1);
+}
+
+/** `{"kind":"Pod","apiVersion":"v1",`: what goes before a tail. */
+export function headOf(kind: string, apiVersion: string): string {
+  return `{"kind":${JSON.stringify(kind)},"apiVersion":${JSON.stringify(apiVersion)},`;
+}

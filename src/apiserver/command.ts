@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+// `sagong kube-apiserver`: upstream's flags to `ApiServer` options. Certificates that are not given are made once and kept under
+// the data directory, so that the server runs by itself; its admin kubeconfig is written beside them.
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
+import { formatKubeconfig, singleContextKubeconfig } from '#client';
+import { createLogger, describeFlags, type Flags, type FlagSpecs, type LogLevel, parseFlags, systemClock } from '#component';
+import { MemoryStore, SqliteStore, type Store } from '#store';
+import { readStaticTokens } from './auth/authenticators.ts';
+import { ApiServer, type ApiServerOptions, firstAddress } from './server.ts';
+
+const FLAGS: FlagSpecs = {
+  'data-dir': { type: 'string', help: 'Folder of the embedded store, and of certificates that are not given. Without it the store is in memory.' },
+  'secure-port': { type: 'int', default: '6443', help: 'Port of HTTPS.' },
+  'bind-address': { type: 'string', default: '0.0.0.0', help: 'Address to listen on.' },
+  'advertise-address': { type: 'string', help: 'Address other members of the cluster reach this server at.' },
+  'tls-cert-file': { type: 'string', help: 'Serving certificate, PEM.' },
+  'tls-private-key-file': { type: 'string', help: 'Its key, PEM.' },
+  'client-ca-file': { type: 'string', help: 'Authority of client certificates, PEM.' },
+  'token-auth-file': { type: 'string', help: 'Static bearer tokens: token,user,uid,"group,group" lines.' },
+  'anonymous-auth': { type: 'bool', default: 'true', help: 'Requests without credentials are system:anonymous.' },
+  'service-account-key-file': { type: 'strings', help: 'Keys that check service account tokens, PEM.' },
+  'service-account-signing-key-file': { type: 'string', help: 'Key that signs them, PEM.' },
+  'service-account-issuer': { type: 'strings', help: 'Issuer of the tokens.' },
+  'api-audiences': { type: 'strings', help: 'Audiences of the API; the issuer unless given.' },
+  'service-cluster-ip-range': { type: 'string', default: '10.96.0.0/16', help: 'Addresses of Services.' },
+  'service-node-port-range': { type: 'string', default: '30000-32767', help: 'Node ports of Services.' },
+  'authorization-mode': { type: 'strings', default: 'Node,RBAC', help: 'Authorizers in order: Node, RBAC, AlwaysAllow.' },
+  'enable-admission-plugins': { type: 'strings', help: 'Admission plugins beside the default ones.' },
+  'disable-admission-plugins': { type: 'strings', help: 'Default admission plugins that do not run.' },
+  'allow-privileged': { type: 'bool', default: 'true', help: 'Privileged containers are allowed; false is not supported.' },
+  'kubelet-client-certificate': { type: 'string', help: 'Certificate shown to kubelets, PEM.' },
+  'kubelet-client-key': { type: 'string', help: 'Its key, PEM.' },
+  'kubelet-certificate-authority': { type: 'string', help: 'Authority of kubelet certificates, PEM.' },
+  'kubelet-preferred-address-types': { type: 'strings', default: 'Hostname,InternalDNS,InternalIP,ExternalDNS,ExternalIP', help: 'Order of node addresses to try.' },
+  'max-requests-inflight': { type: 'int', default: '400', help: 'Reads at once; 0 is no limit.' },
+  'max-mutating-requests-inflight': { type: 'int', default: '200', help: 'Writes at once; 0 is no limit.' },
+  'log-level': { type: 'string', default: 'info', help: 'debug, info, warn, error or silent.' },
+};
+
+/** Runs until `signal`. @throws {FlagError} For what cannot be used. */
+export async function runApiServerCommand(args: readonly string[], signal: AbortSignal): Promise<void> {
+  if (args.includes('--help')) {
+    process.stdout.write(describeFlags('kube-apiserver', FLAGS));
+    return;
+  }
+  const flags = parseFlags('kube-apiserver', args, FLAGS);
+  const logger = createLogger({ component: 'kube-apiserver', level: flags.string('log-level') as LogLevel });
+  for (const name of flags.ignored) logger.warn({ flag: name }, 'Flag has no effect');
+  await using store = await openStore(flags);
+  const options = await optionsFrom(flags, store, logger);
+  const server = new ApiServer(options);
+  await server.run(signal, { port: flags.int('secure-port'), address: flags.string('bind-address') }, () => logger.info({}, 'Ready'));
+}
+
+function openStore(flags: Flags): Promise<Store> {
+  const folder = flags.string('data-dir');
+  return folder === '' ? Promise.resolve(new MemoryStore()) : SqliteStore.open({ file: join(folder, 'store.db') });
+}
+
+async function optionsFrom(flags: Flags, store: Store, logger: ApiServerOptions['logger']): Promise<ApiServerOptions> {
+  const made = await ownCertificates(flags);
+  const file = (flag: string, own: string | undefined) => (flags.string(flag) === '' ? own : readFileSync(flags.string(flag), 'utf8'));
+  const signingKey = file('service-account-signing-key-file', made?.serviceAccountKey) ?? '';
+  const keyFiles = flags.strings('service-account-key-file').map((path) => readFileSync(path, 'utf8'));
+  const clientCertificate = file('kubelet-client-certificate', made?.kubeletClient.certificate);
+  const clientKey = file('kubelet-client-key', made?.kubeletClient.key);
+  return {
+    store,
+    clock: systemClock,
+    logger,
+    serving: { cert: file('tls-cert-file', made?.serving.certificate) ?? '', key: file('tls-private-key-file', made?.serving.key) ?? '' },
+    clientCa: file('client-ca-file', made?.authority),
+    tokenKeys: {
+      signingKey,
+      verificationKeys: keyFiles.length > 0 ? keyFiles : [signingKey],
+      issuer: flags.strings('service-account-issuer')[0] ?? 'https://kubernetes.default.svc.cluster.local',
+      audiences: flags.strings('api-audiences'),
+    },
+    staticTokens: flags.has('token-auth-file') ? readStaticTokens(flags.string('token-auth-file')) : new Map(),
+    anonymous: flags.bool('anonymous-auth'),
+    authorizationModes: flags.strings('authorization-mode'),
+    enableAdmission: flags.strings('enable-admission-plugins'),
+    disableAdmission: flags.strings('disable-admission-plugins'),
+    serviceClusterIpRange: flags.string('service-cluster-ip-range'),
+    serviceNodePortRange: flags.string('service-node-port-range'),
+    advertiseAddress: advertiseAddress(flags),
+    kubelets: {
+      certificate: clientCertificate === undefined || clientKey === undefined ? {} : { cert: clientCertificate, key: clientKey },
+      ca: file('kubelet-certificate-authority', undefined),
+      preferredAddressTypes: flags.strings('kubelet-preferred-address-types'),
+    },
+    maxInFlight: { reading: flags.int('max-requests-inflight'), mutating: flags.int('max-mutating-requests-inflight') },
+  };
+}
+
+/** The address given, else the one bound, else the first of this machine that is not loopback. */
+function advertiseAddress(flags: Flags): string {
+  const given = flags.string('advertise-address') || flags.string('bind-address');
+  if (given !== '0.0.0.0' && given !== '::') return given;
+  const all = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  return all.find(({ internal, family }) => !internal && family === 'IPv4')?.address ?? '127.0.0.1';
+}
+
+interface OwnCertificates {
+  readonly authority: string;
+  readonly serving: { readonly certificate: string; readonly key: string };
+  readonly kubeletClient: { readonly certificate: string; readonly key: string };
+  readonly serviceAccountKey: string;
+}
+
+const REQUIRED = ['tls-cert-file', 'tls-private-key-file', 'client-ca-file', 'service-account-signing-key-file'];
+
+/** What was not given, made on first start and kept under the data directory. Undefined if everything needed was given. */
+async function ownCertificates(flags: Flags): Promise<OwnCertificates | undefined> {
+  if (REQUIRED.every((name) => flags.string(name) !== '')) return undefined;
+  const pki = await import('#component/pki');
+  const folder = join(flags.string('data-dir') || mkTemporary(), 'pki');
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const now = systemClock.now();
+  const keep = async (name: string, make: () => Promise<{ certificate: string; key: string }>) => {
+    const [crt, key] = [join(folder, `${name}.crt`), join(folder, `${name}.key`)];
+    if (existsSync(crt) && existsSync(key)) return { certificate: readFileSync(crt, 'utf8'), key: readFileSync(key, 'utf8') };
+    const made = await make();
+    writeFileSync(crt, made.certificate, { mode: 0o600 });
+    writeFileSync(key, made.key, { mode: 0o600 });
+    return made;
+  };
+  const authority = await keep('ca', () => pki.createAuthority('kubernetes', now));
+  const sign = (request: Omit<Parameters<typeof pki.createCertificate>[1], 'validDays'>) => () => pki.createCertificate(authority, { ...request, validDays: pki.CERTIFICATE_DAYS }, now);
+  const addresses = [...new Set(['127.0.0.1', advertiseAddress(flags), firstAddress(flags.string('service-cluster-ip-range'))])];
+  const names = ['localhost', 'kubernetes', 'kubernetes.default', 'kubernetes.default.svc', 'kubernetes.default.svc.cluster.local'];
+  const serving = await keep('apiserver', sign({ commonName: 'kube-apiserver', usages: ['server'], dnsNames: names, ipAddresses: addresses }));
+  const kubeletClient = await keep('apiserver-kubelet-client', sign({ commonName: 'kube-apiserver-kubelet-client', organizations: ['kubeadm:cluster-admins'], usages: ['client'] }));
+  const admin = await keep('admin', sign({ commonName: 'kubernetes-admin', organizations: ['system:masters'], usages: ['client'] }));
+  const account = await keep('sa', () => pki.createAuthority('service-accounts', now));
+  const server = `https://${flags.string('bind-address') === '0.0.0.0' ? '127.0.0.1' : flags.string('bind-address')}:${flags.string('secure-port')}`;
+  const kubeconfig = singleContextKubeconfig({ clusterName: 'sagong', userName: 'kubernetes-admin', server, ca: authority.certificate, user: certificateUser(admin) });
+  writeFileSync(join(folder, '..', 'admin.conf'), formatKubeconfig(kubeconfig), { mode: 0o600 });
+  return { authority: authority.certificate, serving, kubeletClient, serviceAccountKey: account.key };
+}
+
+function certificateUser({ certificate, key }: { certificate: string; key: string }) {
+  const base64 = (text: string) => Buffer.from(text).toString('base64');
+  return { 'client-certificate-data': base64(certificate), 'client-key-data': base64(key) };
+}
+
+function mkTemporary(): string {
+  return join(process.env['TMPDIR'] ?? '/tmp', `sagong-apiserver-${process.pid}`);
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// The paths that are no resources: health, version, metrics, the token issuer's documents.
+// @source upstream apiserver pkg/server/{healthz,routes}
+import type { Metrics } from '#component';
+import { apiError } from '#machinery';
+import type { ServiceAccountTokens } from '../auth/tokens.ts';
+import { acceptedTypes, parseAccept } from '../encoding/negotiation.ts';
+import { type ApiResult, objectResult, plainText, type RequestContext } from '../request/context.ts';
+
+export interface HealthCheck {
+  readonly name: string;
+  /** Undefined if all is well, else why not. */
+  readonly check: () => string | undefined;
+}
+
+export interface PathsOptions {
+  readonly checks: readonly HealthCheck[];
+  readonly metrics: Metrics;
+  readonly tokens: ServiceAccountTokens;
+  readonly version: object;
+  /** Where `jwks_uri` points. */
+  readonly jwksUri: string;
+  /** All paths, for `/`. */
+  readonly index: readonly string[];
+}
+
+const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8; escaping=underscores';
+const METHOD_NOT_ALLOWED = 'the server does not allow this method on the requested resource';
+
+/** The answer for a path, or undefined if it is none of these. */
+export function answerPath(context: RequestContext, options: PathsOptions): ApiResult | Promise<ApiResult> | undefined {
+  const path = context.info.path.length > 1 ? context.info.path.replace(/\/$/, '') : context.info.path;
+  switch (path) {
+    case '/':
+      return objectResult(200, { paths: options.index });
+    case '/version':
+      if (context.request.method !== 'GET' && context.request.method !== 'HEAD') throw apiError(405, 'MethodNotAllowed', METHOD_NOT_ALLOWED, {});
+      return objectResult(200, options.version);
+    case '/metrics':
+      return options.metrics.text().then((body) => ({ type: 'bytes', status: 200, contentType: METRICS_TYPE, body }));
+    case '/openid/v1/jwks':
+      return jwks(context, options);
+    case '/.well-known/openid-configuration':
+      return openIdConfiguration(options);
+  }
+  for (const root of ['/healthz', '/livez', '/readyz']) {
+    if (path === root || path.startsWith(`${root}/`)) return health(context, root, path.slice(root.length + 1), options.checks);
+  }
+  return undefined;
+}
+
+function health({ query }: RequestContext, root: string, only: string, checks: readonly HealthCheck[]): ApiResult {
+  if (only !== '') {
+    const one = checks.find((check) => check.name === only);
+    if (one === undefined) return plainText(404, '404 page not found\n');
+    const why = one.check();
+    return why === undefined ? plainText(200, 'ok') : plainText(500, `internal server error: ${why}\n`);
+  }
+  const excluded = new Set(query.getAll('exclude'));
+  const lines: string[] = [];
+  let failed = false;
+  for (const { name, check } of checks) {
+    if (excluded.has(name)) {
+      lines.push(`[+]${name} excluded: ok`);
+      continue;
+    }
+    const why = check();
+    failed ||= why !== undefined;
+    lines.push(why === undefined ? `[+]${name} ok` : `[-]${name} failed: reason withheld`);
+  }
+  const what = root.slice(1);
+  if (failed) return plainText(500, `${lines.join('\n')}\n${what} check failed\n`);
+  return plainText(200, query.has('verbose') ? `${lines.join('\n')}\n${what} check passed\n` : 'ok');
+}
+
+async function jwks(context: RequestContext, { tokens }: PathsOptions): Promise<ApiResult> {
+  const accept = context.header('accept');
+  const fits = accept === '' || parseAccept(accept).some(({ name }) => name === 'application/jwk-set+json' || name === '*/*' || name === 'application/*');
+  if (!fits) throw apiError(406, 'NotAcceptable', `only the following media types are accepted: ${acceptedTypes({ protobuf: false }).join(', ')}`);
+  return { type: 'bytes', status: 200, contentType: 'application/jwk-set+json', body: JSON.stringify(await tokens.jwks()), headers: { 'cache-control': 'public, max-age=3600' } };
+}
+
+function openIdConfiguration({ tokens, jwksUri }: PathsOptions): ApiResult {
+  const body = {
+    issuer: tokens.issuer,
+    jwks_uri: jwksUri,
+    response_types_supported: ['id_token'],
+    subject_types_supported: ['public'],
+    id_token_signing_alg_values_supported: tokens.algorithms,
+  };
+  return { type: 'bytes', status: 200, contentType: 'application/json', body: JSON.stringify(body), headers: { 'cache-control': 'public, max-age=3600' } };
+}

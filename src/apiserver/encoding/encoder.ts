@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+// Turns results into bytes. JSON of cached objects is joined from parts made once; lists are written in chunks and never built
+// whole; other forms (YAML, protobuf, Table) are made per request.
+import { type DeepReadonly, encodeProtobuf, formatYaml, type StructSchema } from '#machinery';
+import { findSchema } from '#api';
+import type { CachedObject } from '../cacher/cached-object.ts';
+import { tailOf } from '../cacher/cached-object.ts';
+import { inServedVersion, type ServedResource } from '../registry/generic/served-resource.ts';
+import type { MutableObject } from '../registry/strategy.ts';
+import type { ListResult, ObjectResult, WatchFrame, WatchResult } from '../request/context.ts';
+import { contentTypeOf, JSON_OUTPUT, type Output } from './negotiation.ts';
+import { type IncludeObject, includeObjectOf, listMeta, partialMetadata, tableOf } from './table.ts';
+
+export interface Encoded {
+  readonly contentType: string;
+  readonly body: string | Uint8Array;
+}
+
+/** Characters of a list gathered before they are handed on. */
+const CHUNK_CHARACTERS = 256 * 1024;
+
+export function encodeObject(result: ObjectResult, query: URLSearchParams, now: number): Encoded {
+  const output = result.output ?? JSON_OUTPUT;
+  const { served, cached } = result;
+  const contentType = contentTypeOf(output);
+  if (served !== undefined && cached !== undefined) {
+    if (output.transform === undefined && output.mediaType === 'json' && !output.pretty && served.convert === undefined) {
+      return { contentType, body: served.head + cached.tail };
+    }
+    return { contentType, body: encodeValue(transformed(served, cached, output, query, now), output, schemaFor(served, output)) };
+  }
+  return { contentType, body: encodeValue(result.object, output, schemaOfValue(result.object)) };
+}
+
+function schemaFor(served: ServedResource, output: Output): StructSchema | undefined {
+  return output.transform === undefined ? served.schema : findSchema({ group: 'meta.k8s.io', version: 'v1', kind: output.transform });
+}
+
+function transformed(served: ServedResource, cached: CachedObject, output: Output, query: URLSearchParams, now: number): unknown {
+  const { object } = cached;
+  if (output.transform === 'Table') {
+    const meta = { resourceVersion: object.metadata.resourceVersion ?? '' };
+    return tableOf(served, [object], meta, { include: includeObjectOf(query), now, withColumns: true });
+  }
+  if (output.transform === 'PartialObjectMetadata') return partialMetadata(object);
+  return withKind(served, inServedVersion(served, object));
+}
+
+function withKind(served: ServedResource, object: DeepReadonly<MutableObject>): DeepReadonly<MutableObject> {
+  if (object.kind === served.resource.kind && object.apiVersion === served.apiVersion) return object;
+  const { kind: _kind, apiVersion: _apiVersion, ...rest } = object;
+  return { kind: served.resource.kind, apiVersion: served.apiVersion, ...rest } as DeepReadonly<MutableObject>;
+}
+
+/** The schema of Status and other values that come without a served resource. */
+function schemaOfValue(value: unknown): StructSchema | undefined {
+  const { kind, apiVersion } = value as { kind?: string; apiVersion?: string };
+  if (kind === undefined) return undefined;
+  if (kind === 'Status') return findSchema({ group: '', version: 'v1', kind });
+  const [group = '', version = ''] = apiVersion?.includes('/') ? apiVersion.split('/') : ['', apiVersion ?? ''];
+  return findSchema({ group, version, kind });
+}
+
+export function encodeValue(value: unknown, output: Output, schema: StructSchema | undefined): string | Uint8Array {
+  if (output.mediaType === 'yaml') return formatYaml(value);
+  if (output.mediaType === 'protobuf' && schema !== undefined) return encodeProtobuf(value as MutableObject, schema);
+  return output.pretty ? `${JSON.stringify(value, undefined, 2)}\n` : `${JSON.stringify(value)}\n`;
+}
+
+/** A list in chunks (JSON), or at once (other forms). */
+export function* encodeList(result: ListResult, now: number): Generator<string | Uint8Array> {
+  const { served, output, items } = result;
+  const meta = { resourceVersion: result.resourceVersion, continue: result.continue, remainingItemCount: result.remainingItemCount };
+  if (output.mediaType === 'json' && output.transform === undefined && !output.pretty) {
+    yield* jsonList(served, items, `${served.listHead}${JSON.stringify(listMeta(meta))},"items":[`);
+    return;
+  }
+  if (output.transform === 'Table') {
+    const objects = items.map((item) => item.object);
+    yield encodeValue(tableOf(served, objects, meta, { include: includeObjectOf(result.query), now, withColumns: true }), output, undefined);
+    return;
+  }
+  const partial = output.transform === 'PartialObjectMetadataList';
+  const list = {
+    kind: partial ? 'PartialObjectMetadataList' : `${served.resource.kind}List`,
+    apiVersion: partial ? 'meta.k8s.io/v1' : served.apiVersion,
+    metadata: listMeta(meta),
+    items: items.map((item) => (partial ? partialMetadata(item.object) : itemOf(served, item))),
+  };
+  yield encodeValue(list, output, schemaOfValue(list));
+}
+
+function* jsonList(served: ServedResource, items: readonly CachedObject[], head: string): Generator<string> {
+  let chunk = head;
+  let separator = '';
+  const itemHead = served.itemsHaveKind ? served.head : '{';
+  for (const item of items) {
+    chunk += separator + itemHead + tailIn(served, item);
+    separator = ',';
+    if (chunk.length > CHUNK_CHARACTERS) {
+      yield chunk;
+      chunk = '';
+    }
+  }
+  yield `${chunk}]}\n`;
+}
+
+function tailIn(served: ServedResource, cached: CachedObject): string {
+  return served.convert === undefined ? cached.tail : tailOf(served.convert.fromStorage(cached.object));
+}
+
+function itemOf(served: ServedResource, cached: CachedObject): unknown {
+  const object = inServedVersion(served, cached.object);
+  if (served.itemsHaveKind) return object;
+  const { kind: _kind, apiVersion: _apiVersion, ...rest } = object;
+  return rest;
+}
+
+/** Makes the frames of one watch: newline-delimited JSON, or length-prefixed protobuf. */
+export function frameEncoder(result: WatchResult, now: () => number): (frame: WatchFrame) => string | Uint8Array {
+  const { served, output } = result;
+  if (output.mediaType === 'protobuf') return (frame) => protobufFrame(frame, served, output);
+  const include = output.transform === 'Table' ? includeObjectOf(result.query) : 'None';
+  const state = { first: true };
+  return (frame) => {
+    if (frame.cached !== undefined && output.transform === undefined) return `{"type":"${frame.type}","object":${served.head}${tailIn(served, frame.cached)}}\n`;
+    return `${JSON.stringify({ type: frame.type, object: frameObject(frame, result, include, now(), state) })}\n`;
+  };
+}
+
+function frameObject(frame: WatchFrame, { served, output }: WatchResult, include: IncludeObject, now: number, state: { first: boolean }): unknown {
+  if (frame.type === 'ERROR') return frame.object;
+  const object = frame.cached?.object ?? (frame.object as MutableObject);
+  if (output.transform === 'PartialObjectMetadata') return partialMetadata(object);
+  if (output.transform !== 'Table') return withKind(served, inServedVersion(served, object));
+  const meta = { resourceVersion: object.metadata.resourceVersion ?? '' };
+  const withColumns = state.first;
+  state.first = false;
+  return tableOf(served, [object], meta, { include, now, withColumns });
+}
+
+function protobufFrame(frame: WatchFrame, served: ServedResource, output: Output): Uint8Array {
+  const plain = frame.cached !== undefined ? inServedVersion(served, frame.cached.object) : (frame.object as MutableObject);
+  const object = output.transform === 'PartialObjectMetadata' && frame.type !== 'ERROR' ? (partialMetadata(plain) as MutableObject) : plain;
+  const schema = frame.type === 'ERROR' || output.transform !== undefined ? schemaOfValue(object) : served.schema;
+  const raw = Buffer.from(encodeValue(object, output, schema));
+  const body = Buffer.concat([protobufField(1, Buffer.from(frame.type)), protobufField(2, protobufField(1, raw))]);
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(body.length);
+  return Buffer.concat([length, body]);
+}
+
+/** A length-delimited field of the WatchEvent message, whose object is a RawExtension. */
+function protobufField(number: number, value: Buffer): Buffer {
+  const size: number[] = [];
+  for (let rest = value.length; ; rest >>>= 7) {
+    if (rest < 0x80) {
+      size.push(rest);
+      break;
+    }
+    size.push((rest & 0x7f) | 0x80);
+  }
+  return Buffer.concat([Buffer.from([(number << 3) | 2, ...size]), value]);
+}

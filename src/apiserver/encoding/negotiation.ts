@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which form an answer takes: media type, and whether a Table or only metadata is wanted. From the Accept header.
+// @source upstream apiserver pkg/endpoints/handlers/negotiation/negotiate.go
+import { notAcceptable } from '#machinery';
+
+export type MediaType = 'json' | 'yaml' | 'protobuf';
+export type Transform = 'Table' | 'PartialObjectMetadata' | 'PartialObjectMetadataList' | 'APIGroupDiscoveryList';
+
+export interface Output {
+  readonly mediaType: MediaType;
+  readonly transform: Transform | undefined;
+  /** `;stream=watch` was asked for. */
+  readonly stream: boolean;
+  readonly pretty: boolean;
+}
+
+export const JSON_OUTPUT: Output = { mediaType: 'json', transform: undefined, stream: false, pretty: false };
+const PRETTY_JSON: Output = { ...JSON_OUTPUT, pretty: true };
+
+export const CONTENT_TYPES: Readonly<Record<MediaType, string>> = {
+  json: 'application/json',
+  yaml: 'application/yaml',
+  protobuf: 'application/vnd.kubernetes.protobuf',
+};
+const BY_NAME: Readonly<Record<string, MediaType>> = {
+  'application/json': 'json',
+  'application/yaml': 'yaml',
+  'application/vnd.kubernetes.protobuf': 'protobuf',
+  'application/*': 'json',
+  '*/*': 'json',
+};
+
+export interface MediaRange {
+  readonly name: string;
+  readonly parameters: Readonly<Record<string, string>>;
+  readonly quality: number;
+}
+
+/** The header's ranges, best first; equal ones in their order. */
+export function parseAccept(header: string): readonly MediaRange[] {
+  const ranges = header.split(',').flatMap((part) => {
+    const [name = '', ...rest] = part.split(';').map((text) => text.trim());
+    if (name === '') return [];
+    const parameters = Object.fromEntries(rest.map((text) => [text.split('=')[0]?.trim() ?? '', text.slice(text.indexOf('=') + 1).trim()]));
+    return [{ name, parameters, quality: Number(parameters['q'] ?? 1) }];
+  });
+  return ranges.sort((a, b) => b.quality - a.quality);
+}
+
+export interface NegotiationRules {
+  /** Transforms this endpoint offers. */
+  readonly transforms: ReadonlySet<Transform>;
+  /** Whether objects of this endpoint have a protobuf form. */
+  readonly protobuf: boolean;
+}
+
+/** Reads and writes of objects. */
+export const OBJECT_RULES: NegotiationRules = { transforms: new Set(['Table', 'PartialObjectMetadata']), protobuf: true };
+export const LIST_RULES: NegotiationRules = { transforms: new Set(['Table', 'PartialObjectMetadataList']), protobuf: true };
+export const WATCH_RULES: NegotiationRules = { transforms: new Set(['Table', 'PartialObjectMetadata']), protobuf: true };
+
+/** @throws {ApiError} 406 if nothing that is asked for can be given. */
+export function negotiate(header: string, rules: NegotiationRules, pretty: boolean): Output {
+  if (header === '' || header === '*/*' || header === 'application/json') return pretty ? PRETTY_JSON : JSON_OUTPUT;
+  for (const range of parseAccept(header)) {
+    const output = outputOf(range, rules, pretty);
+    if (output !== undefined) return output;
+  }
+  throw notAcceptable(`only the following media types are accepted: ${acceptedTypes(rules).join(', ')}`);
+}
+
+export function acceptedTypes(rules: { protobuf: boolean }): readonly string[] {
+  return ['application/json', 'application/yaml', ...(rules.protobuf ? ['application/vnd.kubernetes.protobuf'] : [])];
+}
+
+function outputOf({ name, parameters }: MediaRange, rules: NegotiationRules, pretty: boolean): Output | undefined {
+  const mediaType = BY_NAME[name];
+  if (mediaType === undefined || (mediaType === 'protobuf' && !rules.protobuf)) return undefined;
+  const stream = parameters['stream'] === 'watch';
+  const as = parameters['as'];
+  if (as === undefined) return { mediaType, transform: undefined, stream, pretty: pretty || parameters['pretty'] === '1' };
+  const known = parameters['g'] === 'meta.k8s.io' && parameters['v'] === 'v1';
+  if (!known || !rules.transforms.has(as as Transform)) return undefined;
+  if (as === 'Table' && mediaType === 'protobuf') return undefined;
+  return { mediaType, transform: as as Transform, stream, pretty };
+}
+
+/** The Content-Type of an answer in this form. Transforms do not show, as upstream has it; discovery's alone does. */
+export function contentTypeOf({ mediaType, transform }: Output): string {
+  return transform === 'APIGroupDiscoveryList' ? `${CONTENT_TYPES[mediaType]};g=apidiscovery.k8s.io;v=v2;as=${transform}` : CONTENT_TYPES[mediaType];
+}

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tables: what kubectl prints. One row per object, columns by the resource, the object itself as far as `includeObject` asks.
+// @source upstream apiserver pkg/endpoints/handlers/response.go and pkg/registry/rest/table.go
+import { badRequest, type DeepReadonly } from '#machinery';
+import type { ServedResource } from '../registry/generic/served-resource.ts';
+import { inServedVersion } from '../registry/generic/served-resource.ts';
+import type { MutableObject } from '../registry/strategy.ts';
+
+export type IncludeObject = 'None' | 'Metadata' | 'Object';
+
+/** @throws {ApiError} 400 on an unknown value. */
+export function includeObjectOf(query: URLSearchParams): IncludeObject {
+  const value = query.get('includeObject') ?? '';
+  if (value === '') return 'Metadata';
+  if (value === 'None' || value === 'Metadata' || value === 'Object') return value;
+  throw badRequest(`unrecognized includeObject value: ${JSON.stringify(value)}`);
+}
+
+export interface TableMeta {
+  readonly resourceVersion: string;
+  readonly continue?: string;
+  readonly remainingItemCount?: number | undefined;
+}
+
+/** A `meta.k8s.io/v1` Table. `withColumns` is false for all but the first event of a watch. */
+export function tableOf(
+  served: ServedResource,
+  objects: readonly DeepReadonly<MutableObject>[],
+  meta: TableMeta,
+  options: { readonly include: IncludeObject; readonly now: number; readonly withColumns: boolean },
+): object {
+  return {
+    kind: 'Table',
+    apiVersion: 'meta.k8s.io/v1',
+    metadata: listMeta(meta),
+    columnDefinitions: options.withColumns ? served.table.columns : null,
+    rows: objects.map((object) => rowOf(served, object, options.include, options.now)),
+  };
+}
+
+export function listMeta(meta: TableMeta): object {
+  return {
+    ...(meta.resourceVersion === '' ? {} : { resourceVersion: meta.resourceVersion }),
+    ...(meta.continue ? { continue: meta.continue } : {}),
+    ...(meta.remainingItemCount === undefined ? {} : { remainingItemCount: meta.remainingItemCount }),
+  };
+}
+
+function rowOf(served: ServedResource, object: DeepReadonly<MutableObject>, include: IncludeObject, now: number): object {
+  const conditions = served.table.conditions?.(object);
+  return {
+    cells: served.table.cells(object, now),
+    ...(conditions === undefined ? {} : { conditions }),
+    object: include === 'None' ? null : include === 'Object' ? inServedVersion(served, object) : partialMetadata(object),
+  };
+}
+
+/** Only the metadata of an object. */
+export function partialMetadata(object: DeepReadonly<MutableObject>): object {
+  return { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata: object.metadata };
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// Lets a request through if the authorizer allows it, else answers 403 in upstream's words.
+// @source upstream apiserver pkg/endpoints/filters/authorization.go, handlers/responsewriters/errors.go
+import { type ApiError, apiError } from '#machinery';
+import type { Attributes, Authorizer } from '../auth/authorizer.ts';
+import type { Handler, RequestContext } from '../request/context.ts';
+
+export function withAuthorization(next: Handler, authorizer: Authorizer): Handler {
+  return function authorize(context) {
+    const attributes = attributesOf(context);
+    const { verdict, reason } = authorizer.authorize(attributes);
+    if (verdict === 'allow') return next(context);
+    throw denied(attributes, reason);
+  };
+}
+
+export function attributesOf(context: RequestContext): Attributes {
+  const { info } = context;
+  return {
+    user: context.knownUser,
+    verb: info.verb,
+    isResource: info.isResource,
+    path: info.path,
+    group: info.group,
+    version: info.version,
+    resource: info.resource,
+    subresource: info.subresource,
+    namespace: info.namespace,
+    name: info.name,
+  };
+}
+
+export function denied(attributes: Attributes, reason: string): ApiError {
+  const { user, verb, group, resource, subresource, namespace, name } = attributes;
+  const who = `User ${JSON.stringify(user.name)}`;
+  const because = reason === '' ? '' : `: ${reason}`;
+  if (!attributes.isResource) return apiError(403, 'Forbidden', `forbidden: ${who} cannot ${verb} path ${JSON.stringify(attributes.path)}${because}`, {});
+  const shown = subresource === '' ? resource : `${resource}/${subresource}`;
+  const scope = namespace === '' ? 'at the cluster scope' : `in the namespace ${JSON.stringify(namespace)}`;
+  const qualified = group === '' ? resource : `${resource}.${group}`;
+  const subject = name === '' ? qualified : `${qualified} ${JSON.stringify(name)}`;
+  const message = `${subject} is forbidden: ${who} cannot ${verb} resource ${JSON.stringify(shown)} in API group ${JSON.stringify(group)} ${scope}${because}`;
+  return apiError(403, 'Forbidden', message, { ...(name === '' ? {} : { name }), ...(group === '' ? {} : { group }), kind: resource });
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// `Impersonate-*` headers: the request goes on as another user, if the first one may impersonate each part of it.
+// @source upstream apiserver pkg/endpoints/filters/impersonation
+import { badRequest, forbidden } from '#machinery';
+import type { Authorizer } from '../auth/authorizer.ts';
+import { AUTHENTICATED_GROUP, ANONYMOUS, SERVICE_ACCOUNTS_GROUP, UNAUTHENTICATED_GROUP, type UserInfo } from '../auth/user.ts';
+import type { Handler, RequestContext } from '../request/context.ts';
+
+const EXTRA = 'impersonate-extra-';
+
+export function withImpersonation(next: Handler, authorizer: Authorizer): Handler {
+  return function impersonate(context) {
+    if (!asksToImpersonate(context)) return next(context);
+    const wanted = requestedUser(context);
+    checkAllowed(context, wanted, authorizer);
+    context.user = completed(wanted);
+    return next(context);
+  };
+}
+
+function asksToImpersonate({ request }: RequestContext): boolean {
+  const { headers } = request;
+  if (headers['impersonate-user'] !== undefined || headers['impersonate-group'] !== undefined || headers['impersonate-uid'] !== undefined) return true;
+  for (const name in headers) if (name.startsWith(EXTRA)) return true;
+  return false;
+}
+
+const listOf = (value: string | string[] | undefined) => (value === undefined ? [] : Array.isArray(value) ? value : value.split(', '));
+
+function requestedUser({ request: { headers } }: RequestContext): UserInfo {
+  const name = listOf(headers['impersonate-user'])[0] ?? '';
+  const groups = listOf(headers['impersonate-group']);
+  const uid = listOf(headers['impersonate-uid'])[0] ?? '';
+  const extra: Record<string, string[]> = {};
+  for (const header in headers) {
+    if (header.startsWith(EXTRA)) extra[decodeURIComponent(header.slice(EXTRA.length))] = listOf(headers[header]);
+  }
+  if (name === '') {
+    const what = groups.length > 0 || uid !== '' || Object.keys(extra).length > 0;
+    if (what) throw badRequest(`requested ${JSON.stringify([...groups, uid].filter(Boolean))} without impersonating a user`);
+  }
+  return { name, uid, groups, extra };
+}
+
+function checkAllowed(context: RequestContext, wanted: UserInfo, authorizer: Authorizer): void {
+  const user = context.knownUser;
+  const check = (group: string, resource: string, name: string, namespace = '', subresource = '') => {
+    const attributes = { user, verb: 'impersonate', isResource: true, path: '', group, version: 'v1', resource, subresource, namespace, name };
+    const { verdict, reason } = authorizer.authorize(attributes);
+    if (verdict === 'allow') return;
+    const scope = namespace === '' ? 'at the cluster scope' : `in the namespace "${namespace}"`;
+    const shown = subresource === '' ? resource : `${resource}/${subresource}`;
+    const why = `User ${JSON.stringify(user.name)} cannot impersonate resource ${JSON.stringify(shown)} in API group ${JSON.stringify(group)} ${scope}`;
+    throw forbidden({ group, resource }, name, reason === '' ? why : `${why}: ${reason}`);
+  };
+  const account = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(wanted.name);
+  if (account !== null) check('', 'serviceaccounts', account[2] ?? '', account[1] ?? '');
+  else check('', 'users', wanted.name);
+  for (const group of wanted.groups) check('', 'groups', group);
+  for (const [key, values] of Object.entries(wanted.extra)) for (const value of values) check('authentication.k8s.io', 'userextras', value, '', key);
+  if (wanted.uid !== '') check('authentication.k8s.io', 'uids', wanted.uid);
+}
+
+/** Adds the groups that authentication would have added. */
+function completed(wanted: UserInfo): UserInfo {
+  const groups = [...wanted.groups];
+  const account = /^system:serviceaccount:([^:]+):[^:]+$/.exec(wanted.name);
+  if (account !== null && groups.length === 0) groups.push(SERVICE_ACCOUNTS_GROUP, `${SERVICE_ACCOUNTS_GROUP}:${account[1]}`);
+  if (wanted.name === ANONYMOUS) {
+    if (!groups.includes(UNAUTHENTICATED_GROUP)) groups.push(UNAUTHENTICATED_GROUP);
+  } else if (!groups.includes(AUTHENTICATED_GROUP)) {
+    groups.push(AUTHENTICATED_GROUP);
+  }
+  return { ...wanted, groups };
+}

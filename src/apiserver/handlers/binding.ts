@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// POST of a Binding: the scheduler's word that a Pod goes to a node. Sets `spec.nodeName` and the PodScheduled condition at once.
+// @source upstream pkg/registry/core/pod/storage/storage.go BindingREST
+import { formatTime } from '#component';
+import { ApiError, badRequest, conflict, deepCopy, type StructSchema } from '#machinery';
+import { schemaOfType } from '#api';
+import type { Binding, Pod } from '#api/core/v1';
+import type { ServedResource } from '../registry/generic/served-resource.ts';
+import type { MutableObject, UpdateRules } from '../registry/strategy.ts';
+import { type ApiResult, objectResult, type RequestContext } from '../request/context.ts';
+import { readAs } from './body.ts';
+import type { ServerParts } from './endpoint.ts';
+import { bookUpdate } from './field-ownership.ts';
+import { writeContextOf } from './options.ts';
+
+const BINDING = schemaOfType('io.k8s.api.core.v1.Binding') as StructSchema;
+const KIND = { kind: 'Binding', group: '', version: 'v1' };
+/** The write is checked here, and by admission; the Pod's own rules would refuse a change of nodeName. */
+const UNCHECKED: UpdateRules = { prepareForUpdate() {}, validateUpdate: () => [], resetFields: [] };
+
+/** @param served The `pods` resource, also for the old `bindings` resource. */
+export async function bind(context: RequestContext, served: ServedResource, parts: ServerParts): Promise<ApiResult> {
+  const binding = (await readAs(context, BINDING, KIND)) as unknown as Binding;
+  const write = { ...writeContextOf(context, served, 'CreateOptions'), subresource: 'binding' };
+  const name = context.info.name || binding.metadata.name;
+  if (binding.metadata.name !== name) throw badRequest('name in URL does not match name in Binding object');
+  checkTarget(binding);
+  const calls = parts.admission.callsFor(context, served, 'CREATE', 'binding', write.dryRun, name);
+  await calls.mutate(binding as unknown as MutableObject, undefined);
+  await calls.validate(binding as unknown as MutableObject, undefined);
+  const change = (current: MutableObject | undefined) => {
+    const before = deepCopy(current) as MutableObject | undefined;
+    const next = assign(current as unknown as Pod, binding, parts.clock.now());
+    bookUpdate(served, write, before, next, [], parts.clock.now());
+    return next;
+  };
+  const admission = { mutate() {}, validate() {} };
+  await served.store.update({ name, rules: UNCHECKED, admission, change, mayCreate: false, mayOverwrite: true }, write);
+  return objectResult(201, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 });
+}
+
+/** @source upstream ValidatePodBinding, whose errors reach the client as plain 500s */
+function checkTarget({ target }: Binding): void {
+  const refuse = (message: string) => new ApiError({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message, code: 500 });
+  const kind = target.kind ?? '';
+  if (kind !== '' && kind !== 'Node') throw refuse(`target.kind: Unsupported value: ${JSON.stringify(kind)}: supported values: "Node", "<empty>"`);
+  if (!target.name) throw refuse('target.name: Required value');
+}
+
+function assign(pod: Pod, binding: Binding, now: number): MutableObject {
+  const { name, uid } = pod.metadata;
+  const refuse = (why: string) => conflict({ group: '', resource: 'pods/binding' }, name, why);
+  if (binding.metadata.uid && binding.metadata.uid !== uid) {
+    const key = `/registry/pods/${pod.metadata.namespace}/${name}`;
+    const why = `Precondition failed: UID in precondition: ${binding.metadata.uid}, UID in object meta: ${uid}`;
+    throw conflict({ group: '', resource: 'pods' }, name, `StorageError: invalid object, Code: 4, Key: ${key}, ResourceVersion: 0, AdditionalErrorMsg: ${why}`);
+  }
+  if (pod.metadata.deletionTimestamp !== undefined) throw refuse(`pod ${name} is being deleted, cannot be assigned to a host`);
+  if (pod.spec.nodeName) throw refuse(`pod ${name} is already assigned to node ${JSON.stringify(pod.spec.nodeName)}`);
+  if ((pod.spec.schedulingGates?.length ?? 0) > 0) throw refuse(`pod ${name} has non-empty .spec.schedulingGates`);
+  pod.spec.nodeName = binding.target.name ?? '';
+  if (binding.metadata.annotations !== undefined) pod.metadata.annotations = { ...pod.metadata.annotations, ...binding.metadata.annotations };
+  setScheduled(pod, now);
+  return pod as unknown as MutableObject;
+}
+
+function setScheduled(pod: Pod, now: number): void {
+  const others = (pod.status.conditions ?? []).filter((condition) => condition.type !== 'PodScheduled');
+  const condition = { type: 'PodScheduled', status: 'True' as const, lastProbeTime: null as unknown as string, lastTransitionTime: formatTime(now) };
+  pod.status.conditions = [...others, condition] as NonNullable<Pod['status']['conditions']>;
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// Subresources that are streams or proxies: log, exec, attach, portforward, and `proxy` of Pods, Services and nodes.
+// @source upstream pkg/registry/core/pod/rest, pkg/registry/core/{node,service}
+import { badRequest, type DeepReadonly, serviceUnavailable } from '#machinery';
+import { endpointslices } from '#api';
+import type { Pod, Service } from '#api/core/v1';
+import { containerOf, type Destination, type KubeletClientConfig, kubeletOf, nodeNameOfPod } from '../proxying/kubelet-connection.ts';
+import { proxy } from '../proxying/proxy-handler.ts';
+import type { ServedResource } from '../registry/generic/served-resource.ts';
+import type { ApiResult, RequestContext } from '../request/context.ts';
+import type { ServerParts } from './endpoint.ts';
+
+/** kubectl's names of the log options are the kubelet's. */
+const LOG_OPTIONS = ['follow', 'previous', 'sinceSeconds', 'sinceTime', 'timestamps', 'tailLines', 'limitBytes', 'stream', 'insecureSkipTLSVerifyBackend'];
+const STREAM_OPTIONS: Readonly<Record<string, string>> = { stdin: 'input', stdout: 'output', stderr: 'error', tty: 'tty' };
+
+function podOf(context: RequestContext, served: ServedResource): DeepReadonly<Pod> {
+  return served.store.get(context.info.namespace, context.info.name).object as unknown as DeepReadonly<Pod>;
+}
+
+async function connectAdmission(context: RequestContext, served: ServedResource, parts: ServerParts): Promise<void> {
+  const calls = parts.admission.callsFor(context, served, 'CONNECT', context.info.subresource, false, context.info.name);
+  const options = { apiVersion: 'v1', kind: 'PodExecOptions', metadata: {} } as never;
+  await calls.mutate(options, undefined);
+  await calls.validate(options, undefined);
+}
+
+export async function podLog(context: RequestContext, served: ServedResource, parts: ServerParts, config: KubeletClientConfig): Promise<ApiResult> {
+  await parts.cacher.fresh();
+  const pod = podOf(context, served);
+  const container = containerOf(pod, context.query.get('container') ?? '');
+  checkLogOptions(context.query);
+  // Not scheduled yet: there is no log, which is no error.
+  if (!pod.spec.nodeName) return { type: 'bytes', status: 200, contentType: '', body: '' };
+  const query = new URLSearchParams();
+  for (const name of LOG_OPTIONS) {
+    const value = context.query.get(name);
+    if (value !== null) query.set(name, value);
+  }
+  const path = `/containerLogs/${pod.metadata.namespace}/${pod.metadata.name}/${container}?${query}`;
+  return proxy(context, kubeletOf(nodeNameOfPod(pod), path, parts.reader, config));
+}
+
+function checkLogOptions(query: URLSearchParams): void {
+  if (query.has('sinceSeconds') && query.has('sinceTime')) throw badRequest('at most one of `sinceTime` or `sinceSeconds` may be specified');
+}
+
+/** exec and attach. */
+export async function podStream(context: RequestContext, served: ServedResource, parts: ServerParts, config: KubeletClientConfig): Promise<ApiResult> {
+  await parts.cacher.fresh();
+  const { subresource } = context.info;
+  const pod = podOf(context, served);
+  await connectAdmission(context, served, parts);
+  const node = nodeNameOfPod(pod);
+  const container = containerOf(pod, context.query.get('container') ?? '');
+  const query = new URLSearchParams();
+  for (const [asked, kubelet] of Object.entries(STREAM_OPTIONS)) {
+    const value = context.query.get(asked);
+    if (value === 'true' || value === '1') query.set(kubelet, '1');
+  }
+  for (const word of context.query.getAll('command')) query.append('command', word);
+  if (subresource === 'exec' && !query.has('command')) throw badRequest('you must specify at least 1 command for the container');
+  if (!['input', 'output', 'error'].some((name) => query.has(name))) throw badRequest('you must specify at least 1 of stdin, stdout, stderr');
+  const path = `/${subresource}/${pod.metadata.namespace}/${pod.metadata.name}/${container}?${query}`;
+  return proxy(context, kubeletOf(node, path, parts.reader, config));
+}
+
+export async function podPortForward(context: RequestContext, served: ServedResource, parts: ServerParts, config: KubeletClientConfig): Promise<ApiResult> {
+  await parts.cacher.fresh();
+  const pod = podOf(context, served);
+  await connectAdmission(context, served, parts);
+  const ports = context.query.getAll('ports').map((port) => `port=${encodeURIComponent(port)}`);
+  const path = `/portForward/${pod.metadata.namespace}/${pod.metadata.name}${ports.length === 0 ? '' : `?${ports.join('&')}`}`;
+  return proxy(context, kubeletOf(nodeNameOfPod(pod), path, parts.reader, config));
+}
+
+/** What comes after `/proxy`, with the query. */
+function restOf(context: RequestContext): string {
+  const marker = '/proxy';
+  const { path, search } = context.request;
+  const at = path.indexOf(marker, path.indexOf(`/${context.info.resource}/`));
+  const rest = path.slice(at + marker.length);
+  return `${rest === '' ? '/' : rest}${search === '' ? '' : `?${search}`}`;
+}
+
+export async function nodeProxy(context: RequestContext, _served: ServedResource, parts: ServerParts, config: KubeletClientConfig): Promise<ApiResult> {
+  await parts.cacher.fresh();
+  const [name = ''] = context.info.name.split(':');
+  return proxy(context, kubeletOf(name, restOf(context), parts.reader, config));
+}
+
+/** Names are `name`, `name:port` or `https:name:port`. */
+function splitName(text: string): { scheme: string; name: string; port: string } {
+  const parts = text.split(':');
+  if (parts.length === 3) return { scheme: parts[0] ?? '', name: parts[1] ?? '', port: parts[2] ?? '' };
+  return { scheme: '', name: parts[0] ?? '', port: parts[1] ?? '' };
+}
+
+function plain(scheme: string, host: string, port: number, path: string): Destination {
+  return { host, port, path, tls: scheme === 'https' ? { certificate: {}, ca: undefined } : undefined };
+}
+
+export async function podProxy(context: RequestContext, served: ServedResource, parts: ServerParts): Promise<ApiResult> {
+  await parts.cacher.fresh();
+  const { scheme, name, port } = splitName(context.info.name);
+  const pod = served.store.get(context.info.namespace, name).object as unknown as DeepReadonly<Pod>;
+  if (!pod.status.podIP) throw badRequest(`address not allowed`);
+  const named = pod.spec.containers.flatMap((container) => container.ports ?? []);
+  const found = port === '' ? named[0]?.containerPort : (named.find((candidate) => candidate.name === port)?.containerPort ?? Number(port));
+  return proxy(context, plain(scheme, pod.status.podIP, found || 80, restOf(context)));
+}
+
+export async function serviceProxy(context: RequestContext, served: ServedResource, parts: ServerParts): Promise<ApiResult> {
+  await parts.cacher.fresh();
+  const { scheme, name, port } = splitName(context.info.name);
+  const { namespace } = context.info;
+  const service = served.store.get(namespace, name).object as unknown as DeepReadonly<Service>;
+  const wanted = (service.spec.ports ?? []).find((candidate) => port === '' || candidate.name === port || String(candidate.port) === port);
+  if (wanted === undefined) throw serviceUnavailable(`no service port ${JSON.stringify(port)} found for service ${JSON.stringify(name)}`);
+  const slices = parts.reader.list(endpointslices, namespace).filter((slice) => slice.metadata.labels?.['kubernetes.io/service-name'] === name);
+  for (const slice of slices) {
+    const target = slice.ports?.find((candidate) => (candidate.name ?? '') === (wanted.name ?? ''))?.port;
+    const ready = slice.endpoints.filter((endpoint) => endpoint.conditions?.ready !== false);
+    const address = ready[Math.floor(Math.random() * ready.length)]?.addresses[0];
+    if (target !== undefined && address !== undefined) return proxy(context, plain(scheme, address, target, restOf(context)));
+  }
+  throw serviceUnavailable(`no endpoints available for service ${JSON.stringify(name)}`);
+}

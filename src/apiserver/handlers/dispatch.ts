@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a request to its handler: the table of resources and verbs, made at start. Innermost part of the chain.
+import { apiError, type Resource, unknownResource } from '#machinery';
+import type { ServiceAccountTokens } from '../auth/tokens.ts';
+import type { Discovery } from '../discovery/discovery.ts';
+import { answerPath, type PathsOptions } from '../discovery/paths.ts';
+import type { KubeletClientConfig } from '../proxying/kubelet-connection.ts';
+import type { ServedResource } from '../registry/generic/served-resource.ts';
+import { type ApiResult, type Handler, objectResult, plainText, type RequestContext } from '../request/context.ts';
+import { bind } from './binding.ts';
+import { nodeProxy, podLog, podPortForward, podProxy, podStream, serviceProxy } from './connect.ts';
+import { deleteCollection, remove } from './delete.ts';
+import type { ResourceHandler, ServerParts } from './endpoint.ts';
+import { evict } from './eviction.ts';
+import { get } from './get.ts';
+import { list } from './list.ts';
+import { type ReviewDeps, selfSubjectReview, selfSubjectRulesReview, subjectAccessReview, tokenReview } from './reviews.ts';
+import { getScale, patchScale, putScale } from './scale.ts';
+import { requestToken } from './token.ts';
+import { watch } from './watch.ts';
+import { create, patch, update } from './write.ts';
+
+export interface DispatchOptions {
+  readonly parts: ServerParts;
+  /** By `group/version/resource`. */
+  readonly served: ReadonlyMap<string, ServedResource>;
+  /** Every resource there is, those without storage too. */
+  readonly resources: readonly Resource[];
+  readonly discovery: Discovery;
+  readonly paths: PathsOptions;
+  readonly tokens: ServiceAccountTokens;
+  readonly reviews: ReviewDeps;
+  readonly kubelets: KubeletClientConfig;
+}
+
+const MAIN: Readonly<Record<string, ResourceHandler>> = { get, list, watch, create, update, patch, delete: remove, deletecollection: deleteCollection };
+/** Subresources that take and return the object itself. */
+const SAME_OBJECT: Readonly<Record<string, ResourceHandler>> = { get, update, patch };
+const SCALE: Readonly<Record<string, ResourceHandler>> = { get: getScale, update: putScale, patch: patchScale };
+
+type Route = (context: RequestContext) => ApiResult | Promise<ApiResult>;
+
+interface Routes {
+  readonly resource: Resource;
+  /** `verb` or `verb subresource`. */
+  readonly byVerb: ReadonlyMap<string, Route>;
+  readonly subresources: ReadonlySet<string>;
+}
+
+export function createDispatcher(options: DispatchOptions): Handler {
+  const routes = new Map(options.resources.map((resource) => [keyOf(resource), routesOf(resource, options)]));
+  return function dispatch(context) {
+    const { info } = context;
+    if (!info.isResource) return answerOther(context, options);
+    const found = routes.get(`${info.group}/${info.version}/${info.resource}`);
+    if (found === undefined || !fitsScope(context, found.resource)) {
+      return (info.resource === '' ? answerOther(context, options) : undefined) ?? refuse(unknownResource());
+    }
+    if (info.subresource !== '' && !found.subresources.has(info.subresource)) return refuse(unknownResource());
+    const route = found.byVerb.get(info.subresource === '' ? info.verb : `${info.verb} ${info.subresource}`);
+    if (route === undefined) return refuse(methodNotAllowed());
+    return route(context);
+  };
+}
+
+function refuse(error: Error): never {
+  throw error;
+}
+
+function methodNotAllowed(): Error {
+  return apiError(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource', {});
+}
+
+const keyOf = ({ group, version, resource }: Resource) => `${group}/${version}/${resource}`;
+
+/** Namespaced objects are named only within a namespace, cluster-scoped ones only outside. */
+function fitsScope({ info }: RequestContext, resource: Resource): boolean {
+  if (!resource.namespaced) return info.namespace === '' || (resource.resource === 'namespaces' && info.namespace === info.name);
+  if (info.namespace !== '') return true;
+  if (info.name !== '') return false;
+  if (info.verb === 'create' || info.verb === 'deletecollection') throw methodNotAllowed();
+  return true;
+}
+
+function answerOther(context: RequestContext, { discovery, paths }: DispatchOptions): ApiResult | Promise<ApiResult> {
+  const found = discovery.answer(context) ?? answerPath(context, paths);
+  if (found !== undefined) return found;
+  if (/^\/api\/[^/]+\/?/.test(context.info.path) || /^\/apis\/[^/]+\/[^/]+\//.test(context.info.path)) throw unknownResource();
+  return plainText(404, '404 page not found\n');
+}
+
+function routesOf(resource: Resource, options: DispatchOptions): Routes {
+  const byVerb = new Map<string, Route>();
+  const { parts, kubelets } = options;
+  const served = options.served.get(keyOf(resource));
+  if (served === undefined) addWithoutStorage(byVerb, resource, options);
+  else {
+    for (const verb of resource.verbs) {
+      const handler = MAIN[verb];
+      if (handler !== undefined) byVerb.set(verb, (context) => handler(context, served, parts));
+    }
+    for (const { name, verbs } of resource.subresources) addSubresource(byVerb, served, name, verbs, options);
+    if (resource.resource === 'pods') addPodStreams(byVerb, served, parts, kubelets);
+    if (resource.resource === 'nodes') addProxy(byVerb, served, parts, (context) => nodeProxy(context, served, parts, kubelets));
+    if (resource.resource === 'services') addProxy(byVerb, served, parts, (context) => serviceProxy(context, served, parts));
+  }
+  return { resource, byVerb, subresources: new Set(resource.subresources.map(({ name }) => name)) };
+}
+
+function addSubresource(byVerb: Map<string, Route>, served: ServedResource, name: string, verbs: readonly string[], options: DispatchOptions): void {
+  const { parts, tokens } = options;
+  const handlers = name === 'scale' ? SCALE : served.store.strategy.subresources[name] === undefined ? {} : SAME_OBJECT;
+  for (const verb of verbs) {
+    const handler = handlers[verb];
+    if (handler !== undefined) byVerb.set(`${verb} ${name}`, (context) => handler(context, served, parts));
+  }
+  if (name === 'binding') byVerb.set('create binding', (context) => bind(context, served, parts));
+  if (name === 'token') byVerb.set('create token', (context) => requestToken(context, served, parts, tokens));
+  const budgets = options.served.get('policy/v1/poddisruptionbudgets');
+  if (name === 'eviction' && budgets !== undefined) byVerb.set('create eviction', (context) => evict(context, served, parts, { budgets }));
+}
+
+function addPodStreams(byVerb: Map<string, Route>, served: ServedResource, parts: ServerParts, kubelets: KubeletClientConfig): void {
+  byVerb.set('get log', (context) => podLog(context, served, parts, kubelets));
+  for (const verb of ['get', 'create']) {
+    byVerb.set(`${verb} exec`, (context) => podStream(context, served, parts, kubelets));
+    byVerb.set(`${verb} attach`, (context) => podStream(context, served, parts, kubelets));
+    byVerb.set(`${verb} portforward`, (context) => podPortForward(context, served, parts, kubelets));
+  }
+  addProxy(byVerb, served, parts, (context) => podProxy(context, served, parts));
+}
+
+function addProxy(byVerb: Map<string, Route>, _served: ServedResource, _parts: ServerParts, route: Route): void {
+  for (const verb of ['get', 'create', 'update', 'patch', 'delete']) byVerb.set(`${verb} proxy`, route);
+}
+
+function addWithoutStorage(byVerb: Map<string, Route>, resource: Resource, options: DispatchOptions): void {
+  const { reviews } = options;
+  const pods = options.served.get('/v1/pods');
+  const makers: Readonly<Record<string, Route>> = {
+    selfsubjectreviews: selfSubjectReview,
+    tokenreviews: (context) => tokenReview(context, reviews),
+    subjectaccessreviews: (context) => subjectAccessReview(context, reviews, 'SubjectAccessReview'),
+    selfsubjectaccessreviews: (context) => subjectAccessReview(context, reviews, 'SelfSubjectAccessReview'),
+    localsubjectaccessreviews: (context) => subjectAccessReview(context, reviews, 'LocalSubjectAccessReview'),
+    selfsubjectrulesreviews: (context) => selfSubjectRulesReview(context, reviews),
+    ...(pods === undefined ? {} : { bindings: (context: RequestContext) => bind(context, pods, options.parts) }),
+  };
+  const make = makers[resource.resource];
+  if (make !== undefined) byVerb.set('create', make);
+  if (resource.resource === 'componentstatuses') {
+    byVerb.set('list', () => objectResult(200, { kind: 'ComponentStatusList', apiVersion: 'v1', metadata: {}, items: [] }));
+    byVerb.set('get', (context) => refuse(apiError(404, 'NotFound', `componentstatuses ${JSON.stringify(context.info.name)} not found`, { name: context.info.name, kind: 'componentstatuses' })));
+  }
+}

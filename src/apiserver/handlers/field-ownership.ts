@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// Books writes to their field managers: managedFields after create, update and patch, and the whole of server-side apply.
+// Works on stored versions; entries carry the version that was asked for.
+import { formatTime } from '#component';
+import { applyPatch, badRequest, type FieldSet, setOfPaths, updateManagedFields } from '#machinery';
+import type { ServedResource } from '../registry/generic/served-resource.ts';
+import type { WriteContext } from '../registry/generic/write-context.ts';
+import type { MutableObject } from '../registry/strategy.ts';
+
+/** Strategies say `status` or `spec.nodeName`; sets are made once per list. */
+const sets = new WeakMap<readonly string[], FieldSet>();
+
+function resetSet(paths: readonly string[]): FieldSet {
+  let found = sets.get(paths);
+  if (found === undefined) {
+    found = setOfPaths(paths.map((path) => path.split('.').map((name) => `f:${name}`)));
+    sets.set(paths, found);
+  }
+  return found;
+}
+
+type Owned = Pick<ServedResource, 'schema' | 'apiVersion'>;
+
+/** Sets `next.metadata.managedFields` to what is owned after the change from `before` to `next`. */
+export function bookUpdate(served: Owned, write: WriteContext, before: MutableObject | undefined, next: MutableObject, resetFields: readonly string[], now: number): void {
+  const entries = updateManagedFields({
+    live: before,
+    next,
+    schema: served.schema,
+    manager: write.fieldManager,
+    apiVersion: served.apiVersion,
+    subresource: write.subresource,
+    time: formatTime(now),
+    resetFields: resetSet(resetFields),
+  });
+  if (entries === undefined || entries.length === 0) delete next.metadata.managedFields;
+  else next.metadata.managedFields = entries;
+}
+
+/** The object that applying a configuration makes of the live one. @throws {ApiError} 400, 409. */
+export function bookApply(
+  served: ServedResource,
+  write: WriteContext,
+  live: MutableObject | undefined,
+  wanted: { readonly object: MutableObject; readonly force: boolean },
+  resetFields: readonly string[],
+  now: number,
+  intoStorage: (object: MutableObject) => MutableObject,
+): MutableObject {
+  checkConfiguration(served, wanted.object);
+  const base = live === undefined || served.convert === undefined ? live : served.convert.fromStorage(live);
+  const merged = applyPatch({
+    live: base,
+    patch: wanted.object,
+    schema: served.schema,
+    manager: write.fieldManager,
+    apiVersion: served.apiVersion,
+    subresource: write.subresource,
+    time: formatTime(now),
+    force: wanted.force,
+    resetFields: resetSet(resetFields),
+  }) as MutableObject;
+  const next = intoStorage(structuredClone(merged) as MutableObject);
+  // The configuration names no version, or the one it is based on.
+  const { resourceVersion } = wanted.object.metadata;
+  next.metadata.resourceVersion = resourceVersion ?? '';
+  return next;
+}
+
+function checkConfiguration({ resource, apiVersion }: ServedResource, object: MutableObject): void {
+  if (object.metadata === undefined || object.metadata === null) Object.assign(object, { metadata: {} });
+  if (object.metadata.managedFields !== undefined && object.metadata.managedFields.length > 0) throw badRequest('metadata.managedFields must be nil');
+  if (object.apiVersion !== apiVersion || object.kind !== resource.kind) {
+    throw badRequest(`incorrect version of the applied object: got ${object.apiVersion}, Kind=${object.kind}, want ${apiVersion}, Kind=${resource.kind}`);
+  }
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// GET of one object, from the cache, at a revision that shows every answered write.
+import { gatewayTimeout, badRequest, ApiError } from '#machinery';
+import { negotiate, OBJECT_RULES } from '../encoding/negotiation.ts';
+import type { ServedResource } from '../registry/generic/served-resource.ts';
+import type { ApiResult, RequestContext } from '../request/context.ts';
+import type { ServerParts } from './endpoint.ts';
+
+export function isPretty({ query }: RequestContext): boolean {
+  const value = query.get('pretty');
+  return value !== null && value !== 'false' && value !== '0';
+}
+
+export function get(context: RequestContext, served: ServedResource, parts: ServerParts): ApiResult | Promise<ApiResult> {
+  const output = negotiate(context.header('accept'), OBJECT_RULES, isPretty(context));
+  const read = (): ApiResult => {
+    const namespace = served.resource.namespaced ? context.info.namespace : '';
+    const cached = served.store.get(namespace, context.info.name);
+    return { type: 'object', status: 200, object: cached.object, cached, served, output };
+  };
+  const asked = context.query.get('resourceVersion');
+  const wait = asked === null || asked === '' || asked === '0' ? parts.cacher.fresh() : notOlderThan(parseRevision(asked), parts);
+  return wait === undefined ? read() : wait.then(read);
+}
+
+/** @throws {ApiError} 400 */
+export function parseRevision(text: string): number {
+  if (!/^\d+$/.test(text)) throw badRequest(`invalid resource version ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`);
+  return Number(text);
+}
+
+/** How long a read waits for a revision that is yet to come. @source upstream cacher blockTimeout: 3 s */
+const WAIT_MS = 3_000;
+
+/** Resolves when the cache shows the revision. @throws {ApiError} 504 if it does not come in time. */
+export function notOlderThan(revision: number, { cacher, clock }: ServerParts): Promise<void> | undefined {
+  const reached = cacher.reached(revision);
+  if (reached === undefined) return undefined;
+  return new Promise((resolve, reject) => {
+    const timer = clock.after(WAIT_MS, () => reject(tooLarge(revision, cacher.revision)));
+    void reached.then(() => {
+      timer[Symbol.dispose]();
+      resolve();
+    });
+  });
+}
+
+function tooLarge(asked: number, current: number): ApiError {
+  const message = `Too large resource version: ${asked}, current: ${current}`;
+  const { status } = gatewayTimeout(message, 1);
+  return new ApiError({ ...status, details: { causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }], retryAfterSeconds: 1 } });
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// The scale subresource: an autoscaling/v1 Scale as the face of `spec.replicas`, the same for every kind that has replicas.
+// @source upstream pkg/registry/apps/deployment/storage/storage.go ScaleREST
+import { badRequest, type DeepReadonly, deepCopy, invalid, type LabelSelector, normalize, selectorOf, selectorOfMap, type StructSchema } from '#machinery';
+import { schemaOfType } from '#api';
+import type { Scale } from '#api/autoscaling/v1';
+import { negotiate, OBJECT_RULES } from '../encoding/negotiation.ts';
+import type { ServedResource } from '../registry/generic/served-resource.ts';
+import type { MutableObject } from '../registry/strategy.ts';
+import type { ApiResult, RequestContext } from '../request/context.ts';
+import { readAs } from './body.ts';
+import type { ServerParts } from './endpoint.ts';
+import { bookUpdate } from './field-ownership.ts';
+import { isPretty } from './get.ts';
+import { writeContextOf } from './options.ts';
+import { readPatch } from './patch.ts';
+
+const SCALE = schemaOfType('io.k8s.api.autoscaling.v1.Scale') as StructSchema;
+const KIND = { kind: 'Scale', group: 'autoscaling', version: 'v1' };
+
+interface Scalable {
+  readonly metadata: DeepReadonly<MutableObject>['metadata'];
+  readonly spec: { readonly replicas?: number; readonly selector?: DeepReadonly<LabelSelector> | Readonly<Record<string, string>> };
+  readonly status: { readonly replicas?: number };
+}
+
+/** The Scale of an object. */
+export function scaleOf(object: DeepReadonly<MutableObject>, plainSelector: boolean): Scale {
+  const { metadata, spec, status } = object as unknown as Scalable;
+  const selector = plainSelector ? selectorOfMap((spec.selector ?? {}) as Record<string, string>) : selectorOf(spec.selector as LabelSelector);
+  const { name, namespace, uid, resourceVersion, creationTimestamp } = metadata;
+  return {
+    kind: 'Scale',
+    apiVersion: 'autoscaling/v1',
+    metadata: { name, ...(namespace === undefined ? {} : { namespace }), uid, resourceVersion, creationTimestamp },
+    spec: spec.replicas ? { replicas: spec.replicas } : {},
+    status: { replicas: status.replicas ?? 0, ...(selector.isEmpty ? {} : { selector: selector.toString() }) },
+  } as Scale;
+}
+
+const isPlain = ({ resource }: ServedResource) => resource.resource === 'replicationcontrollers';
+
+function answer(context: RequestContext, served: ServedResource, object: DeepReadonly<MutableObject>): ApiResult {
+  const output = negotiate(context.header('accept'), OBJECT_RULES, isPretty(context));
+  return { type: 'object', status: 200, object: scaleOf(object, isPlain(served)), output };
+}
+
+export async function getScale(context: RequestContext, served: ServedResource, parts: ServerParts): Promise<ApiResult> {
+  await parts.cacher.fresh();
+  return answer(context, served, served.store.get(context.info.namespace, context.info.name).object);
+}
+
+export async function putScale(context: RequestContext, served: ServedResource, parts: ServerParts): Promise<ApiResult> {
+  const wanted = (await readAs(context, SCALE, KIND)) as unknown as Scale;
+  return changeScale(context, served, parts, () => wanted);
+}
+
+export async function patchScale(context: RequestContext, served: ServedResource, parts: ServerParts): Promise<ApiResult> {
+  const patch = await readPatch(context, { ...served, schema: SCALE });
+  return changeScale(context, served, parts, (current) => {
+    if (patch.type === 'apply') {
+      const applied = patch.object as unknown as Scale;
+      return { ...current, spec: { ...current.spec, ...applied.spec } };
+    }
+    const patched = normalize(patch.apply(deepCopy(current) as unknown as MutableObject), SCALE) as unknown as Scale;
+    const { resourceVersion } = patched.metadata;
+    return { ...patched, metadata: { ...patched.metadata, resourceVersion: resourceVersion === current.metadata.resourceVersion ? '' : resourceVersion } };
+  });
+}
+
+async function changeScale(context: RequestContext, served: ServedResource, parts: ServerParts, wanted: (current: Scale) => Scale): Promise<ApiResult> {
+  const write = writeContextOf(context, served, 'UpdateOptions');
+  const { name } = context.info;
+  const change = (current: MutableObject | undefined) => {
+    if (current === undefined) return { metadata: { name } } as MutableObject;
+    const scale = wanted(scaleOf(current, isPlain(served)));
+    checkScale(scale, name);
+    const next = deepCopy(current) as MutableObject & { spec: { replicas?: number } };
+    next.spec.replicas = scale.spec.replicas ?? 0;
+    next.metadata.resourceVersion = scale.metadata.resourceVersion ?? '';
+    if (scale.metadata.uid) next.metadata.uid = scale.metadata.uid;
+    bookUpdate(served, write, current, next, [], parts.clock.now());
+    return next;
+  };
+  const admission = parts.admission.callsFor(context, served, 'UPDATE', 'scale', write.dryRun, name);
+  const { strategy } = served.store;
+  const outcome = await served.store.update({ name, rules: strategy, admission, change, mayCreate: false, mayOverwrite: true }, write);
+  return answer(context, served, outcome.cached.object);
+}
+
+function checkScale({ metadata, spec }: Scale, name: string): void {
+  if (metadata.name !== name) throw badRequest(`the name of the object (${metadata.name}) does not match the name on the URL (${name})`);
+  const replicas = spec.replicas ?? 0;
+  if (replicas >= 0) return;
+  const message = `Invalid value: ${replicas}: must be greater than or equal to 0`;
+  throw invalid({ group: 'autoscaling', kind: 'Scale' }, name, [{ reason: 'FieldValueInvalid', message, field: 'spec.replicas' }]);
+}

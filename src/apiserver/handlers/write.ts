@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+// POST, PUT and PATCH of objects and of the subresources that take the object itself (status, finalize, approval, …).
+// @source upstream apiserver pkg/endpoints/handlers/{create,update,patch}.go
+import { badRequest, type DeepReadonly, deepCopy, invalid, normalize } from '#machinery';
+import type { CachedObject } from '../cacher/cached-object.ts';
+import { negotiate, OBJECT_RULES } from '../encoding/negotiation.ts';
+import type { UpdateOutcome } from '../registry/generic/generic-store.ts';
+import type { ServedResource } from '../registry/generic/served-resource.ts';
+import { inServedVersion } from '../registry/generic/served-resource.ts';
+import type { WriteContext } from '../registry/generic/write-context.ts';
+import type { MutableObject, UpdateRules } from '../registry/strategy.ts';
+import type { ApiResult, ObjectResult, RequestContext } from '../request/context.ts';
+import { readObject } from './body.ts';
+import type { ServerParts } from './endpoint.ts';
+import { bookApply, bookUpdate } from './field-ownership.ts';
+import { isPretty } from './get.ts';
+import { writeContextOf } from './options.ts';
+import { type Patch, readPatch } from './patch.ts';
+
+function answer(context: RequestContext, served: ServedResource, cached: CachedObject, status: number): ObjectResult {
+  const output = negotiate(context.header('accept'), OBJECT_RULES, isPretty(context));
+  return { type: 'object', status, object: cached.object, cached, served, output };
+}
+
+/** A decoded object in the stored version, with its defaults. */
+function intoStorage(served: ServedResource, object: MutableObject): MutableObject {
+  const stored = served.convert === undefined ? object : served.convert.toStorage(object);
+  served.store.strategy.applyDefaults(stored);
+  return stored;
+}
+
+export async function create(context: RequestContext, served: ServedResource, parts: ServerParts): Promise<ApiResult> {
+  negotiate(context.header('accept'), OBJECT_RULES, isPretty(context));
+  const write = writeContextOf(context, served, 'CreateOptions');
+  const object = await readObject(context, served);
+  if (object.metadata.resourceVersion && object.metadata.resourceVersion !== '0') {
+    throw badRequest('resourceVersion should not be set on objects to be created');
+  }
+  const stored = intoStorage(served, object);
+  if (served.resource.namespaced && !stored.metadata.namespace) stored.metadata.namespace = write.namespace;
+  bookUpdate(served, write, undefined, stored, served.store.strategy.resetFields, parts.clock.now());
+  const admission = parts.admission.callsFor(context, served, 'CREATE', '', write.dryRun, stored.metadata.name ?? '');
+  return answer(context, served, await served.store.create(stored, write, admission), 201);
+}
+
+export async function update(context: RequestContext, served: ServedResource, parts: ServerParts): Promise<ApiResult> {
+  negotiate(context.header('accept'), OBJECT_RULES, isPretty(context));
+  const write = writeContextOf(context, served, 'UpdateOptions');
+  const object = intoStorage(served, await readObject(context, served));
+  checkName(object, context.info.name);
+  const rules = rulesOf(served, context.info.subresource);
+  const { strategy } = served.store;
+  const change = (current: MutableObject | undefined) => {
+    const next = deepCopy(object) as MutableObject;
+    if (served.resource.namespaced) next.metadata.namespace ||= write.namespace;
+    bookUpdate(served, write, current, next, rules.resetFields, parts.clock.now());
+    return next;
+  };
+  const mayCreate = strategy.allowCreateOnUpdate && write.subresource === '';
+  return finishUpdate(context, served, parts, { write, rules, change, mayCreate, mayOverwrite: strategy.allowUnconditionalUpdate });
+}
+
+export async function patch(context: RequestContext, served: ServedResource, parts: ServerParts): Promise<ApiResult> {
+  negotiate(context.header('accept'), OBJECT_RULES, isPretty(context));
+  const write = writeContextOf(context, served, 'PatchOptions');
+  const wanted = await readPatch(context, served);
+  const rules = rulesOf(served, context.info.subresource);
+  const change = (current: MutableObject | undefined) => patched(context, served, write, wanted, current, rules, parts.clock.now());
+  const mayCreate = wanted.type === 'apply' && write.subresource === '';
+  return finishUpdate(context, served, parts, { write, rules, change, mayCreate, mayOverwrite: true });
+}
+
+/** The object a patch makes of the present one, in the stored version, booked to its manager. */
+function patched(context: RequestContext, served: ServedResource, write: WriteContext, wanted: Patch, current: MutableObject | undefined, rules: UpdateRules, now: number): MutableObject {
+  if (wanted.type === 'apply') return bookApply(served, write, current, wanted, rules.resetFields, now, (object) => intoStorage(served, object));
+  if (current === undefined) return { apiVersion: '', kind: '', metadata: { name: context.info.name } } as MutableObject; // Refused: mayCreate is false.
+  const before = inServedVersion(served, current) as MutableObject;
+  const result = wanted.apply(deepCopy(before) as MutableObject);
+  const next = intoStorage(served, normalizePatched(served, result));
+  if (next.metadata.name !== current.metadata.name) checkName(next, current.metadata.name);
+  // A patch that says nothing of the version means the one it was applied to, tried again after a lost race.
+  if (next.metadata.resourceVersion === current.metadata.resourceVersion) next.metadata.resourceVersion = '';
+  bookUpdate(served, write, current, next, rules.resetFields, now);
+  return next;
+}
+
+function normalizePatched(served: ServedResource, result: MutableObject): MutableObject {
+  const { kind, apiVersion } = result;
+  if (kind !== served.resource.kind || apiVersion !== served.apiVersion) {
+    throw badRequest(`${served.resource.kind} in version ${JSON.stringify(served.resource.version)} cannot be handled as a ${kind || 'unknown kind'}`);
+  }
+  return normalize(result, served.schema) as MutableObject;
+}
+
+interface UpdatePlan {
+  readonly write: WriteContext;
+  readonly rules: UpdateRules;
+  readonly change: (current: MutableObject | undefined) => MutableObject;
+  readonly mayCreate: boolean;
+  readonly mayOverwrite: boolean;
+}
+
+async function finishUpdate(context: RequestContext, served: ServedResource, parts: ServerParts, plan: UpdatePlan): Promise<ApiResult> {
+  const { write, rules, change, mayCreate, mayOverwrite } = plan;
+  const { name, subresource } = context.info;
+  const exists = served.store.find(write.namespace, name) !== undefined;
+  const admission = parts.admission.callsFor(context, served, exists ? 'UPDATE' : 'CREATE', subresource, write.dryRun, name);
+  const outcome: UpdateOutcome = await served.store.update({ name, rules, admission, change, mayCreate, mayOverwrite }, write);
+  return answer(context, served, outcome.cached, outcome.created ? 201 : 200);
+}
+
+function rulesOf(served: ServedResource, subresource: string): UpdateRules {
+  const { strategy } = served.store;
+  if (subresource === '') return strategy;
+  const rules = strategy.subresources[subresource];
+  if (rules === undefined) throw new Error(`update ${served.resource.resource}/${subresource}: the strategy has no rules for it`);
+  return rules;
+}
+
+function checkName(object: DeepReadonly<MutableObject>, name: string): void {
+  if (!object.metadata.name) {
+    throw invalid({ group: '', kind: object.kind }, '', [{ reason: 'FieldValueRequired', message: 'Required value: name is required', field: 'metadata.name' }]);
+  }
+  if (object.metadata.name !== name) {
+    throw badRequest(`the name of the object (${object.metadata.name}) does not match the name on the URL (${name})`);
+  }
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// Writes one answer, the same way on HTTP/2 streams, HTTP/1.1 responses and raw sockets of failed upgrades.
+import type { ServerResponse } from 'node:http';
+import { constants, type ServerHttp2Stream } from 'node:http2';
+import type { Duplex, Writable } from 'node:stream';
+
+export type AnswerHeaders = Readonly<Record<string, string | readonly string[]>>;
+
+interface Target {
+  readonly writable: Writable;
+  head(status: number, headers: AnswerHeaders): void;
+}
+
+export class AnswerWriter {
+  readonly #target: Target;
+
+  private constructor(target: Target) {
+    this.#target = target;
+  }
+
+  static forStream(stream: ServerHttp2Stream): AnswerWriter {
+    return new AnswerWriter({
+      writable: stream,
+      head(status, headers) {
+        if (stream.headersSent || stream.destroyed) return;
+        stream.respond({ [constants.HTTP2_HEADER_STATUS]: status, ...(headers as Record<string, string>) });
+      },
+    });
+  }
+
+  static forResponse(response: ServerResponse): AnswerWriter {
+    return new AnswerWriter({
+      writable: response,
+      head(status, headers) {
+        if (!response.headersSent) response.writeHead(status, headers as Record<string, string>);
+      },
+    });
+  }
+
+  static forUpgrade(socket: Duplex): AnswerWriter {
+    return new AnswerWriter({
+      writable: socket,
+      head(status, headers) {
+        const lines = Object.entries(headers).map(([name, value]) => `${name}: ${String(value)}`);
+        socket.write(`HTTP/1.1 ${status} ${status < 400 ? 'OK' : 'Error'}\r\nconnection: close\r\n${lines.join('\r\n')}\r\n\r\n`);
+      },
+    });
+  }
+
+  get closed(): boolean {
+    return this.#target.writable.destroyed;
+  }
+
+  /** The whole answer at once. */
+  send(status: number, headers: AnswerHeaders, body: string | Uint8Array): void {
+    this.#target.head(status, headers);
+    this.#target.writable.end(body);
+  }
+
+  /** Begins an answer in pieces. */
+  begin(status: number, headers: AnswerHeaders): void {
+    this.#target.head(status, headers);
+  }
+
+  /** One more piece; waits while the client does not take what was written. @returns False if it is gone. */
+  async write(piece: string | Uint8Array): Promise<boolean> {
+    const { writable } = this.#target;
+    if (writable.destroyed) return false;
+    if (!writable.write(piece)) {
+      await new Promise<void>((resolve) => {
+        const done = () => {
+          writable.off('drain', done);
+          writable.off('close', done);
+          resolve();
+        };
+        writable.once('drain', done);
+        writable.once('close', done);
+      });
+    }
+    return !writable.destroyed;
+  }
+
+  end(): void {
+    this.#target.writable.end();
+  }
+
+  /** Breaks the answer off: the client sees that it is not whole. */
+  abort(): void {
+    this.#target.writable.destroy();
+  }
+}

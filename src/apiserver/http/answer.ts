@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// Writes an `ApiResult` to the wire: status, headers, and the body in one piece or in chunks as the client takes them.
+import { constants as zlibConstants, gzipSync } from 'node:zlib';
+import { encodeList, encodeObject, frameEncoder } from '../encoding/encoder.ts';
+import { contentTypeOf } from '../encoding/negotiation.ts';
+import type { ApiResult, ListResult, RequestContext, StreamResult, WatchResult } from '../request/context.ts';
+import type { AnswerWriter } from './answer-writer.ts';
+
+type Headers = Record<string, string | readonly string[]>;
+
+/** Bodies smaller than this are not compressed. @source upstream defaultGzipThresholdBytes: 128 KiB */
+const GZIP_THRESHOLD_BYTES = 128 * 1024;
+
+/** @param auditId What `Audit-Id` says; every answer has one. */
+export async function answer(context: RequestContext, result: ApiResult, writer: AnswerWriter, now: () => number, auditId: string): Promise<void> {
+  const headers: Headers = { 'audit-id': auditId, 'cache-control': 'no-cache, private' };
+  if (context.warnings.length > 0) headers['warning'] = context.warnings.map(formatWarning);
+  switch (result.type) {
+    case 'object': {
+      const { contentType, body } = encodeObject(result, context.query, now());
+      Object.assign(headers, { 'content-type': contentType }, result.headers);
+      return sendWhole(context, writer, result.status, headers, body);
+    }
+    case 'bytes':
+      if (result.contentType !== '') headers['content-type'] = result.contentType;
+      Object.assign(headers, result.headers);
+      return writer.send(result.status, headers, context.request.method === 'HEAD' ? '' : result.body);
+    case 'list':
+      return sendList(context, result, writer, headers, now());
+    case 'watch':
+      return sendWatch(result, writer, headers, now);
+    case 'stream':
+      return sendStream(result, writer, headers);
+    case 'hijacked':
+      return;
+  }
+}
+
+/** @source RFC 7234 section 5.5, upstream net/http.go NewWarningHeader */
+function formatWarning(text: string): string {
+  return `299 - ${JSON.stringify(text.replace(/[\r\n]+/g, ' '))}`;
+}
+
+function acceptsGzip(context: RequestContext): boolean {
+  return context.header('accept-encoding').includes('gzip');
+}
+
+function sendWhole(context: RequestContext, writer: AnswerWriter, status: number, headers: Headers, body: string | Uint8Array): void {
+  if (context.request.method === 'HEAD') return writer.send(status, headers, '');
+  if (body.length > GZIP_THRESHOLD_BYTES && acceptsGzip(context)) {
+    Object.assign(headers, { 'content-encoding': 'gzip', vary: 'Accept-Encoding' });
+    return writer.send(status, headers, gzipSync(body, { level: zlibConstants.Z_BEST_SPEED }));
+  }
+  writer.send(status, headers, body);
+}
+
+async function sendList(context: RequestContext, result: ListResult, writer: AnswerWriter, headers: Headers, now: number): Promise<void> {
+  headers['content-type'] = contentTypeOf(result.output);
+  const chunks = encodeList(result, now);
+  const first = chunks.next();
+  const second = chunks.next();
+  if (second.done) return sendWhole(context, writer, 200, headers, first.value ?? '');
+  if (acceptsGzip(context)) {
+    const whole = Buffer.concat([first.value ?? '', second.value, ...chunks].map((chunk) => Buffer.from(chunk)));
+    return sendWhole(context, writer, 200, headers, whole);
+  }
+  writer.begin(200, headers);
+  for (const chunk of [first.value ?? '', second.value]) if (!(await writer.write(chunk))) return;
+  for (const chunk of chunks) if (!(await writer.write(chunk))) return;
+  writer.end();
+}
+
+async function sendWatch(result: WatchResult, writer: AnswerWriter, headers: Headers, now: () => number): Promise<void> {
+  headers['content-type'] = contentTypeOf(result.output);
+  writer.begin(200, headers);
+  const encode = frameEncoder(result, now);
+  try {
+    for await (const batch of result.frames) {
+      const encoded = batch.map(encode);
+      const joined = encoded.every((frame) => typeof frame === 'string') ? encoded.join('') : Buffer.concat(encoded.map((frame) => Buffer.from(frame)));
+      if (!(await writer.write(joined))) return;
+    }
+    writer.end();
+  } catch (error) {
+    writer.abort(); // The client sees a broken stream and resumes.
+    throw error;
+  }
+}
+
+async function sendStream(result: StreamResult, writer: AnswerWriter, headers: Headers): Promise<void> {
+  writer.begin(result.status, { ...headers, ...result.headers });
+  try {
+    for await (const chunk of result.body) if (!(await writer.write(chunk))) return;
+    writer.end();
+  } catch {
+    writer.abort(); // The other side broke off; so does this one.
+  }
+}

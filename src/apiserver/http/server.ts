@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+// The wire: one TLS port that speaks HTTP/2 (its `stream` API, for speed) and HTTP/1.1 (for upgrades and old clients). It makes
+// an `IncomingRequest` of what arrives and writes the `ApiResult` back; it knows nothing of Kubernetes but the result forms.
+import { createServer as createHttp1Server, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
+import { constants, performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { createServer as createTlsServer, type SecureContextOptions, type TLSSocket } from 'node:tls';
+import type { Logger } from '#component';
+import { requestEntityTooLarge } from '#machinery';
+import type { UserInfo } from '../auth/user.ts';
+import type { IncomingRequest } from '../request/context.ts';
+import { AnswerWriter } from './answer-writer.ts';
+
+export interface HttpServerOptions {
+  readonly certificate: SecureContextOptions;
+  /** Asks for client certificates signed by one of these; others are as if absent. */
+  readonly clientCa: string | undefined;
+  readonly identify: (socket: TLSSocket) => UserInfo | undefined;
+  /** Answers a request through the writer; never throws. */
+  readonly handle: (request: IncomingRequest, writer: AnswerWriter) => void;
+  readonly logger: Logger;
+}
+
+/** @source upstream's http2 defaults: 250 streams; ours is higher since agents keep hundreds of watches on one connection. */
+const MAX_STREAMS = 1000;
+const STREAM_WINDOW_BYTES = 1024 * 1024;
+const CONNECTION_WINDOW_BYTES = 16 * 1024 * 1024;
+
+export class HttpServer implements AsyncDisposable {
+  readonly #options: HttpServerOptions;
+  readonly #tls;
+  readonly #http1;
+  readonly #sessions = new Set<ServerHttp2Session>();
+  readonly #sockets = new Set<TLSSocket>();
+  readonly #users = new WeakMap<TLSSocket, { readonly user: UserInfo | undefined }>();
+
+  constructor(options: HttpServerOptions) {
+    this.#options = options;
+    this.#http1 = createHttp1Server({ keepAliveTimeout: 90_000 }, (request, response) => this.#onHttp1(request, response));
+    this.#http1.on('upgrade', (request, socket, head) => this.#onUpgrade(request, socket, head));
+    this.#tls = createTlsServer({
+      ...options.certificate,
+      ALPNProtocols: ['h2', 'http/1.1'],
+      ...(options.clientCa === undefined ? {} : { ca: options.clientCa, requestCert: true, rejectUnauthorized: false }),
+    });
+    this.#tls.on('secureConnection', (socket) => this.#onConnection(socket));
+    this.#tls.on('tlsClientError', (error) => options.logger.debug({ error: error.message }, 'TLS handshake failed'));
+  }
+
+  /** @throws The listen error (EADDRINUSE, EACCES). */
+  async listen(port: number, address: string): Promise<AddressInfo> {
+    await new Promise<void>((resolve, reject) => {
+      this.#tls.once('error', reject);
+      this.#tls.listen(port, address, () => {
+        this.#tls.off('error', reject);
+        resolve();
+      });
+    });
+    return this.#tls.address() as AddressInfo;
+  }
+
+  /** Serves new connections under another certificate from now on. */
+  renew(certificate: SecureContextOptions): void {
+    this.#tls.setSecureContext({ ...certificate, ...(this.#options.clientCa === undefined ? {} : { ca: this.#options.clientCa }) });
+  }
+
+  /** Refuses new connections, asks HTTP/2 clients to go (GOAWAY); what runs may finish until `deadline` aborts. */
+  async drain(deadline: AbortSignal): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#tls.close(() => resolve()));
+    this.#http1.closeIdleConnections();
+    for (const session of this.#sessions) session.close();
+    const destroy = () => {
+      for (const socket of this.#sockets) socket.destroy();
+    };
+    if (deadline.aborted) destroy();
+    else deadline.addEventListener('abort', destroy, { once: true });
+    await closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.drain(AbortSignal.abort());
+  }
+
+  #onConnection(socket: TLSSocket): void {
+    this.#sockets.add(socket);
+    socket.on('close', () => this.#sockets.delete(socket));
+    socket.on('error', () => {}); // A reset by the client: its requests see the close.
+    socket.setNoDelay(true);
+    if (socket.alpnProtocol !== 'h2') {
+      this.#http1.emit('connection', socket);
+      return;
+    }
+    const session = performServerHandshake(socket, {
+      maxSessionMemory: 1000,
+      settings: { maxConcurrentStreams: MAX_STREAMS, initialWindowSize: STREAM_WINDOW_BYTES },
+    } as Parameters<typeof performServerHandshake>[1]);
+    session.setLocalWindowSize?.(CONNECTION_WINDOW_BYTES);
+    this.#sessions.add(session);
+    session.on('close', () => this.#sessions.delete(session));
+    session.on('error', () => socket.destroy());
+    session.on('stream', (stream, headers) => this.#onStream(stream, headers, socket));
+  }
+
+  #userOf(socket: TLSSocket): UserInfo | undefined {
+    let known = this.#users.get(socket);
+    if (known === undefined) {
+      known = { user: this.#options.identify(socket) };
+      this.#users.set(socket, known);
+    }
+    return known.user;
+  }
+
+  #onStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, socket: TLSSocket): void {
+    stream.on('error', () => {}); // The client reset the stream; `close` follows.
+    const writer = AnswerWriter.forStream(stream);
+    const request = makeRequest(String(headers[':method']), String(headers[':path']), headers, stream, this.#userOf(socket), socket);
+    this.#options.handle(request, writer);
+  }
+
+  #onHttp1(message: IncomingMessage, response: ServerResponse): void {
+    const socket = message.socket as TLSSocket;
+    const request = makeRequest(message.method ?? 'GET', message.url ?? '/', message.headers, message, this.#userOf(socket), socket);
+    response.on('error', () => {});
+    this.#options.handle(request, AnswerWriter.forResponse(response));
+  }
+
+  #onUpgrade(message: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const tls = message.socket as TLSSocket;
+    const base = makeRequest(message.method ?? 'GET', message.url ?? '/', message.headers, tls, this.#userOf(tls), tls);
+    this.#options.handle({ ...base, upgrade: { socket, head } }, AnswerWriter.forUpgrade(socket));
+  }
+}
+
+/** Anything that says when it is over and yields its body. */
+type Source = AsyncIterable<Buffer> & { on(event: 'close', listener: () => void): unknown };
+
+function makeRequest(method: string, target: string, headers: IncomingHttpHeaders, source: Source, user: UserInfo | undefined, socket: TLSSocket): IncomingRequest {
+  const question = target.indexOf('?');
+  let abort: AbortController | undefined;
+  return {
+    method,
+    path: question < 0 ? target : target.slice(0, question),
+    search: question < 0 ? '' : target.slice(question + 1),
+    headers,
+    connectionUser: user,
+    remoteAddress: socket.remoteAddress ?? '',
+    readBody: (limit) => readAll(source, limit),
+    // Made on first ask: most requests never look at it.
+    get signal(): AbortSignal {
+      if (abort === undefined) {
+        const controller = new AbortController();
+        source.on('close', () => controller.abort());
+        if (socket.destroyed) controller.abort();
+        socket.once('close', () => controller.abort());
+        abort = controller;
+      }
+      return abort.signal;
+    },
+  };
+}
+
+async function readAll(source: AsyncIterable<Buffer>, limit: number): Promise<Uint8Array> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of source) {
+    size += chunk.length;
+    if (size > limit) throw requestEntityTooLarge(`limit is ${limit}`);
+    chunks.push(chunk);
+  }
+  return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
+}
+
+/** Whether a peer that speaks HTTP/2 may be told to go away gently. */
+export const GO_AWAY = constants.NGHTTP2_NO_ERROR;

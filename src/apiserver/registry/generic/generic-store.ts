@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: Apache-2.0
+// The store every resource has: create, update and delete as transactions over the key-value store, driven by the resource's
+// strategy. Names, uids, revisions, finalizers and preconditions are handled here, once, for all kinds.
+// @source upstream apiserver pkg/registry/generic/registry/store.go, rest/create.go, rest/update.go
+import { randomUUID } from 'node:crypto';
+import { type Clock, formatTime } from '#component';
+import {
+  type ApiError,
+  alreadyExists,
+  badRequest,
+  conflict,
+  type DeepReadonly,
+  deepCopy,
+  deepEqual,
+  type FieldCause,
+  generateName,
+  invalid,
+  isAlreadyExists,
+  notFound,
+} from '#machinery';
+import { type Store, StoreUnavailableError } from '#store';
+import type { CachedObject } from '../../cacher/cached-object.ts';
+import { CachedObject as Cached } from '../../cacher/cached-object.ts';
+import type { Cacher } from '../../cacher/cacher.ts';
+import type { Allocation, MutableObject, ObjectReader, RequestScope, Strategy, UpdateRules } from '../strategy.ts';
+import { objectKey } from './keys.ts';
+import type { StorageTraits } from './storage-traits.ts';
+import type { WriteContext } from './write-context.ts';
+
+/** What upstream says when a resourceVersion is not the newest. */
+export const MODIFIED = 'the object has been modified; please apply your changes to the latest version and try again';
+/** Attempts at a free name for `generateName`. @source upstream RetryGenerateName: 8 */
+const NAME_ATTEMPTS = 8;
+
+/** Admission as the store sees it: plugins run with the object at the right moments. */
+export interface AdmissionCalls {
+  mutate(object: MutableObject, previous: DeepReadonly<MutableObject> | undefined): Promise<void> | void;
+  validate(object: MutableObject, previous: DeepReadonly<MutableObject> | undefined): Promise<void> | void;
+}
+
+export interface GenericStoreOptions {
+  readonly strategy: Strategy;
+  readonly store: Store;
+  readonly cacher: Cacher;
+  readonly reader: ObjectReader;
+  readonly clock: Clock;
+  /** Below `/registry/`. */
+  readonly prefix: string;
+  readonly traits: StorageTraits;
+  readonly encode: (object: DeepReadonly<MutableObject>) => Uint8Array;
+}
+
+export interface UpdateRequest {
+  readonly name: string;
+  readonly rules: UpdateRules;
+  readonly admission: AdmissionCalls;
+  /** Makes the wanted state from the present one (a copy, free to change); called again after a lost race. */
+  readonly change: (current: MutableObject | undefined) => Promise<MutableObject> | MutableObject;
+  /** Whether an absent object is created. */
+  readonly mayCreate: boolean;
+  /** Whether a missing resourceVersion overwrites whatever is there. */
+  readonly mayOverwrite: boolean;
+}
+
+export interface UpdateOutcome {
+  readonly cached: CachedObject;
+  readonly created: boolean;
+}
+
+export class GenericStore {
+  readonly strategy: Strategy;
+  readonly #options: GenericStoreOptions;
+
+  constructor(options: GenericStoreOptions) {
+    this.#options = options;
+    this.strategy = options.strategy;
+  }
+
+  get cacher(): Cacher {
+    return this.#options.cacher;
+  }
+
+  get traits(): StorageTraits {
+    return this.#options.traits;
+  }
+
+  get prefix(): string {
+    return this.#options.prefix;
+  }
+
+  find(namespace: string, name: string): CachedObject | undefined {
+    return this.#options.cacher.cache(this.prefix).find(objectKey(namespace, name));
+  }
+
+  /** @throws {ApiError} 404 */
+  get(namespace: string, name: string): CachedObject {
+    const found = this.find(namespace, name);
+    if (found === undefined) throw notFound(this.strategy.resource, name);
+    return found;
+  }
+
+  /** Writes an object down for the first time. Owns `object`. */
+  async create(object: MutableObject, context: WriteContext, admission: AdmissionCalls): Promise<CachedObject> {
+    const { metadata } = object;
+    matchNamespace(object, context.namespace, this.strategy.resource.namespaced);
+    await admission.mutate(object, undefined);
+    metadata.creationTimestamp = formatTime(this.#options.clock.now());
+    metadata.uid = randomUUID();
+    const generated = !metadata.name && metadata.generateName;
+    for (let attempt = 1; ; attempt++) {
+      if (generated) metadata.name = generateName(metadata.generateName ?? '');
+      try {
+        return await this.#createNamed(generated ? deepCopy(object) : object, context, admission);
+      } catch (error) {
+        if (!generated || !isAlreadyExists(error) || attempt >= NAME_ATTEMPTS) throw error;
+      }
+    }
+  }
+
+  async #createNamed(object: MutableObject, context: WriteContext, admission: AdmissionCalls): Promise<CachedObject> {
+    const { strategy } = this;
+    const scope = this.#scope(context);
+    delete object.metadata.deletionTimestamp;
+    delete object.metadata.deletionGracePeriodSeconds;
+    delete object.metadata.selfLink;
+    strategy.prepareForCreate(object, scope);
+    const allocation = await strategy.allocate?.(object, undefined, scope);
+    try {
+      this.#refuse(object, strategy.validate(object, scope));
+      for (const text of strategy.warnings?.(object, undefined) ?? []) context.warn(text);
+      await admission.validate(object, undefined);
+      const cached = await this.#insert(object, context);
+      settle(allocation, !context.dryRun);
+      return cached;
+    } catch (error) {
+      allocation?.revert();
+      throw error;
+    }
+  }
+
+  async #insert(object: MutableObject, context: WriteContext): Promise<CachedObject> {
+    const { namespace = '', name } = object.metadata;
+    const key = objectKey(namespace, name);
+    object.metadata.resourceVersion = '';
+    if (context.dryRun) {
+      if (this.find(namespace, name) !== undefined) throw alreadyExists(this.strategy.resource, name);
+      return new Cached(key, 0, withoutRevision(object));
+    }
+    const written = await this.#put(key, object, 0);
+    if (written === undefined) throw alreadyExists(this.strategy.resource, name);
+    return written;
+  }
+
+  /** Reads, changes, checks and writes, again if somebody else was faster. @throws {ApiError} 404, 409, 422, and admission's. */
+  async update(request: UpdateRequest, context: WriteContext): Promise<UpdateOutcome> {
+    for (;;) {
+      const current = this.find(context.namespace, request.name);
+      if (current === undefined) return this.#createByUpdate(request, context);
+      const outcome = await this.#tryUpdate(request, current, context);
+      if (outcome !== undefined) return { cached: outcome, created: false };
+      // Lost a race: wait until the cache shows the winner, then begin anew.
+      await this.#options.cacher.fresh();
+    }
+  }
+
+  async #createByUpdate(request: UpdateRequest, context: WriteContext): Promise<UpdateOutcome> {
+    if (!request.mayCreate) throw notFound(this.strategy.resource, request.name);
+    const object = await request.change(undefined);
+    if (object.metadata.resourceVersion && object.metadata.resourceVersion !== '0') throw notFound(this.strategy.resource, request.name);
+    if (object.metadata.uid) throw preconditionFailed(this.strategy, request.name, object.metadata.uid, '');
+    return { cached: await this.create(object, context, request.admission), created: true };
+  }
+
+  async #tryUpdate(request: UpdateRequest, current: CachedObject, context: WriteContext): Promise<CachedObject | undefined> {
+    const previous = current.object;
+    const next = await request.change(deepCopy(previous as MutableObject));
+    const conditional = this.#checkVersion(next, previous, request);
+    next.metadata.resourceVersion = previous.metadata.resourceVersion;
+    matchNamespace(next, context.namespace, this.strategy.resource.namespaced);
+    await request.admission.mutate(next, previous);
+    keepSystemFields(next, previous);
+    const scope = this.#scope(context);
+    request.rules.prepareForUpdate(next, previous, scope);
+    const allocation = context.subresource === '' ? await this.strategy.allocate?.(next, previous, scope) : undefined;
+    try {
+      this.#refuse(next, request.rules.validateUpdate(next, previous, scope));
+      for (const text of this.strategy.warnings?.(next, previous) ?? []) context.warn(text);
+      await request.admission.validate(next, previous);
+      const written = await this.#replace(next, current, context, conditional);
+      settle(allocation, written !== undefined && !context.dryRun);
+      return written;
+    } catch (error) {
+      allocation?.revert();
+      throw error;
+    }
+  }
+
+  /** @returns Whether the client named the version to replace: then a lost race is its conflict, not ours to repeat. */
+  #checkVersion(next: MutableObject, previous: DeepReadonly<MutableObject>, { name, mayOverwrite }: UpdateRequest): boolean {
+    const { resource } = this.strategy;
+    const { uid, resourceVersion } = next.metadata;
+    if (uid && uid !== previous.metadata.uid) throw preconditionFailed(this.strategy, name, uid, previous.metadata.uid);
+    if (!resourceVersion || resourceVersion === '0') {
+      if (mayOverwrite) return false;
+      const cause = { field: 'metadata.resourceVersion', reason: 'FieldValueInvalid', message: 'Invalid value: 0x0: must be specified for an update' };
+      throw invalid(resource, name, [cause]);
+    }
+    if (!/^\d+$/.test(resourceVersion)) throw badRequest(`strconv.ParseUint: parsing ${JSON.stringify(resourceVersion)}: invalid syntax`);
+    if (resourceVersion !== previous.metadata.resourceVersion) throw conflict(resource, name, MODIFIED);
+    return true;
+  }
+
+  async #replace(next: MutableObject, current: CachedObject, context: WriteContext, conditional: boolean): Promise<CachedObject | undefined> {
+    if (isFinished(next)) return this.#removeFinished(next, current, context);
+    if (isUnchanged(next, current.object as MutableObject)) return current;
+    if (context.dryRun) {
+      next.metadata.resourceVersion = String(current.revision);
+      return new Cached(current.key, current.revision, next);
+    }
+    const written = await this.#put(current.key, next, current.revision);
+    if (written === undefined && conditional) throw conflict(this.strategy.resource, next.metadata.name, MODIFIED);
+    return written;
+  }
+
+  /** An update that took away the last finalizer of a deleted object ends it. */
+  async #removeFinished(next: MutableObject, current: CachedObject, context: WriteContext): Promise<CachedObject | undefined> {
+    next.metadata.resourceVersion = String(current.revision);
+    const last = new Cached(current.key, current.revision, next);
+    if (context.dryRun) return last;
+    return (await this.remove(current)) ? last : undefined;
+  }
+
+  /** Replaces the stored state outright, if it is still `current`. For deletion's marks. @returns undefined after a lost race. */
+  replace(current: CachedObject, next: MutableObject): Promise<CachedObject | undefined> {
+    return this.#put(current.key, next, current.revision);
+  }
+
+  /** Takes the object out of the store, if it is still `current`. @returns False after a lost race. */
+  async remove(current: CachedObject): Promise<boolean> {
+    const result = await this.#options.store.delete(`/registry/${this.prefix}${current.key}`, current.revision).catch(rethrow);
+    if (!result.ok) return false;
+    await this.#options.cacher.reached(result.revision);
+    this.strategy.release?.(current.object);
+    return true;
+  }
+
+  /** @returns The written state, or undefined if the key is not at `expected`. */
+  async #put(key: string, object: MutableObject, expected: number): Promise<CachedObject | undefined> {
+    const { store, cacher, encode } = this.#options;
+    object.metadata.resourceVersion = '';
+    const value = encode(object);
+    cacher.handOver(value, object);
+    const ttl = this.#options.traits.ttlSeconds;
+    const result = await store.put(`/registry/${this.prefix}${key}`, value, expected, ttl === undefined ? {} : { ttlSeconds: ttl }).catch(rethrow);
+    if (!result.ok) return undefined;
+    await cacher.reached(result.revision);
+    object.metadata.resourceVersion = String(result.revision);
+    const cached = cacher.cache(this.prefix).find(key);
+    return cached?.revision === result.revision ? cached : new Cached(key, result.revision, object);
+  }
+
+  #refuse(object: MutableObject, causes: readonly FieldCause[]): void {
+    if (causes.length > 0) throw invalid(this.strategy.resource, object.metadata.name || (object.metadata.generateName ?? ''), causes);
+  }
+
+  #scope(context: WriteContext): RequestScope {
+    return {
+      user: context.user,
+      namespace: context.namespace,
+      dryRun: context.dryRun,
+      now: this.#options.clock.now(),
+      reader: this.#options.reader,
+      warn: context.warn,
+    };
+  }
+}
+
+function settle(allocation: Allocation | undefined, kept: boolean): void {
+  if (kept) allocation?.commit();
+  else allocation?.revert();
+}
+
+function rethrow(error: unknown): never {
+  if (error instanceof StoreUnavailableError) throw new Error(`etcdserver: ${error.message}`, { cause: error });
+  throw error;
+}
+
+function preconditionFailed(strategy: Strategy, name: string, asked: string, found: string): ApiError {
+  return conflict(strategy.resource, name, `Precondition failed: UID in precondition: ${asked}, UID in object meta: ${found}`);
+}
+
+function withoutRevision(object: MutableObject): MutableObject {
+  const { resourceVersion: _none, ...metadata } = object.metadata;
+  return { ...object, metadata: metadata as MutableObject['metadata'] };
+}
+
+function matchNamespace(object: MutableObject, namespace: string, namespaced: boolean): void {
+  const { metadata } = object;
+  if (!namespaced) {
+    if (metadata.namespace) throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
+    delete metadata.namespace;
+    return;
+  }
+  if (metadata.namespace && metadata.namespace !== namespace) {
+    throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
+  }
+  metadata.namespace = namespace;
+}
+
+/** What no client may change or clear by an update. @source upstream rest/update.go BeforeUpdate */
+function keepSystemFields(next: MutableObject, previous: DeepReadonly<MutableObject>): void {
+  const { metadata } = next;
+  const before = previous.metadata;
+  delete metadata.selfLink;
+  if (!metadata.uid) metadata.uid = before.uid;
+  if (!metadata.creationTimestamp) metadata.creationTimestamp = before.creationTimestamp;
+  if (before.generation === undefined) delete metadata.generation;
+  else metadata.generation = before.generation;
+  if (before.deletionTimestamp !== undefined && metadata.deletionTimestamp === undefined) metadata.deletionTimestamp = before.deletionTimestamp;
+  if (before.deletionTimestamp === undefined) delete metadata.deletionTimestamp;
+  if (before.deletionGracePeriodSeconds === undefined) delete metadata.deletionGracePeriodSeconds;
+  else metadata.deletionGracePeriodSeconds ??= before.deletionGracePeriodSeconds;
+}
+
+/** A deleted object with nothing left to wait for. */
+export function isFinished(object: DeepReadonly<MutableObject>): boolean {
+  const { deletionTimestamp, deletionGracePeriodSeconds, finalizers } = object.metadata;
+  const spec = object['spec'] as { finalizers?: readonly string[] } | undefined;
+  const ownFinalizers = object.kind === 'Namespace' ? (spec?.finalizers?.length ?? 0) : 0;
+  return deletionTimestamp !== undefined && (deletionGracePeriodSeconds ?? 0) === 0 && (finalizers?.length ?? 0) === 0 && ownFinalizers === 0;
+}
+
+/** Whether a write would change nothing but the times in managedFields: then nothing is written. */
+function isUnchanged(next: MutableObject, current: MutableObject): boolean {
+  const times = next.metadata.managedFields;
+  const before = current.metadata.managedFields;
+  next.metadata.resourceVersion = current.metadata.resourceVersion;
+  if (times === undefined || before === undefined || times.length !== before.length) return deepEqual(next, current);
+  const withoutTimes = times.map((entry, index) => ({ ...entry, time: before[index]?.time }));
+  return deepEqual({ ...next, metadata: { ...next.metadata, managedFields: withoutTimes } }, current);
+}

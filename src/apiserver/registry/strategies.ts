@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+// The strategy of every resource. Most are the usual one with a trait or two; those with rules of their own have a file.
+import * as api from '#api';
+import { RESOURCES } from '#api';
+import type { APIService } from '#api/apiregistration/v1';
+import type { CronJob } from '#api/batch/v1';
+import type { ReplicaSet } from '#api/apps/v1';
+import type { CustomResourceDefinition } from '#api/apiextensions/v1';
+import type { Resource } from '#machinery';
+import { namespaceStrategy } from './core/namespaces.ts';
+import {
+  eventStrategy,
+  nodeStrategy,
+  persistentVolumeClaimStrategy,
+  persistentVolumeStrategy,
+  replicationControllerStrategy,
+  secretStrategy,
+  serviceAccountStrategy,
+} from './core/others.ts';
+import { podStrategy } from './core/pods.ts';
+import { serviceStrategy } from './core/services.ts';
+import { defaultStrategy, type StrategyTraits } from './default-strategy.ts';
+import { certificateSigningRequestStrategy } from './policy/certificates.ts';
+import { type AddressBook, ServiceAllocator } from './service-allocation.ts';
+import type { ObjectReader, Strategy } from './strategy.ts';
+import { jobStrategy } from './workloads/jobs.ts';
+
+export interface StrategiesOptions {
+  /** `10.96.0.0/16`, or two of different families joined by a comma. */
+  readonly serviceClusterIpRange: string;
+  /** `30000-32767` */
+  readonly serviceNodePortRange: string;
+  readonly reader: ObjectReader;
+  readonly addresses: AddressBook;
+  /** A whole number below the bound; `randomInt` outside of tests. */
+  readonly pick: (below: number) => number;
+}
+
+export interface Strategies {
+  /** The strategy of a built-in resource that has storage. @throws {RangeError} If it has none (reviews, bindings). */
+  strategyOf(resource: Resource): Strategy;
+  readonly serviceAllocator: ServiceAllocator;
+}
+
+const keyOf = (of: { group: string; resource: string }) => `${of.group}/${of.resource}`;
+
+const withGeneration: StrategyTraits = { generation: true };
+const metaKept: StrategyTraits = { generation: true, statusKeepsMetadata: true };
+const createOnUpdate: StrategyTraits = { allowCreateOnUpdate: true };
+const as = <T>(object: unknown) => object as T;
+
+/** Traits of resources that need no file of their own. */
+const TRAITS: readonly (readonly [Resource, StrategyTraits])[] = [
+  [api.endpoints, createOnUpdate],
+  [api.limitranges, createOnUpdate],
+  [api.podtemplates, withGeneration],
+  [api.deployments, { generation: true, statusKeepsLabels: true }],
+  [
+    api.replicasets,
+    {
+      generation: true,
+      initialStatus: () => ({ replicas: 0 }),
+      selectableFields: ['status.replicas'],
+      fieldValue: (object, name) => (name === 'status.replicas' ? String(as<ReplicaSet>(object).status?.replicas ?? 0) : undefined),
+    },
+  ],
+  [api.statefulsets, { generation: true, initialStatus: () => ({ replicas: 0, availableReplicas: 0 }) }],
+  [api.daemonsets, withGeneration],
+  [api.cronjobs, { generation: true, afterPrepareForCreate: (object) => void (as<CronJob>(object).status = {}) }],
+  [api.ingresses, { generation: true, initialStatus: () => ({ loadBalancer: {} }) }],
+  [api.ingressclasses, withGeneration],
+  [api.networkpolicies, withGeneration],
+  [api.poddisruptionbudgets, withGeneration],
+  [api.endpointslices, withGeneration],
+  [api.priorityclasses, withGeneration],
+  [api.validatingwebhookconfigurations, withGeneration],
+  [api.mutatingwebhookconfigurations, withGeneration],
+  [api.validatingadmissionpolicies, metaKept],
+  [api.mutatingadmissionpolicies, withGeneration],
+  [api.validatingadmissionpolicybindings, { generation: true, allowUnconditionalUpdate: false }],
+  [api.mutatingadmissionpolicybindings, { generation: true, allowUnconditionalUpdate: false }],
+  [api.customresourcedefinitions, { generation: true, statusKeepsMetadata: true, allowUnconditionalUpdate: false, initialStatus: storedVersions }],
+  [
+    api.apiservices,
+    {
+      allowUnconditionalUpdate: false,
+      selectableFields: [],
+      afterPrepareForCreate(object) {
+        // An APIService without a service is the server's own, and available.
+        if (as<APIService>(object).spec.service === undefined) as<APIService>(object).status = { conditions: [localAvailable()] };
+      },
+    },
+  ],
+  [api.flowschemas, { ...metaKept, allowUnconditionalUpdate: false }],
+  [api.prioritylevelconfigurations, { ...metaKept, allowUnconditionalUpdate: false }],
+  [api.resourceslices, { generation: true, selectableFields: ['spec.nodeName', 'spec.driver'], fieldValue: resourceSliceField }],
+  [api.deviceclasses, withGeneration],
+  [api.leases, createOnUpdate],
+  [api.runtimeclasses, { allowUnconditionalUpdate: false }],
+  [api.csidrivers, { allowUnconditionalUpdate: false }],
+  [api.clusterroles, createOnUpdate],
+  [api.clusterrolebindings, createOnUpdate],
+  [api.roles, createOnUpdate],
+  [api.rolebindings, createOnUpdate],
+];
+
+function resourceSliceField(object: unknown, name: string): string | undefined {
+  const { spec } = as<{ spec: { nodeName?: string; driver: string } }>(object);
+  return name === 'spec.nodeName' ? (spec.nodeName ?? '') : name === 'spec.driver' ? spec.driver : undefined;
+}
+
+/** A new definition stores its storage version and has no conditions yet. */
+function storedVersions(object: unknown): unknown {
+  const storage = as<CustomResourceDefinition>(object).spec?.versions?.find((version) => version.storage);
+  return { conditions: null, acceptedNames: { plural: '', kind: '' }, storedVersions: storage === undefined ? null : [storage.name] };
+}
+
+function localAvailable() {
+  return {
+    type: 'Available' as const,
+    status: 'True' as const,
+    reason: 'Local',
+    message: 'Local APIServices are always available',
+    lastTransitionTime: `${new Date().toISOString().slice(0, 19)}Z`,
+  };
+}
+
+/** Builds every strategy once. */
+export function createStrategies(options: StrategiesOptions): Strategies {
+  const [first = 0, last = 0] = options.serviceNodePortRange.split('-').map(Number);
+  const serviceAllocator = new ServiceAllocator({
+    ranges: options.serviceClusterIpRange.split(','),
+    nodePorts: { first, last },
+    addresses: options.addresses,
+    reader: options.reader,
+    pick: options.pick,
+  });
+  const traits = new Map(TRAITS.map(([resource, trait]) => [keyOf(resource), trait]));
+  const own = new Map<string, (resource: Resource) => Strategy>([
+    [keyOf(api.pods), podStrategy],
+    [keyOf(api.namespaces), namespaceStrategy],
+    [keyOf(api.services), () => serviceStrategy(serviceAllocator)],
+    [keyOf(api.events), eventStrategy],
+    ['events.k8s.io/events', eventStrategy],
+    [keyOf(api.nodes), nodeStrategy],
+    [keyOf(api.secrets), secretStrategy],
+    [keyOf(api.serviceaccounts), serviceAccountStrategy],
+    [keyOf(api.persistentvolumes), persistentVolumeStrategy],
+    [keyOf(api.persistentvolumeclaims), persistentVolumeClaimStrategy],
+    [keyOf(api.replicationcontrollers), replicationControllerStrategy],
+    [keyOf(api.jobs), jobStrategy],
+    [keyOf(api.certificatesigningrequests), certificateSigningRequestStrategy],
+  ]);
+  const strategies = new Map<string, Strategy>();
+  for (const resource of RESOURCES) {
+    if (!resource.verbs.includes('get') || resource.resource === 'componentstatuses') continue;
+    const make = own.get(keyOf(resource)) ?? ((of: Resource) => defaultStrategy(of, traits.get(keyOf(of))));
+    strategies.set(`${resource.version}/${keyOf(resource)}`, make(resource));
+  }
+  return {
+    serviceAllocator,
+    strategyOf(resource) {
+      const found = strategies.get(`${resource.version}/${keyOf(resource)}`);
+      if (found === undefined) throw new RangeError(`find the strategy of "${keyOf(resource)}": it is not stored`);
+      return found;
+    },
+  };
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+// JSON patch, RFC 6902, as upstream's library applies it: `replace` of a missing member of an object adds it, negative list
+// indexes are refused, `test` against a missing member equals null. Operations are all or nothing.
+import { deepCopy, setOwn } from './deep-copy.ts';
+import { deepEqual } from './deep-equal.ts';
+import { unmarshalError } from './json-text.ts';
+
+export interface JsonPatchOperation {
+  readonly op: string;
+  readonly path: string;
+  readonly from?: string;
+  readonly value?: unknown;
+}
+
+/** Upstream's limit on the operations of one patch. */
+export const MAX_PATCH_OPERATIONS = 10_000;
+/** Upstream's limit on what `copy` operations may add up to, in bytes. */
+const MAX_COPY_BYTES = 3 * 1024 * 1024;
+
+/** Thrown when a patch is well formed and cannot be applied. The server answers 422. */
+export class PatchError extends Error {
+  override readonly name = 'PatchError';
+}
+
+/** Thrown when a patch is malformed. The server answers 400, with the message after `error decoding patch: `. */
+export class PatchSyntaxError extends Error {
+  override readonly name = 'PatchSyntaxError';
+}
+
+type Container = Record<string, unknown> | unknown[];
+
+/** Checks the form of a parsed patch. @throws {PatchSyntaxError} With the text that Go's decoder gives. */
+export function checkJsonPatch(patch: unknown): readonly JsonPatchOperation[] {
+  if (patch === null) return [];
+  if (!Array.isArray(patch)) throw new PatchSyntaxError(unmarshalError(patch, '[]handlers.jsonPatchOp'));
+  for (const operation of patch) {
+    if (typeof operation !== 'object' || operation === null || Array.isArray(operation)) {
+      throw new PatchSyntaxError(unmarshalError(operation, 'handlers.jsonPatchOp'));
+    }
+  }
+  return patch as JsonPatchOperation[];
+}
+
+/** The result of a patch; `target` is not changed. @throws {PatchError} If an operation fails. */
+export function applyJsonPatch(target: unknown, patch: readonly JsonPatchOperation[]): unknown {
+  const document = { root: deepCopy(target) as unknown, copied: 0 };
+  for (const operation of patch) applyOperation(document, operation);
+  return document.root;
+}
+
+interface Document {
+  root: unknown;
+  copied: number;
+}
+
+function applyOperation(document: Document, operation: JsonPatchOperation): void {
+  const { op, path } = operation;
+  if (typeof path !== 'string') throw new PatchError(`missing value: ${op} operation: path`);
+  switch (op) {
+    case 'add':
+      add(document, path, deepCopy(operandOf(operation)));
+      break;
+    case 'remove':
+      remove(document, path);
+      break;
+    case 'replace':
+      replace(document, path, deepCopy(operandOf(operation)));
+      break;
+    case 'move': {
+      const value = read(document, fromOf(operation), op);
+      remove(document, fromOf(operation));
+      add(document, path, value);
+      break;
+    }
+    case 'copy': {
+      const value = deepCopy(read(document, fromOf(operation), op));
+      document.copied += Buffer.byteLength(JSON.stringify(value) ?? '');
+      if (document.copied > MAX_COPY_BYTES) throw new PatchError('copy operations add up to more than the limit');
+      add(document, path, value);
+      break;
+    }
+    case 'test':
+      test(document, path, operation.value);
+      break;
+    default:
+      throw new PatchError(`Unexpected kind: ${op}`);
+  }
+}
+
+function operandOf(operation: JsonPatchOperation): unknown {
+  return operation.value === undefined ? null : operation.value;
+}
+
+function fromOf(operation: JsonPatchOperation): string {
+  if (typeof operation.from !== 'string') throw new PatchError(`missing value: ${operation.op} operation: from`);
+  return operation.from;
+}
+
+function tokensOf(path: string): string[] {
+  return path
+    .split('/')
+    .slice(1)
+    .map((token) => token.replaceAll('~1', '/').replaceAll('~0', '~'));
+}
+
+/** The container that holds the last member of `path`, and that member's name. */
+function locate(document: Document, path: string, op: string): { container: Container; key: string } {
+  const missing = () => new PatchError(`${op} operation does not apply: doc is missing path: ${JSON.stringify(path)}: missing value`);
+  if (!path.startsWith('/')) throw missing();
+  const tokens = tokensOf(path);
+  let at = document.root;
+  for (const token of tokens.slice(0, -1)) {
+    at = member(at, token);
+    if (at === undefined) throw missing();
+  }
+  if (typeof at !== 'object' || at === null) throw missing();
+  return { container: at as Container, key: tokens.at(-1) ?? '' };
+}
+
+function member(container: unknown, token: string): unknown {
+  if (Array.isArray(container)) return /^\d+$/.test(token) ? container[Number(token)] : undefined;
+  if (typeof container !== 'object' || container === null) return undefined;
+  return Object.hasOwn(container, token) ? (container as Record<string, unknown>)[token] : undefined;
+}
+
+function indexIn(key: string, most: number): number {
+  if (!/^-?\d+$/.test(key)) throw new PatchError(`strconv.Atoi: parsing ${JSON.stringify(key)}: invalid syntax`);
+  const index = Number(key);
+  if (index < 0 || index > most) throw new PatchError(`Unable to access invalid index: ${index}: invalid index referenced`);
+  return index;
+}
+
+function read(document: Document, path: string, op: string): unknown {
+  if (path === '') return document.root;
+  const { container, key } = locate(document, path, op);
+  const value = Array.isArray(container) ? container[indexIn(key, container.length - 1)] : member(container, key);
+  if (value === undefined) throw new PatchError(`${op} operation does not apply: doc is missing from path: ${path}: missing value`);
+  return value;
+}
+
+function add(document: Document, path: string, value: unknown): void {
+  if (path === '') {
+    document.root = value;
+    return;
+  }
+  const { container, key } = locate(document, path, 'add');
+  if (!Array.isArray(container)) setOwn(container, key, value);
+  else if (key === '-') container.push(value);
+  else container.splice(indexIn(key, container.length), 0, value);
+}
+
+function remove(document: Document, path: string): void {
+  const { container, key } = locate(document, path, 'remove');
+  if (Array.isArray(container)) {
+    container.splice(indexIn(key, container.length - 1), 1);
+    return;
+  }
+  if (!Object.hasOwn(container, key)) throw new PatchError(`Unable to remove nonexistent key: ${key}: missing value`);
+  delete container[key];
+}
+
+function replace(document: Document, path: string, value: unknown): void {
+  if (path === '') {
+    document.root = value;
+    return;
+  }
+  const { container, key } = locate(document, path, 'replace');
+  if (Array.isArray(container)) container[indexIn(key, container.length - 1)] = value;
+  else setOwn(container, key, value);
+}
+
+function test(document: Document, path: string, expected: unknown): void {
+  let found: unknown = document.root;
+  if (path !== '') {
+    const { container, key } = locate(document, path, 'test');
+    found = Array.isArray(container) ? container[indexIn(key, container.length - 1)] : member(container, key);
+  }
+  if (!deepEqual(found ?? null, expected ?? null)) throw new PatchError(`testing value ${path} failed`);
+}

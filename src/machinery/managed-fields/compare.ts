@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a write changed, as sets of paths, and which paths an applied configuration names (structured-merge-diff's typed values).
+// Absent and null differ: a struct held by value is always there, so that its own path is never added.
+import { deepEqual } from '../deep-equal.ts';
+import type { Schema } from '../schema.ts';
+import { EMPTY_SET, type FieldSet, isEmptySet, LEAF, union } from './field-set.ts';
+import { elementSchema, isRecord, itemElement, itemsByElement, memberSchema, shapeOf } from './shape.ts';
+
+export interface Comparison {
+  readonly added: FieldSet;
+  readonly modified: FieldSet;
+  readonly removed: FieldSet;
+}
+
+type Change = keyof Comparison;
+type Insert = (change: Change, path: readonly string[]) => void;
+
+interface MutableSet {
+  member: boolean;
+  readonly children: Map<string, MutableSet>;
+}
+
+/** Compares two objects of a schema. */
+export function compareObjects(before: unknown, after: unknown, schema: Schema): Comparison {
+  const sets: Record<Change, MutableSet> = {
+    added: { member: false, children: new Map() },
+    modified: { member: false, children: new Map() },
+    removed: { member: false, children: new Map() },
+  };
+  const insert: Insert = (change, path) => {
+    let at = sets[change];
+    for (const key of path) {
+      let next = at.children.get(key);
+      if (next === undefined) {
+        next = { member: false, children: new Map() };
+        at.children.set(key, next);
+      }
+      at = next;
+    }
+    at.member = true;
+  };
+  compareValues(before, after, schema, [], insert);
+  return sets;
+}
+
+function compareValues(before: unknown, after: unknown, schema: Schema | undefined, path: string[], insert: Insert): void {
+  if (before === undefined && after === undefined) return;
+  const shape = shapeOf(schema, after ?? before);
+  if (shape === 'leaf' || (hasNothing(before) && hasNothing(after))) {
+    if (before === undefined) insert('added', path);
+    else if (after === undefined) insert('removed', path);
+    else if (!deepEqual(before, after)) insert('modified', path);
+    return;
+  }
+  if (shape === 'record') compareRecords(before, after, schema, path, insert);
+  else compareLists(before, after, schema, path, insert);
+  if (before === undefined) insert('added', path);
+  else if (after === undefined) insert('removed', path);
+}
+
+function hasNothing(value: unknown): boolean {
+  return typeof value !== 'object' || value === null || Object.keys(value).length === 0;
+}
+
+function compareRecords(before: unknown, after: unknown, schema: Schema | undefined, path: string[], insert: Insert): void {
+  const left = isRecord(before) ? before : {};
+  const right = isRecord(after) ? after : {};
+  for (const name of new Set([...Object.keys(left), ...Object.keys(right)])) {
+    const inner = memberSchema(schema, name).schema;
+    path.push(`f:${name}`);
+    compareValues(own(left, name), own(right, name), inner, path, insert);
+    path.pop();
+  }
+}
+
+function own(record: Record<string, unknown>, name: string): unknown {
+  return Object.hasOwn(record, name) ? record[name] : undefined;
+}
+
+function compareLists(before: unknown, after: unknown, schema: Schema | undefined, path: string[], insert: Insert): void {
+  const left = itemsByElement(schema, before);
+  const right = itemsByElement(schema, after);
+  for (const element of new Set([...left.keys(), ...right.keys()])) {
+    path.push(element);
+    compareValues(left.get(element), right.get(element), elementSchema(schema), path, insert);
+    path.pop();
+  }
+}
+
+/** The paths that an object names: what applying it makes its manager own. */
+export function fieldSetOf(value: unknown, schema: Schema | undefined): FieldSet {
+  const shape = shapeOf(schema, value);
+  if (shape === 'leaf') return LEAF;
+  if (shape === 'list') return listSet(value, schema);
+  return isRecord(value) ? recordSet(value, schema) : EMPTY_SET;
+}
+
+function recordSet(record: Record<string, unknown>, schema: Schema | undefined): FieldSet {
+  const children = new Map<string, FieldSet>();
+  for (const [name, value] of Object.entries(record)) {
+    if (value === undefined) continue;
+    const { schema: inner, named } = memberSchema(schema, name);
+    let set = fieldSetOf(value, inner);
+    const empty = value === null || (isRecord(value) && Object.keys(value).length === 0);
+    if (empty || !named) set = union(set, LEAF);
+    if (!isEmptySet(set)) children.set(`f:${name}`, set);
+  }
+  return { member: false, children };
+}
+
+function listSet(value: unknown, schema: Schema | undefined): FieldSet {
+  const children = new Map<string, FieldSet>();
+  if (!Array.isArray(value)) return EMPTY_SET;
+  for (const item of value) children.set(itemElement(schema, item), union(fieldSetOf(item, elementSchema(schema)), LEAF));
+  return { member: false, children };
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// `metadata.managedFields` as managers with sets: reading, writing, order, and the cap on the managers of updates.
+import type { ManagedFieldsEntry } from '../generated/meta-v1.ts';
+import { difference, EMPTY_SET, type FieldSet, formatFieldsV1, isEmptySet, parseFieldsV1, setOfPaths, union } from './field-set.ts';
+
+export interface ManagerId {
+  readonly manager: string;
+  readonly operation: 'Apply' | 'Update';
+  readonly apiVersion: string;
+  /** '' for the object itself. */
+  readonly subresource: string;
+}
+
+export interface ManagerEntry extends ManagerId {
+  readonly time: string | undefined;
+  readonly set: FieldSet;
+}
+
+/** Managers by identity. */
+export type Managers = Map<string, ManagerEntry>;
+
+/** More updaters than these are folded into one. */
+const MOST_UPDATERS = 10;
+const ANCIENT = 'ancient-changes';
+
+/** What nobody owns: the server sets it. */
+const STRIPPED = setOfPaths([
+  ['f:apiVersion'],
+  ['f:kind'],
+  ['f:metadata'],
+  ['f:metadata', 'f:name'],
+  ['f:metadata', 'f:namespace'],
+  ['f:metadata', 'f:creationTimestamp'],
+  ['f:metadata', 'f:selfLink'],
+  ['f:metadata', 'f:uid'],
+  ['f:metadata', 'f:generation'],
+  ['f:metadata', 'f:managedFields'],
+  ['f:metadata', 'f:resourceVersion'],
+]);
+
+/** The set without what is never tracked. */
+export function stripMeta(set: FieldSet): FieldSet {
+  return difference(set, STRIPPED);
+}
+
+/** Appliers are the same across versions; updaters are not. */
+export function managerKey({ manager, operation, apiVersion, subresource }: ManagerId): string {
+  return JSON.stringify([manager, operation, operation === 'Apply' ? '' : apiVersion, subresource]);
+}
+
+export function decodeManagers(entries: readonly ManagedFieldsEntry[] | undefined): Managers {
+  const managers: Managers = new Map();
+  for (const entry of entries ?? []) {
+    const { manager = '', operation = 'Update', apiVersion = '', subresource = '', time, fieldsV1 } = entry;
+    const decoded: ManagerEntry = { manager, operation, apiVersion, subresource, time, set: parseFieldsV1(fieldsV1) };
+    managers.set(managerKey(decoded), decoded);
+  }
+  return managers;
+}
+
+/** Entries in upstream's order; undefined where nobody owns anything. */
+export function encodeManagers(managers: Managers): ManagedFieldsEntry[] | undefined {
+  const entries = [...managers.values()].filter(({ set }) => !isEmptySet(set)).sort(compareEntries);
+  if (entries.length === 0) return undefined;
+  return entries.map(({ manager, operation, apiVersion, subresource, time, set }) => ({
+    ...(manager === '' ? {} : { manager }),
+    operation,
+    apiVersion,
+    ...(time === undefined ? {} : { time }),
+    fieldsType: 'FieldsV1',
+    fieldsV1: formatFieldsV1(set),
+    ...(subresource === '' ? {} : { subresource }),
+  }));
+}
+
+function compareEntries(a: ManagerEntry, b: ManagerEntry): number {
+  return (
+    compareText(a.operation, b.operation) ||
+    compareText(a.time ?? '', b.time ?? '') ||
+    compareText(a.manager, b.manager) ||
+    compareText(a.apiVersion, b.apiVersion) ||
+    compareText(a.subresource, b.subresource)
+  );
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** Folds the oldest updaters into `ancient-changes`, one for each version, until few enough are left. */
+export function capUpdaters(managers: Managers): void {
+  const updaters = [...managers.values()].filter(({ operation }) => operation === 'Update').sort(compareEntries);
+  let left = updaters.length;
+  for (const entry of updaters) {
+    if (left <= MOST_UPDATERS) return;
+    managers.delete(managerKey(entry));
+    const id: ManagerId = { manager: ANCIENT, operation: 'Update', apiVersion: entry.apiVersion, subresource: '' };
+    const bucket = managers.get(managerKey(id));
+    managers.set(managerKey(id), { ...id, time: entry.time, set: union(bucket?.set ?? EMPTY_SET, entry.set) });
+    if (bucket !== undefined || entry.manager === ANCIENT) left -= 1;
+  }
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// How server-side apply sees a value: a leaf that is owned as a whole, a record whose members are owned one by one, or a list
+// whose items are told apart by keys (`map` lists) or by themselves (`set` lists).
+import type { ListSchema, Schema } from '../schema.ts';
+
+export type Json = Record<string, unknown>;
+
+export type Shape = 'leaf' | 'record' | 'list';
+
+/** @param value Decides where the schema leaves it open. */
+export function shapeOf(schema: Schema | undefined, value: unknown): Shape {
+  switch (schema?.kind) {
+    case 'struct':
+    case 'map':
+      return schema.mapType === 'atomic' ? 'leaf' : 'record';
+    case 'list':
+      return schema.listType === 'atomic' ? 'leaf' : 'list';
+    case undefined:
+    case 'any':
+      return isRecord(value) ? 'record' : 'leaf';
+    default:
+      return 'leaf';
+  }
+}
+
+export function isRecord(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** The schema of a member; undefined where there is none. `named` says that the schema declares it. */
+export function memberSchema(schema: Schema | undefined, name: string): { schema: Schema | undefined; named: boolean } {
+  if (schema?.kind === 'struct') {
+    const field = schema.byName.get(name);
+    return { schema: field?.schema, named: field !== undefined };
+  }
+  return { schema: schema?.kind === 'map' ? schema.value : undefined, named: false };
+}
+
+export function elementSchema(schema: Schema | undefined): Schema | undefined {
+  return schema?.kind === 'list' ? schema.element : undefined;
+}
+
+/** The path element of a list item. */
+export function itemElement(schema: Schema | undefined, item: unknown): string {
+  const list = schema as ListSchema;
+  if (list.listType !== 'map') return `v:${JSON.stringify(item)}`;
+  const own = isRecord(item) ? item : {};
+  const keys: Json = {};
+  for (const key of [...list.keys].sort()) keys[key] = own[key] ?? keyDefault(list.element, key);
+  return `k:${JSON.stringify(keys)}`;
+}
+
+function keyDefault(element: Schema, key: string): unknown {
+  const field = element.kind === 'struct' ? element.byName.get(key) : undefined;
+  return field?.default ?? null;
+}
+
+/** Items by path element; of two alike the last counts. */
+export function itemsByElement(schema: Schema | undefined, list: unknown): Map<string, unknown> {
+  const items = new Map<string, unknown>();
+  if (Array.isArray(list)) for (const item of list) items.set(itemElement(schema, item), item);
+  return items;
+}

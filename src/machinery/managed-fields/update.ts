@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who owns what after a write: `updateManagedFields` for creates, updates and patches, `applyPatch` for server-side apply (KEP-555).
+// Sets of another version of the kind are compared as if they were of this one; the last-applied annotation plays no part.
+import { deepEqual } from '../deep-equal.ts';
+import type { ManagedFieldsEntry, StatusCause } from '../generated/meta-v1.ts';
+import { normalize } from '../normalize.ts';
+import type { StructSchema } from '../schema.ts';
+import { type ApiError, apiError } from '../status.ts';
+import { type Comparison, compareObjects, fieldSetOf } from './compare.ts';
+import {
+  capUpdaters,
+  decodeManagers,
+  encodeManagers,
+  type ManagerEntry,
+  type ManagerId,
+  type Managers,
+  managerKey,
+  stripMeta,
+} from './entries.ts';
+import { difference, EMPTY_SET, type FieldSet, intersection, isEmptySet, pathsOf, recursiveDifference, union } from './field-set.ts';
+import { mergeConfiguration, pruneUnowned } from './merge.ts';
+import type { Json } from './shape.ts';
+import { findTypeProblem } from './typed.ts';
+
+export interface WriteParts {
+  /** What is stored; undefined when the object is created. */
+  readonly live: Readonly<Json> | undefined;
+  readonly schema: StructSchema;
+  readonly manager: string;
+  readonly apiVersion: string;
+  /** '' or absent for the object itself. */
+  readonly subresource?: string | undefined;
+  /** Now, as `metav1.Time`. */
+  readonly time: string;
+  /** What the resource's strategy puts back on this kind of write: such fields are neither owned nor in conflict. */
+  readonly resetFields?: FieldSet | undefined;
+}
+
+export interface UpdateParts extends WriteParts {
+  /** What is to be stored, after defaults and admission. */
+  readonly next: Readonly<Json>;
+}
+
+export interface ApplyParts extends WriteParts {
+  /** The applied configuration, as it was sent. */
+  readonly patch: Readonly<Json>;
+  readonly force: boolean;
+}
+
+const FIRST_APPLY = 'before-first-apply';
+
+/** The `managedFields` after a create, update or patch; undefined where there are none. */
+export function updateManagedFields(parts: UpdateParts): ManagedFieldsEntry[] | undefined {
+  const { live, next, subresource = '' } = parts;
+  const sent = entriesOf(next);
+  const isReset = subresource === '' && sent?.length === 1 && Object.keys(sent[0] ?? {}).length === 0;
+  if (isReset || (sent !== undefined && sent.length === 0 && live !== undefined)) return undefined;
+  const entries = subresource === '' && sent !== undefined ? sent : entriesOf(live);
+  // An object that nobody tracks stays so until somebody applies.
+  if (live !== undefined && (entries ?? []).length === 0) return undefined;
+  const managers = decodeManagers(entries);
+  const id: ManagerId = { manager: parts.manager, operation: 'Update', apiVersion: parts.apiVersion, subresource };
+  own(managers, id, changesOf(parts, next), parts.time);
+  capUpdaters(managers);
+  return encodeManagers(managers);
+}
+
+function entriesOf(object: Readonly<Json> | undefined): readonly ManagedFieldsEntry[] | undefined {
+  return (object?.['metadata'] as { managedFields?: readonly ManagedFieldsEntry[] } | undefined)?.managedFields;
+}
+
+/** Gives one manager what it changed and takes it, and what is gone, from the others. */
+function own(managers: Managers, id: ManagerId, { added, modified, removed }: Comparison, time: string): void {
+  const taken = union(added, modified);
+  release(managers, taken, removed);
+  const gained = stripMeta(taken);
+  if (isEmptySet(gained)) return;
+  const key = managerKey(id);
+  managers.set(key, { ...id, time, set: union(managers.get(key)?.set ?? EMPTY_SET, gained) });
+}
+
+function release(managers: Managers, taken: FieldSet, removed: FieldSet, except = ''): void {
+  for (const [key, entry] of managers) {
+    if (key === except) continue;
+    const set = difference(difference(entry.set, taken), removed);
+    if (isEmptySet(set)) managers.delete(key);
+    else managers.set(key, { ...entry, set });
+  }
+}
+
+function changesOf({ live, schema, resetFields = EMPTY_SET }: WriteParts, next: Readonly<Json>): Comparison {
+  const { added, modified, removed } = compareObjects(live ?? normalize({}, schema), next, schema);
+  const without = (set: FieldSet) => (isEmptySet(resetFields) ? set : recursiveDifference(set, resetFields));
+  return { added: without(added), modified: without(modified), removed: without(removed) };
+}
+
+/**
+ * The object after an apply, its `managedFields` included; `live` itself where nothing changes.
+ *
+ * @throws {ApiError} 409 with a cause for every field in conflict, 500 where the configuration does not fit the schema.
+ */
+export function applyPatch(parts: ApplyParts): Readonly<Json> {
+  const { live, patch, schema, manager, apiVersion, subresource = '', resetFields = EMPTY_SET } = parts;
+  checkTyped(patch, schema);
+  const base = live ?? normalize({ apiVersion: patch['apiVersion'], kind: patch['kind'] }, schema);
+  const managers = decodeManagers(entriesOf(live));
+  if (live !== undefined && managers.size === 0) startTracking(managers, parts, live);
+  const id: ManagerId = { manager, operation: 'Apply', apiVersion, subresource };
+  const key = managerKey(id);
+  const previous = managers.get(key);
+  const set = stripMeta(recursiveDifference(fieldSetOf(patch, schema), resetFields));
+  managers.set(key, { ...id, time: parts.time, set });
+  const merged = mergeConfiguration(base, patch, schema) as Json;
+  const pruned = previous === undefined ? merged : (pruneUnowned(merged, schema, previous.set, ownedBy(managers)) as Json);
+  const next = normalize(pruned, schema);
+  const changes = changesOf({ ...parts, live: base }, pruned);
+  const taken = union(changes.added, changes.modified);
+  if (!parts.force) refuseConflicts(managers, key, taken);
+  release(managers, taken, changes.removed, key);
+  if (isEmptySet(set)) managers.delete(key);
+  return finish(live, next, managers, previous);
+}
+
+/** Fields that were there before the first apply belong to whoever came before. */
+function startTracking(managers: Managers, parts: ApplyParts, live: Readonly<Json>): void {
+  const id: ManagerId = { manager: FIRST_APPLY, operation: 'Update', apiVersion: parts.apiVersion, subresource: '' };
+  const { added, modified } = compareObjects(normalize({}, parts.schema), live, parts.schema);
+  managers.set(managerKey(id), { ...id, time: parts.time, set: stripMeta(union(added, modified)) });
+}
+
+function ownedBy(managers: Managers): FieldSet {
+  return [...managers.values()].reduce((all, { set }) => union(all, set), EMPTY_SET);
+}
+
+function finish(live: Readonly<Json> | undefined, next: Json, managers: Managers, previous: ManagerEntry | undefined): Readonly<Json> {
+  const entries = encodeManagers(managers);
+  const metadata = { ...(next['metadata'] as Json) };
+  if (entries === undefined) delete metadata['managedFields'];
+  else metadata['managedFields'] = entries;
+  const object = { ...next, metadata };
+  // Only the time would change: nothing did.
+  if (live !== undefined && previous !== undefined && deepEqual(withoutTimes(live), withoutTimes(object))) return live;
+  return object;
+}
+
+function withoutTimes(object: Readonly<Json>): Json {
+  const metadata = object['metadata'] as Json;
+  const entries = (metadata['managedFields'] ?? []) as readonly ManagedFieldsEntry[];
+  return { ...object, metadata: { ...metadata, managedFields: entries.map(({ time: _, ...entry }) => entry) } };
+}
+
+function refuseConflicts(managers: Managers, applier: string, taken: FieldSet): void {
+  const conflicts = [...managers].flatMap(([key, entry]) => {
+    const paths = key === applier ? [] : pathsOf(intersection(entry.set, taken));
+    return paths.length === 0 ? [] : [{ who: describeManager(entry), paths }];
+  });
+  if (conflicts.length > 0) throw conflictError(conflicts.sort((a, b) => (a.who < b.who ? -1 : 1)));
+}
+
+function describeManager({ manager, operation, apiVersion, subresource, time }: ManagerEntry): string {
+  const name = JSON.stringify(manager) + (subresource === '' ? '' : ` with subresource ${JSON.stringify(subresource)}`);
+  if (operation === 'Apply') return name;
+  return time === undefined ? `${name} using ${apiVersion}` : `${name} using ${apiVersion} at ${time}`;
+}
+
+function conflictError(conflicts: readonly { readonly who: string; readonly paths: readonly string[] }[]): ApiError {
+  const causes = conflicts.flatMap(({ who, paths }) =>
+    paths.map((field): StatusCause => ({ reason: 'FieldManagerConflict', message: `conflict with ${who}`, field })),
+  );
+  const [only] = causes;
+  const text =
+    causes.length === 1 && only !== undefined
+      ? `${only.message}: ${only.field}`
+      : conflicts.map(({ who, paths }) => `conflicts with ${who}:\n${paths.map((path) => `- ${path}`).join('\n')}`).join('\n');
+  const count = causes.length === 1 ? '1 conflict' : `${causes.length} conflicts`;
+  return apiError(409, 'Conflict', `Apply failed with ${count}: ${text}`, { causes });
+}
+
+function checkTyped(patch: Readonly<Json>, schema: StructSchema): void {
+  const problem = findTypeProblem(patch, schema, '');
+  if (problem === undefined) return;
+  const { namespace = '', name = '' } = (patch['metadata'] ?? {}) as { namespace?: string; name?: string };
+  const apiVersion = String(patch['apiVersion'] ?? '');
+  const version = apiVersion.includes('/') ? apiVersion : `/${apiVersion}`;
+  const of = `${namespace}/${name}; ${version}, Kind=${String(patch['kind'] ?? '')}`;
+  throw apiError(500, '', `failed to create typed patch object (${of}): ${problem}`);
+}

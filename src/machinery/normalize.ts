@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: Apache-2.0
+// Brings a parsed value into the form in which upstream would print it after decoding it into the Go type: unknown fields gone,
+// fields in declaration order, map keys sorted, zero values left out or filled in as the type's tags say, quantities and times
+// canonical. The result is new; values of wrong type are refused in the words of Go's decoder.
+import { setOwn } from './deep-copy.ts';
+import { describeJson } from './json-text.ts';
+import { findQuantity, formatQuantity, QUANTITY_RULE } from './quantity.ts';
+import type { Field, ScalarSchema, Schema, StructSchema } from './schema.ts';
+import { canonicalMicroTime, canonicalTime, TimeParseError } from './time.ts';
+
+/** Thrown when a value does not fit its type; the message is what upstream's decoder says. */
+export class DecodeError extends Error {
+  override readonly name = 'DecodeError';
+}
+
+export interface NormalizeOptions {
+  /** Collects `unknown field "..."`. */
+  readonly strictErrors?: string[] | undefined;
+}
+
+/** As Go's decoder: deeper values are refused. */
+const MAX_DEPTH = 10_000;
+
+/** An object in printed form. @throws {DecodeError} */
+export function normalize(value: unknown, schema: StructSchema, { strictErrors }: NormalizeOptions = {}): Record<string, unknown> {
+  const walk: Walk = { fields: [], path: [], struct: '', strictErrors };
+  return normalizeStruct(walk, value ?? {}, schema);
+}
+
+interface Walk {
+  /** Names of the struct fields on the way. */
+  readonly fields: string[];
+  /** The way with indexes and keys; kept only where errors are collected. */
+  readonly path: string[];
+  struct: string;
+  readonly strictErrors: string[] | undefined;
+}
+
+function normalizeStruct(walk: Walk, value: unknown, schema: StructSchema): Record<string, unknown> {
+  if (!isObject(value)) throw mismatch(walk, value, goTypeOf(schema));
+  if (walk.strictErrors !== undefined) reportUnknown(walk, value, schema, walk.strictErrors);
+  const outer = walk.struct;
+  walk.struct = schema.name.slice(schema.name.lastIndexOf('.') + 1);
+  const result: Record<string, unknown> = {};
+  for (const field of schema.fields) {
+    const own = Object.hasOwn(value, field.name) ? value[field.name] : undefined;
+    const kept = own === undefined || own === null ? absent(walk, field) : present(walk, own, field);
+    if (kept !== undefined) result[field.name] = kept;
+  }
+  if (schema.preserveUnknown === true) keepUnknown(value, schema, result);
+  walk.struct = outer;
+  return result;
+}
+
+function reportUnknown(walk: Walk, value: Record<string, unknown>, schema: StructSchema, errors: string[]): void {
+  if (schema.preserveUnknown === true) return;
+  for (const key of Object.keys(value)) {
+    if (!schema.byName.has(key) && value[key] !== undefined) errors.push(`unknown field ${quotedPath(walk, key)}`);
+  }
+}
+
+function quotedPath(walk: Walk, key: string): string {
+  const text = `${walk.path.join('')}.${key}`;
+  return JSON.stringify(text.slice(1));
+}
+
+function keepUnknown(value: Record<string, unknown>, schema: StructSchema, result: Record<string, unknown>): void {
+  for (const key of Object.keys(value))
+    if (!schema.byName.has(key) && value[key] !== undefined) setOwn(result, key, copyAny(value[key], 0));
+}
+
+function present(walk: Walk, value: unknown, field: Field): unknown {
+  const strict = walk.strictErrors !== undefined;
+  walk.fields.push(field.name);
+  if (strict) walk.path.push(`.${field.name}`);
+  const kept = normalizeValue(walk, value, field.schema);
+  walk.fields.pop();
+  if (strict) walk.path.pop();
+  return isLeftOut(kept, field) ? undefined : kept;
+}
+
+/** What stands for a field that is not there. */
+function absent(walk: Walk, field: Field): unknown {
+  const { schema, pointer, omit } = field;
+  if (pointer) return omit === 'never' ? null : undefined;
+  if (schema.kind === 'struct') {
+    const filled = normalizeStruct({ ...walk, strictErrors: undefined }, {}, schema);
+    return omit === 'zero' && isZero(filled) ? undefined : filled;
+  }
+  if (omit === 'zero') return undefined;
+  return omit === 'never' ? zeroOf(schema) : zeroOfStructScalar(schema);
+}
+
+/** Types that are structs in Go are printed even where they are to be left out when empty. */
+function zeroOfStructScalar(schema: Schema): unknown {
+  switch (schema.kind) {
+    case 'time':
+    case 'microTime':
+    case 'rawExtension':
+      return null;
+    case 'quantity':
+      return '0';
+    case 'intOrString':
+      return 0;
+    case 'duration':
+      return '0s';
+    default:
+      return undefined;
+  }
+}
+
+function zeroOf(schema: Schema): unknown {
+  switch (schema.kind) {
+    case 'string':
+      return '';
+    case 'boolean':
+      return false;
+    case 'int32':
+    case 'int64':
+    case 'float64':
+      return 0;
+    case 'list':
+    case 'map':
+    case 'bytes':
+    case 'any':
+    case 'fieldsV1':
+      return null;
+    default:
+      return zeroOfStructScalar(schema);
+  }
+}
+
+function isLeftOut(value: unknown, { schema, pointer, omit }: Field): boolean {
+  if (omit === 'never') return false;
+  if (schema.kind === 'list' || schema.kind === 'map') return !pointer && Object.keys(value as object).length === 0;
+  if (pointer) return false;
+  switch (schema.kind) {
+    case 'string':
+    case 'bytes':
+      return value === '';
+    case 'boolean':
+      return value === false;
+    case 'int32':
+    case 'int64':
+    case 'float64':
+      return value === 0;
+    case 'struct':
+      return omit === 'zero' && isZero(value);
+    default:
+      return omit === 'zero' && (value === null || value === '0' || value === 0);
+  }
+}
+
+/** Whether nothing but zero values is in a struct. */
+function isZero(value: unknown): boolean {
+  if (value === null || value === '' || value === 0 || value === false) return true;
+  return isObject(value) && Object.values(value).every(isZero);
+}
+
+function normalizeValue(walk: Walk, value: unknown, schema: Schema): unknown {
+  switch (schema.kind) {
+    case 'struct':
+      return normalizeStruct(walk, value, schema);
+    case 'list':
+      return normalizeList(walk, value, schema.element, schema);
+    case 'map':
+      return normalizeMap(walk, value, schema.value, schema);
+    default:
+      return normalizeScalar(walk, value, schema);
+  }
+}
+
+function normalizeList(walk: Walk, value: unknown, element: Schema, schema: Schema): unknown[] {
+  if (!Array.isArray(value)) throw mismatch(walk, value, goTypeOf(schema));
+  const strict = walk.strictErrors !== undefined;
+  return value.map((item, index) => {
+    if (strict) walk.path.push(`[${index}]`);
+    const kept = item === null ? zeroElement(walk, element) : normalizeValue(walk, item, element);
+    if (strict) walk.path.pop();
+    return kept;
+  });
+}
+
+function normalizeMap(walk: Walk, value: unknown, element: Schema, schema: Schema): Record<string, unknown> {
+  if (!isObject(value)) throw mismatch(walk, value, goTypeOf(schema));
+  const strict = walk.strictErrors !== undefined;
+  const result: Record<string, unknown> = {};
+  for (const key of Object.keys(value).sort()) {
+    const item = value[key];
+    if (item === undefined) continue;
+    if (strict) walk.path.push(`.${key}`);
+    setOwn(result, key, item === null ? zeroElement(walk, element) : normalizeValue(walk, item, element));
+    if (strict) walk.path.pop();
+  }
+  return result;
+}
+
+function zeroElement(walk: Walk, element: Schema): unknown {
+  return element.kind === 'struct' ? normalizeStruct({ ...walk, strictErrors: undefined }, {}, element) : zeroOf(element);
+}
+
+function normalizeScalar(walk: Walk, value: unknown, schema: ScalarSchema): unknown {
+  switch (schema.kind) {
+    case 'string':
+      if (typeof value === 'string') return value;
+      throw mismatch(walk, value, schema.name);
+    case 'boolean':
+      if (typeof value === 'boolean') return value;
+      throw mismatch(walk, value, 'bool');
+    case 'int32':
+      return integer(walk, value, 'int32');
+    case 'int64':
+      return integer(walk, value, 'int64');
+    case 'float64':
+      if (typeof value === 'number') return value;
+      throw mismatch(walk, value, 'float64');
+    case 'bytes':
+      return base64(walk, value);
+    case 'quantity':
+      return quantity(value);
+    case 'time':
+    case 'microTime':
+      return time(walk, value, schema.kind);
+    case 'duration':
+      if (typeof value === 'string') return value;
+      throw mismatch(walk, value, 'string');
+    case 'intOrString':
+      return typeof value === 'string' ? value : integer(walk, value, 'int32');
+    case 'fieldsV1':
+    case 'rawExtension':
+    case 'any':
+      return copyAny(value, 0);
+  }
+}
+
+const LIMITS = { int32: 2 ** 31, int64: 2 ** 63 } as const;
+
+function integer(walk: Walk, value: unknown, type: 'int32' | 'int64'): number {
+  if (typeof value !== 'number') throw mismatch(walk, value, type);
+  const limit = LIMITS[type];
+  if (!Number.isInteger(value) || value < -limit || value >= limit) throw mismatch(walk, value, type, describeJson(value));
+  return value === 0 ? 0 : value;
+}
+
+function base64(walk: Walk, value: unknown): string {
+  if (typeof value !== 'string') throw mismatch(walk, value, '[]uint8');
+  const text = value.replace(/[\r\n]/g, '');
+  const bad = /[^A-Za-z0-9+/]/.exec(text.replace(/={1,2}$/, ''));
+  if (bad !== null) throw new DecodeError(`illegal base64 data at input byte ${bad.index}`);
+  if (text.length % 4 !== 0) throw new DecodeError(`illegal base64 data at input byte ${text.length - (text.length % 4)}`);
+  return text;
+}
+
+function quantity(value: unknown): string {
+  const found = typeof value === 'string' || typeof value === 'number' ? findQuantity(String(value)) : undefined;
+  if (found === undefined) throw new DecodeError(QUANTITY_RULE);
+  return formatQuantity(found);
+}
+
+function time(walk: Walk, value: unknown, kind: 'time' | 'microTime'): string {
+  if (typeof value !== 'string') throw mismatch(walk, value, 'string');
+  try {
+    return kind === 'time' ? canonicalTime(value) : canonicalMicroTime(value);
+  } catch (error) {
+    if (error instanceof TimeParseError) throw new DecodeError(error.message, { cause: error });
+    throw error;
+  }
+}
+
+function copyAny(value: unknown, depth: number): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (depth > MAX_DEPTH) throw new DecodeError('exceeded max depth');
+  if (Array.isArray(value)) return value.map((item) => copyAny(item, depth + 1));
+  const result: Record<string, unknown> = {};
+  for (const key of Object.keys(value)) setOwn(result, key, copyAny((value as Record<string, unknown>)[key], depth + 1));
+  return result;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function mismatch(walk: Walk, value: unknown, goType: string, what = describeJson(value).replace(/^number .*/, 'number')): DecodeError {
+  const where = walk.fields.length === 0 ? 'value' : `struct field ${walk.struct}.${walk.fields.join('.')}`;
+  return new DecodeError(`json: cannot unmarshal ${what} into Go ${where} of type ${goType}`);
+}
+
+/** How Go prints a type: `[]v1.Container`, `map[string]string`. */
+export function goTypeOf(schema: Schema): string {
+  switch (schema.kind) {
+    case 'struct':
+      return schema.name.split('.').slice(-2).join('.');
+    case 'list':
+      return schema.name ?? `[]${goTypeOf(schema.element)}`;
+    case 'map':
+      return schema.name ?? `map[${schema.keyName ?? 'string'}]${goTypeOf(schema.value)}`;
+    case 'boolean':
+      return 'bool';
+    case 'bytes':
+      return '[]uint8';
+    case 'any':
+      return 'interface {}';
+    case 'int32':
+    case 'int64':
+    case 'float64':
+      return schema.name.includes('.') ? schema.name : schema.kind;
+    case 'string':
+      return schema.name;
+    default:
+      return SPECIAL[schema.kind];
+  }
+}
+
+const SPECIAL = {
+  quantity: 'resource.Quantity',
+  time: 'v1.Time',
+  microTime: 'v1.MicroTime',
+  duration: 'v1.Duration',
+  intOrString: 'intstr.IntOrString',
+  rawExtension: 'runtime.RawExtension',
+  fieldsV1: 'v1.FieldsV1',
+} as const;

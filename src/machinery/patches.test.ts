@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { recorded, testSchema, testSchemas } from './_test-schemas.ts';
+import { deepEqual } from './deep-equal.ts';
+import { applyJsonPatch, checkJsonPatch, PatchError } from './json-patch.ts';
+import { applyMergePatch, createMergePatch } from './merge-patch.ts';
+import { normalize } from './normalize.ts';
+import { applyStrategicPatch, StrategicPatchError } from './strategic-patch.ts';
+
+const base = { a: { b: [1, 2, 3], 'c/d': 'x' } };
+const jsonPatches: readonly (readonly [string, object, unknown])[] = [
+  ['adds a member', { op: 'add', path: '/a/n', value: 1 }, { a: { ...base.a, n: 1 } }],
+  ['inserts an item', { op: 'add', path: '/a/b/1', value: 9 }, { a: { ...base.a, b: [1, 9, 2, 3] } }],
+  ['appends an item', { op: 'add', path: '/a/b/-', value: 9 }, { a: { ...base.a, b: [1, 2, 3, 9] } }],
+  ['removes an item', { op: 'remove', path: '/a/b/0' }, { a: { ...base.a, b: [2, 3] } }],
+  ['unescapes paths', { op: 'replace', path: '/a/c~1d', value: 'y' }, { a: { b: [1, 2, 3], 'c/d': 'y' } }],
+  ['replaces what is missing', { op: 'replace', path: '/z', value: 1 }, { ...base, z: 1 }],
+  ['moves', { op: 'move', from: '/a/b', path: '/m' }, { a: { 'c/d': 'x' }, m: [1, 2, 3] }],
+  ['copies', { op: 'copy', from: '/a/c~1d', path: '/m' }, { ...base, m: 'x' }],
+  ['replaces the whole', { op: 'replace', path: '', value: { q: 1 } }, { q: 1 }],
+  ['keeps on a test', { op: 'test', path: '/a/b/0', value: 1 }, base],
+];
+for (const [what, operation, result] of jsonPatches) {
+  test(`a JSON patch ${what}`, () => assert.deepEqual(applyJsonPatch(base, checkJsonPatch([operation])), result));
+}
+
+const refusedPatches: readonly object[] = [
+  { op: 'remove', path: '/zz' },
+  { op: 'add', path: '/q/r', value: 1 },
+  { op: 'add', path: 'a', value: 1 },
+  { op: 'add', value: 1 },
+  { op: 'fly', path: '/a' },
+  { op: 'test', path: '/a/c~1d', value: 'no' },
+  { op: 'add', path: '/a/b/9', value: 1 },
+  { op: 'remove', path: '/a/b/-1' },
+];
+for (const operation of refusedPatches) {
+  test(`the JSON patch ${JSON.stringify(operation)} is refused`, () => {
+    assert.throws(() => applyJsonPatch(base, checkJsonPatch([operation])), PatchError);
+  });
+}
+
+test('a patch that is no list is malformed', () => {
+  assert.throws(
+    () => checkJsonPatch({ op: 'add' }),
+    /^PatchSyntaxError: json: cannot unmarshal object into Go value of type \[\]handlers\.jsonPatchOp$/,
+  );
+});
+
+test('any JSON patch gives a result or a PatchError and leaves its target alone', () => {
+  const path = fc.constantFrom('/a', '/a/b', '/a/b/0', '/a/b/-', '/a/b/x', '', '/__proto__', '/constructor/prototype', '/z/y');
+  const operation = fc.record({
+    op: fc.constantFrom('add', 'remove', 'replace', 'move', 'copy', 'test'),
+    path,
+    from: path,
+    value: fc.jsonValue(),
+  });
+  fc.assert(
+    fc.property(fc.array(operation, { maxLength: 5 }), (patch) => {
+      const before = JSON.stringify(base);
+      try {
+        applyJsonPatch(base, patch as never);
+      } catch (error) {
+        assert.ok(error instanceof PatchError, String(error));
+      }
+      assert.equal(JSON.stringify(base), before);
+      assert.equal(({} as Record<string, unknown>)['polluted'], undefined);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('createMergePatch() makes what applyMergePatch() needs', () => {
+  const plain = fc.dictionary(
+    fc.string({ maxLength: 3 }),
+    fc.oneof(fc.string(), fc.integer(), fc.dictionary(fc.string({ maxLength: 2 }), fc.integer())),
+  );
+  fc.assert(
+    fc.property(plain, plain, (before, after) => {
+      const patch = createMergePatch(before, after);
+      assert.ok(deepEqual(patch === undefined ? before : applyMergePatch(before, patch), after));
+    }),
+    { numRuns: 200 },
+  );
+});
+
+const pod = testSchema('v1', 'Pod');
+const containers = (...list: readonly object[]) => ({ spec: { containers: list } });
+const strategic: readonly (readonly [string, object, object, object])[] = [
+  ['merges by key', containers({ name: 'a', image: 'i' }), containers({ name: 'a', image: 'j' }), containers({ name: 'a', image: 'j' })],
+  ['puts new items first', containers({ name: 'a' }), containers({ name: 'n' }), containers({ name: 'n' }, { name: 'a' })],
+  ['deletes an item', containers({ name: 'a' }, { name: 'b' }), containers({ name: 'a', $patch: 'delete' }), containers({ name: 'b' })],
+  ['replaces a list', containers({ name: 'a' }), containers({ name: 'b' }, { $patch: 'replace' }), containers({ name: 'b' })],
+  [
+    'replaces a map',
+    { metadata: { labels: { a: '1' } } },
+    { metadata: { labels: { $patch: 'replace', b: '2' } } },
+    { metadata: { labels: { b: '2' } } },
+  ],
+  [
+    'removes nulls',
+    { metadata: { labels: { a: '1', b: '2' } } },
+    { metadata: { labels: { a: null } } },
+    { metadata: { labels: { b: '2' } } },
+  ],
+  ['drops nulls of new values', {}, { metadata: { labels: { a: null, b: '2' } } }, { metadata: { labels: { b: '2' } } }],
+  [
+    'orders as told',
+    containers({ name: 'a' }, { name: 's' }),
+    { spec: { '$setElementOrder/containers': [{ name: 's' }, { name: 'a' }] } },
+    containers({ name: 's' }, { name: 'a' }),
+  ],
+  [
+    'deletes from a list of scalars',
+    { metadata: { finalizers: ['a', 'b'] } },
+    { metadata: { '$deleteFromPrimitiveList/finalizers': ['a'] } },
+    { metadata: { finalizers: ['b'] } },
+  ],
+  [
+    'retains keys',
+    { spec: { volumes: [{ name: 'v', emptyDir: {} }] } },
+    { spec: { volumes: [{ $retainKeys: ['name', 'hostPath'], name: 'v', hostPath: { path: '/' } }] } },
+    { spec: { volumes: [{ name: 'v', hostPath: { path: '/' } }] } },
+  ],
+];
+for (const [what, before, patch, after] of strategic) {
+  test(`a strategic patch ${what}`, () => {
+    assert.deepEqual(applyStrategicPatch(before as never, patch as never, pod), after);
+  });
+}
+
+const refusedStrategic: readonly (readonly [object, string])[] = [
+  [containers({ name: 'b', $patch: 'explode' }), 'unknown patch type: explode in map: map[$patch:explode name:b]'],
+  [containers({ image: 'x' }), 'map: map[image:x] does not contain declared merge key: name'],
+  [
+    { spec: { '$setElementOrder/containers': [{ name: 'a' }], containers: [{ name: 'b', image: 'z' }] } },
+    "The order in patch list:\n[map[image:z name:b]]\n doesn't match $setElementOrder list:\n[map[name:a]]\n",
+  ],
+];
+for (const [patch, message] of refusedStrategic) {
+  test(`the strategic patch ${JSON.stringify(patch)} is refused`, () => {
+    assert.throws(
+      () => applyStrategicPatch(containers({ name: 'a' }) as never, patch as never, pod),
+      (error) => error instanceof StrategicPatchError && error.message === message,
+    );
+  });
+}
+
+const steps = recorded('patch/strategic-deployment');
+test(`recorded strategic patches give the recorded objects${steps === undefined ? ' (skipped: no recordings)' : ''}`, {
+  skip: steps === undefined,
+}, () => {
+  const schema = testSchemas()('apps/v1', 'Deployment');
+  assert.ok(schema);
+  let live: Record<string, unknown> | undefined;
+  let compared = 0;
+  // Those after which no defaults fill in more than the patch said.
+  const plain = new Set(['env-merge', 'env-delete', 'order', 'pull-secrets', 'args', 'args-2', 'node-selector', 'node-selector-null']);
+  for (const { step, answer } of steps ?? []) {
+    const patch = step.request?.body;
+    if (live !== undefined && patch !== undefined && step.request?.method === 'PATCH' && plain.has(step.id)) {
+      assert.deepEqual(normalize(applyStrategicPatch(live, patch, schema), schema)['spec'], answer?.body?.['spec'], step.id);
+      compared += 1;
+    }
+    if (answer !== undefined && answer.status < 300) live = answer.body;
+  }
+  assert.ok(compared >= 1);
+});

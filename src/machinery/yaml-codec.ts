@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// YAML bodies, read and written as upstream's converter to JSON does: YAML 1.1 (`yes` and `on` are booleans), the first document
+// of several, keys sorted on output. Duplicate keys are reported, the last wins. Anchors are limited against expansion attacks.
+import { Composer, type Document, isMap, isScalar, LineCounter, type ParsedNode, Parser, stringify, visit, type YAMLError } from 'yaml';
+import type { Decoded } from './json-decode.ts';
+import { JsonSyntaxError } from './json-syntax.ts';
+import { unmarshalError } from './json-text.ts';
+import { normalize } from './normalize.ts';
+import type { StructSchema } from './schema.ts';
+
+const MAX_ALIASES = 100;
+
+export interface ParsedYaml {
+  readonly value: unknown;
+  /** `line 7: key "k" already set in map`. */
+  readonly duplicates: readonly string[];
+}
+
+/** Parses the first document of a text. @throws {JsonSyntaxError} With `yaml: line N: ...`. */
+export function parseYaml(text: string): ParsedYaml {
+  const lines = new LineCounter();
+  const composer = new Composer({ version: '1.1', uniqueKeys: false, merge: true, lineCounter: lines });
+  const document = firstDocument(composer.compose(new Parser(lines.addNewLine).parse(text), true, text.length));
+  if (document === undefined) return { value: null, duplicates: [] };
+  const [fault] = document.errors;
+  if (fault !== undefined) throw new JsonSyntaxError(explain(fault, text, lines), { cause: fault });
+  let value: unknown;
+  try {
+    value = document.toJS({ maxAliasCount: MAX_ALIASES });
+  } catch (error) {
+    throw new JsonSyntaxError('yaml: document contains excessive aliasing', { cause: error });
+  }
+  return { value: jsonOf(value, 0), duplicates: duplicatesIn(document, lines) };
+}
+
+function firstDocument(documents: Iterable<Document.Parsed>): Document.Parsed | undefined {
+  for (const document of documents) return document;
+  return undefined;
+}
+
+/** Decodes a YAML body into an object. @throws {JsonSyntaxError | DecodeError} */
+export function decodeYaml(body: Uint8Array | string, schema: StructSchema, { strict }: { strict: boolean }): Decoded {
+  const { value, duplicates } = parseYaml(typeof body === 'string' ? body : new TextDecoder().decode(body));
+  if (value !== null && (typeof value !== 'object' || Array.isArray(value))) {
+    throw new JsonSyntaxError(unmarshalError(value, 'map[string]interface {}'));
+  }
+  const unknown: string[] = [];
+  const object = normalize(value, schema, { strictErrors: strict ? unknown : undefined });
+  if (!strict) return { object, strictErrors: [], warnings: [] };
+  const joined = duplicates.length === 0 ? [] : [`yaml: unmarshal errors:\n${duplicates.map((line) => `  ${line}`).join('\n')}`];
+  return { object, strictErrors: [...joined, ...unknown], warnings: [...duplicates, ...unknown] };
+}
+
+/** An object as upstream writes it: keys sorted, no folding. */
+export function formatYaml(value: unknown): string {
+  return stringify(value, { version: '1.1', sortMapEntries: true, lineWidth: 0, indentSeq: false, aliasDuplicateObjects: false });
+}
+
+function duplicatesIn(document: Document.Parsed, lines: LineCounter): string[] {
+  const found: string[] = [];
+  visit(document, {
+    Map(_key, map) {
+      const seen = new Set<string>();
+      for (const { key } of map.items) {
+        if (!isScalar(key)) continue;
+        const name = String(key.value);
+        const { line } = lines.linePos((key as ParsedNode).range[0]);
+        if (seen.has(name) && name !== '<<') found.push(`line ${line}: key ${JSON.stringify(name)} already set in map`);
+        seen.add(name);
+      }
+      return isMap(map) ? undefined : visit.SKIP;
+    },
+  });
+  return found;
+}
+
+/** What JSON can hold: dates of YAML 1.1 become text again, numbers that JSON lacks are refused. */
+function jsonOf(value: unknown, depth: number): unknown {
+  if (depth > 10_000) throw new JsonSyntaxError('yaml: exceeded max depth');
+  if (value instanceof Date) return value.toISOString().replace(/\.000Z$/, 'Z');
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('latin1');
+  if (value instanceof Set) return Object.fromEntries([...value].map((key) => [String(key), null]));
+  if (typeof value === 'number' && !Number.isFinite(value)) throw new JsonSyntaxError(`json: unsupported value: ${value}`);
+  if (Array.isArray(value)) return value.map((item) => jsonOf(item, depth + 1));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, jsonOf(inner, depth + 1)]));
+}
+
+const TEXTS: Readonly<Record<string, string>> = {
+  TAB_AS_INDENT: 'found character that cannot start any token',
+  MISSING_CHAR: "did not find expected ',' or ']'",
+  BAD_INDENT: "did not find expected ',' or ']'",
+  UNEXPECTED_TOKEN: 'did not find expected key',
+  BLOCK_AS_IMPLICIT_KEY: 'mapping values are not allowed in this context',
+  BAD_ALIAS: 'unknown anchor referenced',
+  MULTILINE_IMPLICIT_KEY: "could not find expected ':'",
+  BAD_DQ_ESCAPE: 'found unknown escape character',
+};
+
+/** The faults have other places and words in upstream's parser; the usual ones are mapped. */
+function explain(fault: YAMLError, text: string, lines: LineCounter): string {
+  const what = TEXTS[fault.code] ?? 'did not find expected node content';
+  const { line } = lines.linePos(Math.min(fault.pos[0], Math.max(0, text.trimEnd().length - 1)));
+  const inMap = what.includes(']') && text.slice(0, fault.pos[0]).lastIndexOf('{') > text.slice(0, fault.pos[0]).lastIndexOf('[');
+  return `yaml: line ${line}: ${inMap ? "did not find expected ',' or '}'" : what}`;
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// Bundles the sources into dist/: one file for the program, one for the store's thread. Users run these; development runs src/.
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+
+const root = join(import.meta.dirname, '..');
+const dist = join(root, 'dist');
+
+async function bundle(): Promise<void> {
+  for (const name of existsSync(dist) ? readdirSync(dist) : []) if (name.endsWith('.js')) rmSync(join(dist, name));
+  await build({
+    absWorkingDir: root,
+    entryPoints: { main: 'src/main.ts', 'store-worker': 'src/store/sqlite/worker.ts' },
+    outdir: 'dist',
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node24',
+    chunkNames: 'chunk-[hash]',
+    minifySyntax: true,
+    minifyWhitespace: true,
+    keepNames: false,
+    legalComments: 'none',
+    logLevel: 'warning',
+    // Packages that are CommonJS call require(): give the bundle one.
+    banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },
+  });
+}
+
+/** Small C programs beside the embedded runtime; without a compiler the runtime says what is missing when it needs them. */
+function compileNative(): void {
+  const folder = join(root, 'src/runtime/embedded/native');
+  if (!existsSync(folder)) return;
+  mkdirSync(join(dist, 'native'), { recursive: true });
+  for (const name of readdirSync(folder).filter((file) => file.endsWith('.c'))) {
+    const output = join(dist, 'native', name.replace(/\.c$/, ''));
+    const { status, error, stderr } = spawnSync('gcc', ['-O2', '-Wall', '-o', output, join(folder, name)], { encoding: 'utf8' });
+    if (error !== undefined || status !== 0) console.error(`build: could not compile ${name}: ${error?.message ?? stderr}`);
+  }
+}
+
+await bundle();
+compileNative();
