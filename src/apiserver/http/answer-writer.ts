@@ -9,6 +9,8 @@ export type AnswerHeaders = Readonly<Record<string, string | readonly string[]>>
 interface Target {
   readonly writable: Writable;
   head(status: number, headers: AnswerHeaders): void;
+  /** Sends the head before there is a body. */
+  flush?(): void;
 }
 
 export class AnswerWriter {
@@ -34,6 +36,7 @@ export class AnswerWriter {
       head(status, headers) {
         if (!response.headersSent) response.writeHead(status, headers as Record<string, string>);
       },
+      flush: () => response.flushHeaders(),
     });
   }
 
@@ -60,6 +63,7 @@ export class AnswerWriter {
   /** Begins an answer in pieces. */
   begin(status: number, headers: AnswerHeaders): void {
     this.#target.head(status, headers);
+    this.#target.flush?.();
   }
 
   /** One more piece; waits while the client does not take what was written. @returns False if it is gone. */

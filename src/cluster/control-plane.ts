@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+// The control-plane process: API server, controller manager and scheduler on one event loop, the store in its worker thread.
+// The last two reach the first by loopback, each as its own user, so that they have its rights and no more.
+import { mkdirSync, readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { ApiServer, AUTHENTICATED_GROUP, MASTERS_GROUP, type UserInfo } from '#apiserver';
+import type { Client } from '#client';
+import { createLogger, systemClock } from '#component';
+import { runControllerManager } from '#controllers';
+import { runScheduler } from '#scheduler';
+import { SqliteStore } from '#store';
+import { ensureAddons } from './addons.ts';
+import { readPair } from './certificates.ts';
+import { ComponentSet, type ComponentSpec } from './component-set.ts';
+import { serveControl } from './control-socket.ts';
+import { CONTROL_PLANE, type ClusterSettings, type Layout, readSettings } from './layout.ts';
+import { report } from './processes.ts';
+
+const ISSUER = 'https://kubernetes.default.svc.cluster.local';
+const MAX_READS = 400;
+const MAX_WRITES = 200;
+
+function userOf(name: string): UserInfo {
+  return { name, uid: '', groups: [AUTHENTICATED_GROUP], extra: {} };
+}
+
+function serviceAccountOf(name: string): UserInfo {
+  return { name: `system:serviceaccount:kube-system:${name}`, uid: '', groups: ['system:serviceaccounts', 'system:serviceaccounts:kube-system', AUTHENTICATED_GROUP], extra: {} };
+}
+
+/** Runs until `signal`. Tells its parent when the API is ready. */
+export async function runControlPlane(layout: Layout, signal: AbortSignal): Promise<void> {
+  const settings = readSettings(layout);
+  const log = (component: string) => createLogger({ component });
+  mkdirSync(dirname(layout.store), { recursive: true, mode: 0o700 });
+  await using store = await SqliteStore.open({ file: layout.store });
+  const components = new ComponentSet(specsOf(layout, settings, store, log), log(CONTROL_PLANE));
+  await using _control = await serveControl(layout.controlSocket(CONTROL_PLANE), components);
+  components.startAll();
+  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+  await components.stopAll();
+}
+
+function specsOf(layout: Layout, settings: ClusterSettings, store: SqliteStore, log: (component: string) => ReturnType<typeof createLogger>): ComponentSpec[] {
+  const authority = readPair(layout, 'ca');
+  let client: ((user: UserInfo, agent: string) => Client) | undefined;
+  let ready = Promise.withResolvers<void>();
+  const api: ComponentSpec = {
+    name: 'kube-apiserver',
+    async run(signal) {
+      const server = createServer(layout, settings, store, log('kube-apiserver'));
+      client = (user, agent) => server.client(user, agent);
+      try {
+        await server.run(signal, { port: settings.port, address: '0.0.0.0' }, () => {
+          ready.resolve();
+          void ensureAddons(server.client({ name: 'system:admin', uid: '', groups: [MASTERS_GROUP], extra: {} }, 'sagong'), settings)
+            .then(() => report({ type: 'ready', text: 'API server is ready' }))
+            .catch((error: unknown) => report({ type: 'failed', text: String(error) }));
+        });
+      } catch (error) {
+        report({ type: 'failed', text: explain(error, settings) });
+        throw error;
+      } finally {
+        ready = Promise.withResolvers();
+      }
+    },
+  };
+  /** Waits until the API is there: components may be started in any order. */
+  const clientWhenReady = async (signal: AbortSignal) => {
+    await Promise.race([ready.promise, new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))]);
+    const make = client;
+    if (make === undefined || signal.aborted) return undefined;
+    return make;
+  };
+  const controllers: ComponentSpec = {
+    name: 'kube-controller-manager',
+    async run(signal) {
+      const make = await clientWhenReady(signal);
+      if (make === undefined) return;
+      await runControllerManager({
+        client: make(userOf('system:kube-controller-manager'), 'kube-controller-manager'),
+        clientFor: (name: string) => make(serviceAccountOf(name), 'kube-controller-manager'),
+        clock: systemClock,
+        logger: log('kube-controller-manager'),
+        leaderElect: false,
+        clusterCidr: settings.podCidr,
+        nodeCidrMaskSize: 24,
+        serviceClusterIpRange: settings.serviceCidr,
+        rootCa: authority.certificate,
+        signing: authority,
+        signal,
+      });
+    },
+  };
+  const scheduler: ComponentSpec = {
+    name: 'kube-scheduler',
+    async run(signal) {
+      const make = await clientWhenReady(signal);
+      if (make === undefined) return;
+      await runScheduler({ client: make(userOf('system:kube-scheduler'), 'kube-scheduler'), clock: systemClock, logger: log('kube-scheduler'), leaderElect: false, signal });
+    },
+  };
+  return [api, controllers, scheduler];
+}
+
+function createServer(layout: Layout, settings: ClusterSettings, store: SqliteStore, logger: ReturnType<typeof createLogger>): ApiServer {
+  const serving = readPair(layout, 'apiserver');
+  const kubelets = readPair(layout, 'apiserver-kubelet-client');
+  const accountKey = readFileSync(layout.pki('sa.key'), 'utf8');
+  const authority = readPair(layout, 'ca').certificate;
+  return new ApiServer({
+    store,
+    clock: systemClock,
+    logger,
+    serving: { cert: serving.certificate, key: serving.key },
+    clientCa: authority,
+    tokenKeys: { signingKey: accountKey, verificationKeys: [accountKey], issuer: ISSUER, audiences: [] },
+    staticTokens: new Map(),
+    anonymous: true,
+    authorizationModes: ['Node', 'RBAC'],
+    enableAdmission: ['NodeRestriction'],
+    disableAdmission: [],
+    serviceClusterIpRange: settings.serviceCidr,
+    serviceNodePortRange: '30000-32767',
+    advertiseAddress: settings.nodes[0]?.ip ?? '127.0.0.1',
+    kubelets: { certificate: { cert: kubelets.certificate, key: kubelets.key }, ca: undefined, preferredAddressTypes: ['InternalIP', 'Hostname'] },
+    maxInFlight: { reading: MAX_READS, mutating: MAX_WRITES },
+  });
+}
+
+function explain(error: unknown, { port }: ClusterSettings): string {
+  const code = (error as NodeJS.ErrnoException).code;
+  if (code === 'EADDRINUSE') return `port ${port} is taken by another program: stop that, or run "sagong up --port" with a free one`;
+  if (code === 'EACCES') return `port ${port} may not be used: take one above 1023, or run as root`;
+  return error instanceof Error ? error.message : String(error);
+}
