@@ -56,7 +56,7 @@ export interface ScenarioStep {
 export function recorded(name: string): readonly { readonly step: ScenarioStep; readonly answer: RecordedStep | undefined }[] | undefined {
   const folder = referenceFolder('test/golden', '../shared/golden');
   if (folder === undefined || !existsSync(join(folder, 'recordings', `${name}.json`))) return undefined;
-  const read = (part: string) => readFileSync(join(folder, part, `${name}.json`), 'utf8').replaceAll('${time}', '2026-01-01T00:00:00Z');
+  const read = (part: string) => readFileSync(join(folder, part, `${name}.json`), 'utf8').replaceAll(/\$\{time\}/g, '2026-01-01T00:00:00Z');
   const { steps } = JSON.parse(read('scenarios')) as { steps: ScenarioStep[] };
   const answers = new Map((JSON.parse(read('recordings')) as { steps: RecordedStep[] }).steps.map((step) => [step.id, step]));
   return steps.map((step) => ({ step, answer: answers.get(step.id) }));

@@ -89,6 +89,10 @@ test('deep nesting is refused or dropped, never a crash', () => {
   const deep = '['.repeat(100_000) + ']'.repeat(100_000);
 
   assert.deepEqual(decode(`{"unknown":${deep}}`, configMap).object, { metadata: {} });
+  assert.throws(() => decode(`{"data":${deep}}`, testSchema('apps/v1', 'ControllerRevision')), /exceeded max depth/);
+  const schemas = `${'{"properties":{"a":'.repeat(20_000)}{}${'}}'.repeat(20_000)}`;
+  const crd = `{"spec":{"versions":[{"schema":{"openAPIV3Schema":${schemas}}}]}}`;
+  assert.throws(() => decode(crd, testSchema('apiextensions.k8s.io/v1', 'CustomResourceDefinition')), /exceeded max depth/);
 });
 
 test('decodeJson() of any JSON gives an object or a DecodeError, and normalizing twice changes nothing', () => {

@@ -5,6 +5,8 @@ import type { Schema } from './schema.ts';
 
 /** As upstream: more are not collected. */
 const MOST_ERRORS = 100;
+/** What lies deeper is not looked at; `normalize` refuses it where it would be kept. */
+const MAX_DEPTH = 500;
 
 /** The strict errors of a text that `JSON.parse` accepts, in document order, each once. */
 export function strictErrors(text: string, schema: Schema): string[] {
@@ -17,19 +19,40 @@ class StrictScan {
   readonly errors = new Set<string>();
   readonly #text: string;
   #at: number;
+  #depth: number;
 
   constructor(text: string) {
     this.#text = text;
     this.#at = 0;
+    this.#depth = 0;
   }
 
   value(schema: Schema | undefined, path: string): void {
     this.#space();
     const first = this.#text.charCodeAt(this.#at);
-    if (first === 0x7b) this.#object(schema, path);
-    else if (first === 0x5b) this.#array(schema, path);
-    else if (first === 0x22) this.#string();
+    const isContainer = first === 0x7b || first === 0x5b;
+    if (isContainer && (schema === undefined || this.#depth >= MAX_DEPTH)) this.#skip();
+    else if (isContainer) {
+      this.#depth += 1;
+      if (first === 0x7b) this.#object(schema, path);
+      else this.#array(schema, path);
+      this.#depth -= 1;
+    } else if (first === 0x22) this.#string();
     else this.#scalar();
+  }
+
+  /** Passes over a container without a look inside, however deep it is. */
+  #skip(): void {
+    let open = 0;
+    do {
+      const code = this.#text.charCodeAt(this.#at);
+      if (code === 0x22) this.#string();
+      else {
+        if (code === 0x7b || code === 0x5b) open += 1;
+        else if (code === 0x7d || code === 0x5d) open -= 1;
+        this.#at += 1;
+      }
+    } while (open > 0);
   }
 
   #object(schema: Schema | undefined, path: string): void {

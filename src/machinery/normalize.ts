@@ -18,12 +18,13 @@ export interface NormalizeOptions {
   readonly strictErrors?: string[] | undefined;
 }
 
-/** As Go's decoder: deeper values are refused. */
-const MAX_DEPTH = 10_000;
+/** Deeper values are refused, as Go's decoder does (at 10,000): what walks objects recurses, and must not run out of stack. */
+const MAX_DEPTH = 1000;
+const MAX_STRUCT_DEPTH = 400;
 
 /** An object in printed form. @throws {DecodeError} */
 export function normalize(value: unknown, schema: StructSchema, { strictErrors }: NormalizeOptions = {}): Record<string, unknown> {
-  const walk: Walk = { fields: [], path: [], struct: '', strictErrors };
+  const walk: Walk = { fields: [], path: [], struct: '', depth: 0, strictErrors };
   return normalizeStruct(walk, value ?? {}, schema);
 }
 
@@ -33,6 +34,7 @@ interface Walk {
   /** The way with indexes and keys; kept only where errors are collected. */
   readonly path: string[];
   struct: string;
+  depth: number;
   readonly strictErrors: string[] | undefined;
 }
 
@@ -40,6 +42,8 @@ function normalizeStruct(walk: Walk, value: unknown, schema: StructSchema): Reco
   if (!isObject(value)) throw mismatch(walk, value, goTypeOf(schema));
   if (walk.strictErrors !== undefined) reportUnknown(walk, value, schema, walk.strictErrors);
   const outer = walk.struct;
+  walk.depth += 1;
+  if (walk.depth > MAX_STRUCT_DEPTH) throw new DecodeError('exceeded max depth');
   walk.struct = schema.name.slice(schema.name.lastIndexOf('.') + 1);
   const result: Record<string, unknown> = {};
   for (const field of schema.fields) {
@@ -49,6 +53,7 @@ function normalizeStruct(walk: Walk, value: unknown, schema: StructSchema): Reco
   }
   if (schema.preserveUnknown === true) keepUnknown(value, schema, result);
   walk.struct = outer;
+  walk.depth -= 1;
   return result;
 }
 

@@ -112,6 +112,8 @@ export interface FieldFacts {
   readonly patchStrategy?: string;
   readonly patchMergeKey?: string;
   readonly default?: unknown;
+  /** Other markers of the source: `default="TCP"`. */
+  readonly marks?: readonly string[];
 }
 
 const SPECIAL: Readonly<Record<string, ScalarKind>> = {
@@ -217,7 +219,7 @@ export class SchemaRegistry {
       required: facts.required ?? false,
       patchStrategy: facts.patchStrategy?.split(',') ?? [],
       patchMergeKey: facts.patchMergeKey,
-      default: facts.default,
+      default: facts.default ?? defaultOf(facts.marks),
     });
   }
 
@@ -243,7 +245,18 @@ function addTo(struct: MutableStruct, field: Field): void {
   struct.byName.set(field.name, field);
 }
 
-/** `core.PodPhase` for `io.k8s.api.core.v1.PodPhase`: the last package and the type, as Go prints them. */
+/** The default that a marker declares; those that refer to a constant are not known here. */
+function defaultOf(marks: readonly string[] | undefined): unknown {
+  const text = marks?.find((mark) => mark.startsWith('default='))?.slice('default='.length);
+  if (text === undefined || text.startsWith('ref(')) return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** `v1.PodPhase` for `io.k8s.api.core.v1.PodPhase`: the last package and the type, as Go prints them. */
 export function shortTypeName(name: string): string {
   const parts = name.split('.');
   if (parts.length < 3) return name;

@@ -9,6 +9,7 @@ import { normalize } from './normalize.ts';
 import type { StructSchema } from './schema.ts';
 
 const MAX_ALIASES = 100;
+const MAX_DEPTH = 500;
 
 export interface ParsedYaml {
   readonly value: unknown;
@@ -19,7 +20,8 @@ export interface ParsedYaml {
 /** Parses the first document of a text. @throws {JsonSyntaxError} With `yaml: line N: ...`. */
 export function parseYaml(text: string): ParsedYaml {
   const lines = new LineCounter();
-  const composer = new Composer({ version: '1.1', uniqueKeys: false, merge: true, lineCounter: lines });
+  if (nestsTooDeep(text)) throw new JsonSyntaxError('yaml: exceeded max depth');
+  const composer = new Composer({ version: '1.1', uniqueKeys: false, merge: true, logLevel: 'silent', lineCounter: lines });
   const document = firstDocument(composer.compose(new Parser(lines.addNewLine).parse(text), true, text.length));
   if (document === undefined) return { value: null, duplicates: [] };
   const [fault] = document.errors;
@@ -31,6 +33,18 @@ export function parseYaml(text: string): ParsedYaml {
     throw new JsonSyntaxError('yaml: document contains excessive aliasing', { cause: error });
   }
   return { value: jsonOf(value, 0), duplicates: duplicatesIn(document, lines) };
+}
+
+/** Flow collections within each other: the parser recurses. */
+function nestsTooDeep(text: string): boolean {
+  let open = 0;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === 0x7b || code === 0x5b) open += 1;
+    else if (code === 0x7d || code === 0x5d) open = Math.max(0, open - 1);
+    if (open > MAX_DEPTH) return true;
+  }
+  return false;
 }
 
 function firstDocument(documents: Iterable<Document.Parsed>): Document.Parsed | undefined {
@@ -76,7 +90,7 @@ function duplicatesIn(document: Document.Parsed, lines: LineCounter): string[] {
 
 /** What JSON can hold: dates of YAML 1.1 become text again, numbers that JSON lacks are refused. */
 function jsonOf(value: unknown, depth: number): unknown {
-  if (depth > 10_000) throw new JsonSyntaxError('yaml: exceeded max depth');
+  if (depth > MAX_DEPTH) throw new JsonSyntaxError('yaml: exceeded max depth');
   if (value instanceof Date) return value.toISOString().replace(/\.000Z$/, 'Z');
   if (value instanceof Uint8Array) return Buffer.from(value).toString('latin1');
   if (value instanceof Set) return Object.fromEntries([...value].map((key) => [String(key), null]));

@@ -169,3 +169,19 @@ test('intercept() fails calls, and every call is recorded', async () => {
 
   assert.deepEqual(api.writes, ['create events default/e', 'delete pods default/a']);
 });
+
+test('strategic patches merge lists by key, and applies are owned and in conflict as on a server', async () => {
+  const api = new FakeApi();
+  await api.create(pods, { metadata: meta('a'), spec: { containers: [{ name: 'c', image: 'i' }] } });
+
+  const patched = await api.patch(pods, meta('a'), 'strategic', { spec: { containers: [{ name: 'c', image: 'j' }] } });
+  const body = { metadata: { name: 'm', namespace: 'default' }, data: { k: '1' } };
+  const applied = await api.patch(configmaps, meta('m'), 'apply', body, { fieldManager: 'one' });
+  const other = { ...body, data: { k: '2' } };
+
+  assert.equal(patched.spec.containers[0]?.image, 'j');
+  assert.deepEqual(applied.metadata.managedFields?.[0]?.fieldsV1, { 'f:data': { 'f:k': {} } });
+  await assert.rejects(api.patch(configmaps, meta('m'), 'apply', other, { fieldManager: 'two' }), isConflict);
+  const forced = await api.patch(configmaps, meta('m'), 'apply', other, { fieldManager: 'two', force: true });
+  assert.equal(forced.data?.['k'], '2');
+});

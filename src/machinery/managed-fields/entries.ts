@@ -97,6 +97,6 @@ export function capUpdaters(managers: Managers): void {
     const id: ManagerId = { manager: ANCIENT, operation: 'Update', apiVersion: entry.apiVersion, subresource: '' };
     const bucket = managers.get(managerKey(id));
     managers.set(managerKey(id), { ...id, time: entry.time, set: union(bucket?.set ?? EMPTY_SET, entry.set) });
-    if (bucket !== undefined || entry.manager === ANCIENT) left -= 1;
+    if (bucket !== undefined) left -= 1;
   }
 }

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { testSchema } from './_test-schemas.ts';
+import { JsonSyntaxError } from './json-syntax.ts';
+import { DecodeError } from './normalize.ts';
+import { decodeYaml, formatYaml, parseYaml } from './yaml-codec.ts';
+
+const configMap = testSchema('v1', 'ConfigMap');
+const decode = (text: string) => decodeYaml(text, configMap, { strict: true });
+
+test('decodeYaml() reads the first document by the rules of YAML 1.1', () => {
+  const { object } = decode(
+    'kind: ConfigMap\nmetadata: {name: m1, labels: {on: "off"}}\ndata:\n  a: "yes"\n  b: |-\n    x\n    y\n---\nkind: Other\n',
+  );
+
+  assert.deepEqual(object, { kind: 'ConfigMap', metadata: { name: 'm1', labels: { true: 'off' } }, data: { a: 'yes', b: 'x\ny' } });
+});
+
+test('decodeYaml() reports duplicates with their line, and the last wins', () => {
+  const found = decode('apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: i\ndata:\n  k: "1"\n  k: "2"\nunknown: 1\n');
+
+  assert.deepEqual(found.strictErrors, ['yaml: unmarshal errors:\n  line 7: key "k" already set in map', 'unknown field "unknown"']);
+  assert.deepEqual(found.warnings, ['line 7: key "k" already set in map', 'unknown field "unknown"']);
+  assert.deepEqual(found.object['data'], { k: '2' });
+});
+
+const refused: readonly (readonly [string, string])[] = [
+  ['metadata:\n  name: y\n', 'json: cannot unmarshal bool into Go struct field ObjectMeta.metadata.name of type string'],
+  ['data: {k: yes}', 'json: cannot unmarshal bool into Go struct field ConfigMap.data of type string'],
+  ['apiVersion: v1\nkind: [ConfigMap\n', "yaml: line 2: did not find expected ',' or ']'"],
+  ['apiVersion: v1\nkind: ConfigMap\nmetadata:\n\tname: t\n', 'yaml: line 4: found character that cannot start any token'],
+];
+for (const [text, message] of refused) {
+  test(`decodeYaml(${JSON.stringify(text)}) is refused`, () => {
+    assert.throws(
+      () => decode(text),
+      (error) => error instanceof Error && error.message === message,
+    );
+  });
+}
+
+test('aliases cannot blow up', () => {
+  const bomb = [
+    'a: &a [x,x,x,x,x,x,x,x,x]',
+    ...[...'bcdefgh'].map((name, index) => `${name}: &${name} [${`*${'abcdefg'[index]},`.repeat(9)}]`),
+  ].join('\n');
+
+  assert.throws(() => parseYaml(bomb), /excessive aliasing/);
+});
+
+test('formatYaml() sorts keys, quotes what would be something else, and does not fold', () => {
+  const long = 'word '.repeat(40).trim();
+  const text = formatYaml({ b: ['x', { d: 1, c: 'yes' }], a: '2026-01-01T00:00:00Z', l: long });
+
+  assert.equal(text, `a: "2026-01-01T00:00:00Z"\nb:\n- x\n- c: "yes"\n  d: 1\nl: ${long}\n`);
+});
+
+test('what formatYaml() writes reads back the same', () => {
+  const json = fc.jsonValue({ maxDepth: 3 }).map((value) => JSON.parse(JSON.stringify(value ?? null)) as unknown);
+  fc.assert(
+    fc.property(json, (value) => assert.equal(JSON.stringify(sorted(parseYaml(formatYaml(value)).value)), JSON.stringify(sorted(value)))),
+    { numRuns: 200 },
+  );
+});
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, inner]) => [key, sorted(inner)]),
+  );
+}
+
+test('decodeYaml() of any text gives an object or a told error', () => {
+  const piece = fc.constantFrom(
+    'a',
+    ': ',
+    '\n',
+    '  ',
+    '- ',
+    '{',
+    '}',
+    '[',
+    ']',
+    '&x',
+    '*x',
+    '"',
+    "'",
+    '|',
+    '#',
+    '---',
+    '!!set',
+    '1',
+    'data',
+    '<<',
+  );
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 25 }), (pieces) => {
+      try {
+        decode(pieces.join(''));
+      } catch (error) {
+        assert.ok(error instanceof JsonSyntaxError || error instanceof DecodeError, String((error as Error).stack));
+      }
+    }),
+    { numRuns: 500 },
+  );
+});
