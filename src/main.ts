@@ -9,8 +9,8 @@ const COMPONENTS: Readonly<Record<string, () => Promise<Command>>> = {
   'kube-apiserver': async () => (await import('#apiserver')).runApiServerCommand,
   'kube-controller-manager': async () => (await import('#controllers')).runControllerManagerCommand,
   'kube-scheduler': async () => (await import('#scheduler')).runSchedulerCommand,
-  kubelet: async () => (await import('#cluster')).runKubeletCommand,
-  'kube-proxy': async () => (await import('#cluster')).runKubeProxyCommand,
+  kubelet: async () => (await import('./cluster/node-commands.ts')).runKubeletCommand,
+  'kube-proxy': async () => (await import('./cluster/node-commands.ts')).runKubeProxyCommand,
 };
 
 /** Aborts on the first SIGINT or SIGTERM; a second one ends the process at once. */
@@ -28,7 +28,7 @@ function untilSignal(): AbortSignal {
 async function main(): Promise<void> {
   const [name = '', ...rest] = process.argv.slice(2);
   const load = COMPONENTS[name];
-  const command = load === undefined ? (await import('#cluster')).runClusterCommand : await load();
+  const command = load === undefined ? (await import('./cluster/command.ts')).runClusterCommand : await load();
   await command(load === undefined ? process.argv.slice(2) : rest, untilSignal());
 }
 

@@ -8,7 +8,8 @@ import { dirname, join } from 'node:path';
 import { type ImageSpec, type LayerEntry, packLayer, writeArchive } from '#runtime/embedded';
 
 const OUT = join(import.meta.dirname, '../dist/images');
-const PASSWD = 'root:x:0:0:root:/root:/bin/sh\nwww-data:x:33:33:www-data:/var/www:/usr/sbin/nologin\nnobody:x:65534:65534:nobody:/:/bin/false\n';
+const PASSWD =
+  'root:x:0:0:root:/root:/bin/sh\nwww-data:x:33:33:www-data:/var/www:/usr/sbin/nologin\nnobody:x:65534:65534:nobody:/:/bin/false\n';
 const GROUP = 'root:x:0:\ntty:x:5:\nwww-data:x:33:\nnogroup:x:65534:\n';
 const NGINX_CONF = `user www-data;
 worker_processes 1;
@@ -95,17 +96,27 @@ function librariesOf(program: string): string[] {
 
 function baseTree(): Tree {
   const busybox = firstOf(['/bin/busybox', '/usr/bin/busybox'], 'busybox-static');
-  const tree = new Tree().folder('tmp', 0o1777).folder('root', 0o700).folder('run').folder('proc').folder('sys').folder('dev').folder('home');
+  const tree = new Tree()
+    .folder('tmp', 0o1777)
+    .folder('root', 0o700)
+    .folder('run')
+    .folder('proc')
+    .folder('sys')
+    .folder('dev')
+    .folder('home');
   tree.file('etc/passwd', PASSWD).file('etc/group', GROUP).file('bin/busybox', readFileSync(busybox), 0o755);
   const applets = execFileSync(busybox, ['--list'], { encoding: 'utf8' }).trim().split('\n');
   for (const applet of applets) if (applet !== 'busybox') tree.link(`bin/${applet}`, 'busybox');
-  return tree;
+  // Some builds of the static busybox crash in wget; the real one is wanted in examples anyway.
+  if (existsSync('/usr/bin/wget')) tree.program('/usr/bin/wget').link('bin/wget', '../usr/bin/wget');
+  return tree.file('etc/nsswitch.conf', 'passwd: files\ngroup: files\nhosts: files dns\n');
 }
 
 function nginxTree(): Tree {
   const nginx = firstOf(['/usr/sbin/nginx'], 'nginx-light');
   const tree = baseTree().program(nginx).file('etc/nginx/nginx.conf', NGINX_CONF).file('usr/share/nginx/html/index.html', WELCOME);
   tree.file('etc/nginx/mime.types', readFileSync('/etc/nginx/mime.types'));
+  if (existsSync('/usr/bin/curl')) tree.program('/usr/bin/curl');
   for (const name of ['body', 'fastcgi', 'proxy', 'scgi', 'uwsgi']) tree.folder(`var/lib/nginx/${name}`);
   return tree.folder('var/log/nginx').link('usr/bin/nginx', '../sbin/nginx').link('usr/bin/env', '../../bin/busybox');
 }

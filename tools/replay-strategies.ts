@@ -2,6 +2,7 @@
 // Plays recorded creates through decoding, defaults, strategies and admission without a server, and compares what comes out:
 // bodies of accepted objects, causes of refused ones. `node tools/replay-strategies.ts [--verbose] [TEXT...]` plays the
 // scenarios whose name contains a TEXT. Needs the recordings of test/golden or those beside the repository; says so if absent.
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: the placeholders of recordings look so
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fromStorage, namespaces, RESOURCES, serviceaccounts, toStorage } from '#api';
@@ -72,9 +73,12 @@ function normal(object: unknown): unknown {
 function differences(mine: unknown, theirs: unknown, path = ''): string[] {
   if (JSON.stringify(mine) === JSON.stringify(theirs) || theirs === '${ip}' || theirs === '${pem}') return [];
   const both = [mine, theirs].every((it) => typeof it === 'object' && it !== null);
-  if (!both || Array.isArray(mine) !== Array.isArray(theirs)) return [`${path}: mine ${JSON.stringify(mine)} theirs ${JSON.stringify(theirs)}`];
+  if (!both || Array.isArray(mine) !== Array.isArray(theirs))
+    return [`${path}: mine ${JSON.stringify(mine)} theirs ${JSON.stringify(theirs)}`];
   const keys = new Set([...Object.keys(mine as object), ...Object.keys(theirs as object)]);
-  return [...keys].flatMap((key) => differences((mine as Record<string, unknown>)[key], (theirs as Record<string, unknown>)[key], `${path}/${key}`));
+  return [...keys].flatMap((key) =>
+    differences((mine as Record<string, unknown>)[key], (theirs as Record<string, unknown>)[key], `${path}/${key}`),
+  );
 }
 
 function resourceOf(path: string): { resource: Resource; namespace: string } | undefined {
@@ -118,7 +122,12 @@ async function play(root: string, name: string, counts: { passed: number; failed
     if (target === undefined || answer === undefined || step.request?.method !== 'POST' || step.request.body === undefined) continue;
     if (![201, 403, 422].includes(answer.status)) continue;
     const strategy = strategies.strategyOf(target.resource);
-    const user = { name: step.request.as?.user ?? 'golden', uid: '', groups: [...(step.request.as?.groups ?? ['system:masters']), 'system:authenticated'], extra: {} };
+    const user = {
+      name: step.request.as?.user ?? 'golden',
+      uid: '',
+      groups: [...(step.request.as?.groups ?? ['system:masters']), 'system:authenticated'],
+      extra: {},
+    };
     const warnings: string[] = [];
     let problems: string[] = [];
     try {
@@ -132,7 +141,14 @@ async function play(root: string, name: string, counts: { passed: number; failed
       own.metadata.uid = '11111111-1111-1111-1111-111111111111';
       strategy.applyDefaults(own);
       const object = toStorage(target.resource, own) as MutableObject;
-      const scope: RequestScope = { user, namespace: target.namespace, dryRun: false, now: NOW, reader, warn: (text) => warnings.push(text) };
+      const scope: RequestScope = {
+        user,
+        namespace: target.namespace,
+        dryRun: false,
+        now: NOW,
+        reader,
+        warn: (text) => warnings.push(text),
+      };
       const request = {
         operation: 'CREATE' as const,
         resource: target.resource,
@@ -145,7 +161,14 @@ async function play(root: string, name: string, counts: { passed: number; failed
         user,
         warn: (text: string) => warnings.push(text),
       };
-      const deps: AdmissionDeps = { reader, update: async () => {}, now: () => NOW, authorize: async () => true, enabled: [], disabled: [] };
+      const deps: AdmissionDeps = {
+        reader,
+        update: async () => {},
+        now: () => NOW,
+        authorize: async () => true,
+        enabled: [],
+        disabled: [],
+      };
       await chain.runMutating(request, deps);
       strategy.prepareForCreate(object, scope);
       const causes = strategy.validate(object, scope);
@@ -158,13 +181,15 @@ async function play(root: string, name: string, counts: { passed: number; failed
       else {
         const theirs = answer.body as unknown as Record<string, unknown> | undefined;
         reader.put(target.resource, deepCopy(object) as KubeObject);
-        if (theirs !== undefined && theirs['metadata'] !== undefined) problems = differences(normal(fromStorage(target.resource, object)), normal(theirs));
+        if (theirs !== undefined && theirs['metadata'] !== undefined)
+          problems = differences(normal(fromStorage(target.resource, object)), normal(theirs));
         const said = differences(warnings, answer.warnings ?? [], 'warnings');
         problems.push(...said);
       }
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      const causes = (list: readonly FieldCause[] | undefined) => (list ?? []).map(({ field, message }) => `${field}: ${message}`.replaceAll('11111111-1111-1111-1111-111111111111', '${uid}'));
+      const causes = (list: readonly FieldCause[] | undefined) =>
+        (list ?? []).map(({ field, message }) => `${field}: ${message}`.replaceAll('11111111-1111-1111-1111-111111111111', '${uid}'));
       if (error.code !== answer.status) problems = [`refused: ${error.message}; theirs ${answer.status} ${answer.body?.message ?? ''}`];
       else {
         const [mine, theirs] = [causes(error.status.details?.causes as never), causes(answer.body?.details?.causes)];
@@ -186,7 +211,9 @@ const root = ROOTS.find((path) => existsSync(join(path, 'scenarios')));
 if (root === undefined) console.log('replay-strategies: no recordings here, nothing played');
 else {
   const counts = { passed: 0, failed: 0 };
-  const names = readdirSync(join(root, 'scenarios')).flatMap((area) => readdirSync(join(root, 'scenarios', area)).map((file) => `${area}/${file.replace('.json', '')}`));
+  const names = readdirSync(join(root, 'scenarios')).flatMap((area) =>
+    readdirSync(join(root, 'scenarios', area)).map((file) => `${area}/${file.replace('.json', '')}`),
+  );
   for (const name of names) if (wanted.length === 0 || wanted.some((text) => name.includes(text))) await play(root, name, counts);
   console.log(`${counts.passed} passed, ${counts.failed} failed`);
 }

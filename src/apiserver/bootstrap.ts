@@ -68,7 +68,7 @@ function priorityClasses() {
 function localApiServices() {
   const versions = new Map(RESOURCES.map(({ group, version }) => [`${version}.${group}`, { group, version }]));
   return [...versions].map(([name, { group, version }]) => ({
-    metadata: { name: group === '' ? version : name, labels: { 'kube-aggregator.kubernetes.io/automanaged': 'onstart' } },
+    metadata: { name, labels: { 'kube-aggregator.kubernetes.io/automanaged': 'onstart' } },
     spec: group === '' ? { version, groupPriorityMinimum: 18000, versionPriority: 1 } : { group, version, groupPriorityMinimum: 17000, versionPriority: 15 },
   }));
 }
@@ -89,7 +89,11 @@ function kubernetesService(clusterIp: string): Draft<KubeObject> {
 }
 
 /** Endpoints and EndpointSlice of the `kubernetes` Service point at this server. */
-async function publishEndpoints({ client, advertise: { address, port } }: BootstrapOptions): Promise<void> {
+async function publishEndpoints({ client, logger, advertise: { address, port } }: BootstrapOptions): Promise<void> {
+  if (address.startsWith('127.') || address === '::1') {
+    logger.warn({ address }, 'The kubernetes Service gets no endpoints: nobody else can reach this address');
+    return;
+  }
   const subsets = [{ addresses: [{ ip: address }], ports: [{ name: 'https', port, protocol: 'TCP' as const }] }];
   const slice = {
     addressType: address.includes(':') ? ('IPv6' as const) : ('IPv4' as const),

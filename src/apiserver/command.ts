@@ -95,10 +95,10 @@ async function optionsFrom(flags: Flags, store: Store, logger: ApiServerOptions[
   };
 }
 
-/** The address given, else the one bound, else the first of this machine that is not loopback. */
+/** The address given, else the one bound; where others could not reach that, the first of this machine that they can. */
 function advertiseAddress(flags: Flags): string {
   const given = flags.string('advertise-address') || flags.string('bind-address');
-  if (given !== '0.0.0.0' && given !== '::') return given;
+  if (!['0.0.0.0', '::', '127.0.0.1', '::1', 'localhost'].includes(given)) return given;
   const all = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
   return all.find(({ internal, family }) => !internal && family === 'IPv4')?.address ?? '127.0.0.1';
 }

@@ -29,6 +29,7 @@ import type { AdmissionRunner, ServerParts } from './handlers/endpoint.ts';
 import { answer } from './http/answer.ts';
 import type { AnswerWriter } from './http/answer-writer.ts';
 import { HttpServer } from './http/server.ts';
+import { OpenApi } from './openapi/documents.ts';
 import { LoopbackTransport } from './loopback.ts';
 import type { KubeletClientConfig } from './proxying/kubelet-connection.ts';
 import { GenericStore } from './registry/generic/generic-store.ts';
@@ -123,6 +124,7 @@ export class ApiServer {
         jwksUri: `https://${options.advertiseAddress}/openid/v1/jwks`,
         index: indexPaths(),
       },
+      openApi: new OpenApi(indexPaths()),
       tokens,
       reviews: { authorizer, rbac, identify: (token, audiences) => tokens.authenticate(token, audiences.length > 0 ? audiences : undefined) },
       kubelets: options.kubelets,

@@ -106,6 +106,18 @@ export function findSettings(layout: Layout): ClusterSettings | undefined {
   }
 }
 
+/** @throws {UserError} If the cluster has no node of that name. */
+export function findNode(settings: ClusterSettings, name: string): NodeSettings {
+  const found = settings.nodes.find((node) => node.name === name);
+  if (found === undefined) throw new UserError(`there is no node ${JSON.stringify(name)}: there are ${settings.nodes.map((node) => node.name).join(', ')}`);
+  return found;
+}
+
+/** The cgroups of a node's Pods, below the hierarchy's root. */
+export function cgroupRootOf(node: NodeSettings): string {
+  return `/sagong/${node.name}`;
+}
+
 export function writeSettings(layout: Layout, settings: ClusterSettings): void {
   mkdirSync(layout.root, { recursive: true, mode: 0o700 });
   const temporary = `${layout.settingsFile}.new`;

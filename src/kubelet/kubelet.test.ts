@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The kubelet as a whole over the in-memory API and the fake runtime: what users of the API see of a Pod's life.
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { configmaps, events, leases, nodes, pods } from '#api';
 import { eventually, type KubeletFixture, kubeletFixture, NODE, podDraft } from './testing/kubelet-fixture.ts';
@@ -18,12 +20,20 @@ test('the node is registered, becomes ready and holds a lease', async () => {
   await using fixture = await kubeletFixture({ nodeLabels: { zone: 'a' } });
 
   await fixture.kubelet.ready;
-  await eventually('lease', () => fixture.api.get(leases, { namespace: 'kube-node-lease', name: NODE }).then(() => true, () => false));
+  await eventually('lease', () =>
+    fixture.api.get(leases, { namespace: 'kube-node-lease', name: NODE }).then(
+      () => true,
+      () => false,
+    ),
+  );
 
   const node = await fixture.api.get(nodes, { name: NODE });
   assert.equal(node.metadata.labels?.['kubernetes.io/hostname'], NODE);
   assert.equal(node.metadata.labels?.['zone'], 'a');
-  assert.deepEqual(node.status.conditions?.map(({ type, status }) => `${type}=${status}`), ['MemoryPressure=False', 'DiskPressure=False', 'PIDPressure=False', 'Ready=True']);
+  assert.deepEqual(
+    node.status.conditions?.map(({ type, status }) => `${type}=${status}`),
+    ['MemoryPressure=False', 'DiskPressure=False', 'PIDPressure=False', 'Ready=True'],
+  );
   assert.equal(node.status.conditions?.at(-1)?.message, 'kubelet is posting ready status');
   assert.equal(node.status.capacity?.['pods'], '110');
 });
@@ -53,14 +63,19 @@ test('a crashing container waits 10 s before its second restart, then 20 s', asy
   await using fixture = await kubeletFixture();
   fixture.api.seed(pods, podDraft('a'));
   await fixture.podIs('a', isReady);
-  const restart = (count: number) => (pod: Awaited<ReturnType<KubeletFixture['pod']>>) => pod.status.containerStatuses?.[0]?.restartCount === count;
-  const waits = (pod: Awaited<ReturnType<KubeletFixture['pod']>>) => pod.status.containerStatuses?.[0]?.state.waiting?.reason === 'CrashLoopBackOff';
+  const restart = (count: number) => (pod: Awaited<ReturnType<KubeletFixture['pod']>>) =>
+    pod.status.containerStatuses?.[0]?.restartCount === count;
+  const waits = (pod: Awaited<ReturnType<KubeletFixture['pod']>>) =>
+    pod.status.containerStatuses?.[0]?.state.waiting?.reason === 'CrashLoopBackOff';
 
   fixture.runtime.finish(fixture.runtime.named('web')?.id ?? '', 1);
   await fixture.podIs('a', restart(1));
   fixture.runtime.finish(fixture.runtime.named('web')?.id ?? '', 1);
   await fixture.podIs('a', waits);
-  assert.match((await fixture.pod('a')).status.containerStatuses?.[0]?.state.waiting?.message ?? '', /^back-off 10s restarting failed container=web pod=a_default\(uid-a\)$/);
+  assert.match(
+    (await fixture.pod('a')).status.containerStatuses?.[0]?.state.waiting?.message ?? '',
+    /^back-off 10s restarting failed container=web pod=a_default\(uid-a\)$/,
+  );
   await fixture.clock.advance(10_000);
   await fixture.podIs('a', restart(2));
   fixture.runtime.finish(fixture.runtime.named('web')?.id ?? '', 1);
@@ -88,7 +103,10 @@ test('init containers run in order, a sidecar starts before the mains and is sto
   const container = (name: string) => ({ name, image: 'web:1', resources: {} });
   fixture.api.seed(
     pods,
-    podDraft('a', { initContainers: [container('one'), { ...container('side'), restartPolicy: 'Always' }, container('two')], containers: [container('main')] }),
+    podDraft('a', {
+      initContainers: [container('one'), { ...container('side'), restartPolicy: 'Always' }, container('two')],
+      containers: [container('main')],
+    }),
   );
 
   await eventually('one', () => fixture.runtime.named('one')?.state === 'running');
@@ -98,11 +116,17 @@ test('init containers run in order, a sidecar starts before the mains and is sto
   assert.equal(fixture.runtime.named('main'), undefined);
   fixture.runtime.finish(fixture.runtime.named('two')?.id ?? '', 0);
   await fixture.podIs('a', isReady);
-  assert.deepEqual(fixture.runtime.calls.filter((call) => call.startsWith('start')), ['start one', 'start side', 'start two', 'start main']);
+  assert.deepEqual(
+    fixture.runtime.calls.filter((call) => call.startsWith('start')),
+    ['start one', 'start side', 'start two', 'start main'],
+  );
 
   await fixture.api.delete(pods, { namespace: 'default', name: 'a' }, { gracePeriodSeconds: 5 });
   await fixture.isGone('a');
-  assert.deepEqual(fixture.runtime.calls.filter((call) => call.startsWith('stop ')).map((call) => call.split(' ')[1]), ['main', 'side']);
+  assert.deepEqual(
+    fixture.runtime.calls.filter((call) => call.startsWith('stop ')).map((call) => call.split(' ')[1]),
+    ['main', 'side'],
+  );
 });
 
 test('an image that cannot be pulled shows ErrImagePull, then ImagePullBackOff, and is tried again', async () => {
@@ -111,6 +135,8 @@ test('an image that cannot be pulled shows ErrImagePull, then ImagePullBackOff, 
   const reason = (wanted: string) => fixture.podIs('a', (pod) => pod.status.containerStatuses?.[0]?.state.waiting?.reason === wanted);
 
   await reason('ErrImagePull');
+  await fixture.clock.advance(1000);
+  await reason('ImagePullBackOff');
   fixture.runtime.addImage('none:1');
   await fixture.clock.advance(10_000);
   await fixture.podIs('a', isReady);
@@ -148,16 +174,27 @@ test('a pod that does not fit is refused with the reason of what is short', asyn
 
   const { status } = await fixture.pod('a');
   assert.equal(status.reason, 'OutOfcpu');
-  assert.match(status.message ?? '', /^Pod was rejected: Node didn't have enough resource: cpu, requested: 4000000, used: 0, capacity: \d+$/);
+  assert.match(
+    status.message ?? '',
+    /^Pod was rejected: Node didn't have enough resource: cpu, requested: 4000000, used: 0, capacity: \d+$/,
+  );
 });
 
 test('files of a config map follow the object', async () => {
   await using fixture = await kubeletFixture();
-  const object = (text: string) => ({ apiVersion: 'v1' as const, kind: 'ConfigMap' as const, metadata: { name: 'c', namespace: 'default' }, data: { key: text } });
+  const object = (text: string) => ({
+    apiVersion: 'v1' as const,
+    kind: 'ConfigMap' as const,
+    metadata: { name: 'c', namespace: 'default' },
+    data: { key: text },
+  });
   fixture.api.seed(configmaps, object('one'));
   fixture.api.seed(
     pods,
-    podDraft('a', { volumes: [{ name: 'v', configMap: { name: 'c' } }], containers: [{ name: 'web', image: 'web:1', resources: {}, volumeMounts: [{ name: 'v', mountPath: '/v' }] }] }),
+    podDraft('a', {
+      volumes: [{ name: 'v', configMap: { name: 'c' } }],
+      containers: [{ name: 'web', image: 'web:1', resources: {}, volumeMounts: [{ name: 'v', mountPath: '/v' }] }],
+    }),
   );
   await fixture.podIs('a', isReady);
   const mount = fixture.runtime.named('web')?.config.mounts.find((one) => one.containerPath === '/v');
@@ -191,6 +228,72 @@ test('a stop under way is shortened by a second deletion with less grace', async
   await eventually('shorter', () => fixture.runtime.calls.includes('stop web 1000'));
   fixture.runtime.finish(fixture.runtime.named('web')?.id ?? '', 137);
   await eventually('removed', () => fixture.runtime.containers.size === 0);
+});
+
+test('a static pod runs, has a mirror in the API, and goes with its file', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'static-'));
+  await using fixture = await kubeletFixture({ staticPodPath: folder });
+  const manifest = {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 's', namespace: 'default' },
+    spec: { containers: [{ name: 'web', image: 'web:1' }] },
+  };
+  await writeFile(join(folder, 's.yaml'), JSON.stringify(manifest));
+
+  await eventually('mirror', () => fixture.pod('s-node1').then(isReady, () => false));
+  const mirror = await fixture.pod('s-node1');
+  assert.equal(mirror.metadata.annotations?.['kubernetes.io/config.mirror'], mirror.metadata.annotations?.['kubernetes.io/config.hash']);
+  assert.equal(mirror.metadata.ownerReferences?.[0]?.kind, 'Node');
+
+  await rm(join(folder, 's.yaml'));
+  await fixture.isGone('s-node1');
+  await eventually('stopped', () => fixture.runtime.containers.size === 0);
+  await rm(folder, { recursive: true });
+});
+
+test('a failing readiness probe takes a pod out, a failing liveness probe restarts the container', async () => {
+  await using fixture = await kubeletFixture();
+  const probe = (word: string) => ({ exec: { command: [word] }, periodSeconds: 1, failureThreshold: 2 });
+  fixture.api.seed(
+    pods,
+    podDraft('a', {
+      containers: [{ name: 'web', image: 'web:1', resources: {}, readinessProbe: probe('ready'), livenessProbe: probe('alive') }],
+    }),
+  );
+  await fixture.podIs('a', isReady);
+
+  fixture.runtime.execs.set('ready', { exitCode: 1, stdout: 'not yet' });
+  await eventually('unready', async () => {
+    await fixture.clock.advance(1000);
+    return !isReady(await fixture.pod('a'));
+  });
+  fixture.runtime.execs.set('alive', { exitCode: 1, stdout: 'dead' });
+  await eventually('restart', async () => {
+    await fixture.clock.advance(1000);
+    return (await fixture.pod('a')).status.containerStatuses?.[0]?.restartCount === 1;
+  });
+  const { items } = await fixture.api.list(events, { namespace: 'default' });
+  const messages = items.map((event) => event.message);
+  assert.ok(messages.includes('Readiness probe failed: not yet'), messages.join('\n'));
+  assert.ok(messages.includes('Container web failed liveness probe, will be restarted'));
+});
+
+test('a pod waits while the network is not ready, and the node says why', async () => {
+  let reason: string | undefined = 'cni plugin not initialized';
+  await using fixture = await kubeletFixture({ network: { notReadyReason: () => reason } });
+  fixture.api.seed(pods, podDraft('a'));
+  await eventually('event', async () => (await reasons(fixture, 'a')).includes('NetworkNotReady'));
+  const ready = (await fixture.api.get(nodes, { name: NODE })).status.conditions?.at(-1);
+  assert.equal(
+    ready?.message,
+    'container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:cni plugin not initialized',
+  );
+
+  reason = undefined;
+  fixture.kubelet.networkChanged();
+  await fixture.kubelet.ready;
+  await fixture.podIs('a', isReady);
 });
 
 test('a pod past its active deadline fails with DeadlineExceeded', async () => {

@@ -45,6 +45,8 @@ export interface Kubelet {
   readonly ready: Promise<void>;
   /** Where the server listens; undefined without one or before it does. */
   readonly port: number | undefined;
+  /** Takes a renewed serving certificate for new connections. */
+  reloadCertificate(): void;
   /** The network has changed: a node that waited for it becomes ready now. */
   networkChanged(): void;
 }
@@ -107,7 +109,14 @@ class NodeAgent implements Kubelet {
         allocatable: this.#allocatable(),
       },
     });
-    this.#imageGc = new ImageGc({ runtime, clock, logger, recorder, policy: options.imageGc ?? DEFAULT_IMAGE_GC, node: () => this.#nodeManager.subject });
+    this.#imageGc = new ImageGc({
+      runtime,
+      clock,
+      logger,
+      recorder,
+      policy: options.imageGc ?? DEFAULT_IMAGE_GC,
+      node: () => this.#nodeManager.subject,
+    });
     this.#eviction = new EvictionManager({
       clock,
       logger,
@@ -168,6 +177,10 @@ class NodeAgent implements Kubelet {
     return this.#server?.port;
   }
 
+  reloadCertificate(): void {
+    this.#server?.reload();
+  }
+
   networkChanged(): void {
     this.#nodeManager.refresh();
     this.#workers.wakeAll();
@@ -185,14 +198,32 @@ class NodeAgent implements Kubelet {
     if (server !== undefined) this.#server = await this.#listen(server);
     const tasks = [
       this.#nodeManager.run(signal),
-      runNodeLease({ ...this.#options, clock: this.#clock, logger: this.#logger, durationSeconds: this.#options.leaseDurationSeconds ?? 40, node: () => this.#nodeManager.node }, signal),
+      runNodeLease(
+        {
+          ...this.#options,
+          clock: this.#clock,
+          logger: this.#logger,
+          durationSeconds: this.#options.leaseDurationSeconds ?? 40,
+          node: () => this.#nodeManager.node,
+        },
+        signal,
+      ),
       this.#followRuntime(signal),
       this.#services.run(signal),
       this.#runSources(signal),
       this.#housekeep(signal),
       this.#eviction.run(signal),
       this.#imageGc.run(signal),
-      runLogRotation({ runtime, clock: this.#clock, logger: this.#logger, maxBytes: this.#options.containerLogMaxBytes ?? 10 * 1024 * 1024, maxFiles: this.#options.containerLogMaxFiles ?? 5 }, signal),
+      runLogRotation(
+        {
+          runtime,
+          clock: this.#clock,
+          logger: this.#logger,
+          maxBytes: this.#options.containerLogMaxBytes ?? 10 * 1024 * 1024,
+          maxFiles: this.#options.containerLogMaxFiles ?? 5,
+        },
+        signal,
+      ),
     ];
     await Promise.all(tasks);
     await this.#server?.[Symbol.asyncDispose]();
@@ -214,12 +245,20 @@ class NodeAgent implements Kubelet {
       clock: this.#clock,
       logger: this.#logger,
       paths: this.#paths,
-      pods: () => this.#workers.pods(),
+      pods: () => this.#podsWithStatus(),
       machine: () => this.#machine,
       usage: () => readUsage(this.#options.rootDir),
     });
     await made.listen();
     return made;
+  }
+
+  /** With the kubelet's own word on each, which the API may not have yet. */
+  #podsWithStatus(): PodView[] {
+    return this.#workers.pods().map((pod) => {
+      const status = this.#statuses.get(pod.metadata.uid);
+      return status === undefined ? pod : { ...pod, status };
+    });
   }
 
   /** The runtime says what happens; a rare look at everything catches what it did not say. */
@@ -260,7 +299,10 @@ class NodeAgent implements Kubelet {
     const statics =
       staticPodPath === undefined
         ? first.resolve()
-        : watchStaticPods({ folder: staticPodPath, nodeName, ...common, changed: (all) => this.#staticsChanged(all, first.resolve) }, signal);
+        : watchStaticPods(
+            { folder: staticPodPath, nodeName, ...common, changed: (all) => this.#staticsChanged(all, first.resolve) },
+            signal,
+          );
     // Environment variables show services: a Pod must not start before they are known, nor be judged before the node is.
     const running = [own.run(signal)];
     await Promise.all([own.synced, this.#services.synced, this.#nodeManager.registered]);
@@ -282,8 +324,8 @@ class NodeAgent implements Kubelet {
   #podChanged(pod: PodView | undefined, before: PodView | undefined): void {
     const subject = pod ?? before;
     if (subject === undefined) return;
-    if (isMirror(subject)) return this.#mirrorChanged(subject, pod === undefined);
-    if (pod === undefined) this.#workers.remove(subject);
+    if (isMirror(subject)) this.#mirrorChanged(subject, pod === undefined);
+    else if (pod === undefined) this.#workers.remove(subject);
     else {
       if (before !== undefined && before.metadata.uid !== pod.metadata.uid) this.#workers.remove(before);
       this.#workers.set(pod);
@@ -293,7 +335,9 @@ class NodeAgent implements Kubelet {
 
   #mirrorChanged(mirror: PodView, gone: boolean): void {
     this.#mirrors.observe(mirror, gone);
-    const pod = [...this.#statics.values()].find((one) => one.metadata.name === mirror.metadata.name && one.metadata.namespace === mirror.metadata.namespace);
+    const pod = [...this.#statics.values()].find(
+      (one) => one.metadata.name === mirror.metadata.name && one.metadata.namespace === mirror.metadata.namespace,
+    );
     if (pod === undefined) return;
     if (gone || mirror.metadata.deletionTimestamp !== undefined) void this.#mirrors.ensure(pod, this.#nodeManager.node);
     else this.#statuses.observe(pod.metadata.uid, mirror);
@@ -348,7 +392,10 @@ class NodeAgent implements Kubelet {
     if (names.length === 0 || isStatic(pod)) return [];
     const namespace = pod.metadata.namespace ?? '';
     const found = await Promise.all(names.map((name) => this.#options.client.get(secrets, { namespace, name }).catch(() => undefined)));
-    return credentialsFor(image, found.filter((secret) => secret !== undefined));
+    return credentialsFor(
+      image,
+      found.filter((secret) => secret !== undefined),
+    );
   }
 
   async #facts(): Promise<NodeFacts> {
@@ -370,7 +417,10 @@ class NodeAgent implements Kubelet {
       port: this.#server?.port ?? options.server?.port ?? 10250,
       images: options.runtime.images.list(),
       pressure: this.#eviction.pressure,
-      problems: network === undefined ? [] : [`container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:${network}`],
+      problems:
+        network === undefined
+          ? []
+          : [`container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:${network}`],
       now: this.#clock.now(),
     };
   }

@@ -31,7 +31,13 @@ export const DEFAULT_EVICTION: EvictionThresholds = {
 };
 
 /** Nothing is ever evicted: test machines with full disks, simulated nodes. */
-export const NO_EVICTION: EvictionThresholds = { memoryAvailableBytes: 0, nodefsAvailable: 0, nodefsInodesFree: 0, imagefsAvailable: 0, pidAvailable: 0 };
+export const NO_EVICTION: EvictionThresholds = {
+  memoryAvailableBytes: 0,
+  nodefsAvailable: 0,
+  nodefsInodesFree: 0,
+  imagefsAvailable: 0,
+  pidAvailable: 0,
+};
 
 export interface ImageGcPolicy {
   /** @default 85 */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // How the kubelet's parts record events: the client's recorder, narrowed to what they say.
-import type { EventSubject, EventType, EventRecorder as ClientRecorder } from '#client';
+import type { EventRecorder as ClientRecorder, EventSubject, EventType } from '#client';
 
 export interface EventRecorder {
   /** @param fieldPath The part meant, `spec.containers{web}`. */

@@ -58,13 +58,15 @@ const ESCAPES: Readonly<Record<string, string>> = {
   '\u0007': '\\a',
 };
 
+function escapeOf(char: string): string {
+  return ESCAPES[char] ?? `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`;
+}
+
 /** Go's `%q`. */
 export function quote(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters to be escaped
-  const escaped = text.replace(
-    /["\\\u0000-\u001f\u007f]/g,
-    (char) => ESCAPES[char] ?? `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`,
-  );
+  const escaped = [...text]
+    .map((char) => (char < ' ' || char === '"' || char === '\\' || char === '\u007f' ? escapeOf(char) : char))
+    .join('');
   return `"${escaped}"`;
 }
 

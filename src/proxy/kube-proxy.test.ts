@@ -26,8 +26,18 @@ const TERMINATING = { ready: false, serving: true, terminating: true };
 const CHOICES: readonly { what: string; endpoints: readonly Partial<ApiEndpoint>[]; cluster: string[]; local: string[] }[] = [
   { what: 'ready ones', endpoints: [at('10.0.0.1'), at('10.0.0.2', { conditions: { ready: false } })], cluster: ['10.0.0.1'], local: [] },
   { what: 'no condition as ready', endpoints: [at('10.0.0.1', { conditions: {} })], cluster: ['10.0.0.1'], local: [] },
-  { what: 'serving and terminating ones where none is ready', endpoints: [at('10.0.0.1', { conditions: TERMINATING })], cluster: ['10.0.0.1'], local: [] },
-  { what: 'ready ones before terminating ones', endpoints: [at('10.0.0.1', { conditions: TERMINATING }), at('10.0.0.2')], cluster: ['10.0.0.2'], local: [] },
+  {
+    what: 'serving and terminating ones where none is ready',
+    endpoints: [at('10.0.0.1', { conditions: TERMINATING })],
+    cluster: ['10.0.0.1'],
+    local: [],
+  },
+  {
+    what: 'ready ones before terminating ones',
+    endpoints: [at('10.0.0.1', { conditions: TERMINATING }), at('10.0.0.2')],
+    cluster: ['10.0.0.2'],
+    local: [],
+  },
   {
     what: 'a terminating local one for policy Local though others are ready',
     endpoints: [at('10.0.0.1', { conditions: TERMINATING, nodeName: 'n1' }), at('10.0.0.2')],
@@ -56,21 +66,33 @@ const CHOICES: readonly { what: string; endpoints: readonly Partial<ApiEndpoint>
 for (const { what, endpoints, cluster, local } of CHOICES)
   test(`planService() uses ${what}`, () => {
     const port = plan({}, endpoints);
-    assert.deepEqual(port.clusterEndpoints.map(({ ip }) => ip), cluster);
-    assert.deepEqual(port.localEndpoints.map(({ ip }) => ip), local);
+    assert.deepEqual(
+      port.clusterEndpoints.map(({ ip }) => ip),
+      cluster,
+    );
+    assert.deepEqual(
+      port.localEndpoints.map(({ ip }) => ip),
+      local,
+    );
   });
 
 test('planServices() leaves out headless, external names and what another proxy serves', () => {
   const other = service('other', { clusterIP: '10.96.0.3' });
   other.metadata.labels = { 'service.kubernetes.io/service-proxy-name': 'mesh' };
   const all = [service('none', { clusterIP: 'None' }), service('ext', { type: 'ExternalName', clusterIP: '' }), other];
-  assert.deepEqual(planServices(all, () => [], NODE), []);
+  assert.deepEqual(
+    planServices(all, () => [], NODE),
+    [],
+  );
 });
 
 test('planService() makes one port per family', () => {
   const dual = service('web', { clusterIP: '10.96.0.1', clusterIPs: ['10.96.0.1', 'fd00::1'] });
   const ports = planService(dual, [slice('web', [at('10.0.0.1')]), slice('web', [at('fd00:1::1')])], NODE);
-  assert.deepEqual(ports.map(({ family, clusterEndpoints }) => `${family} ${clusterEndpoints[0]?.ip}`), ['ip 10.0.0.1', 'ip6 fd00:1::1']);
+  assert.deepEqual(
+    ports.map(({ family, clusterEndpoints }) => `${family} ${clusterEndpoints[0]?.ip}`),
+    ['ip 10.0.0.1', 'ip6 fd00:1::1'],
+  );
 });
 
 const RULE_OPTIONS = { family: 'ip', clusterCidr: '10.0.0.0/8', nodePortIps: ['192.0.2.1'] } as const;
@@ -94,16 +116,13 @@ test('updateTable() is empty for equal rules, and small for one changed endpoint
   const [first, ...rest] = planned;
   assert.ok(first);
   const changed = { ...first, clusterEndpoints: [{ ip: '10.0.0.9', port: 80, local: false }] };
-  const commands = updateTable(before, serviceRules([changed, ...rest], RULE_OPTIONS)).trim().split('\n');
-  assert.deepEqual(commands.map((line) => line.split(' ').slice(0, 2).join(' ')), [
-    'add chain',
-    'flush chain',
-    'add rule',
-    'add rule',
-    'add rule',
-    'flush chain',
-    'delete chain',
-  ]);
+  const commands = updateTable(before, serviceRules([changed, ...rest], RULE_OPTIONS))
+    .trim()
+    .split('\n');
+  assert.deepEqual(
+    commands.map((line) => line.split(' ').slice(0, 2).join(' ')),
+    ['add chain', 'flush chain', 'add rule', 'add rule', 'add rule', 'flush chain', 'delete chain'],
+  );
 });
 
 test('staleFlows() names UDP endpoints that are gone, and Services that get their first', () => {
@@ -123,7 +142,7 @@ test('deleteTable() does not fail where there is no table', () => {
   assert.equal(deleteTable({ family: 'ip', table: 't' }), 'add table ip t\ndelete table ip t\n');
 });
 
-const missing = ['nft', 'unshare', 'busybox'].find((name) => spawnSync('which', [name]).status !== 0);
+const missing = ['nft', 'unshare', 'busybox', 'curl'].find((name) => spawnSync('which', [name]).status !== 0);
 const skip = process.getuid?.() !== 0 ? 'not root' : missing === undefined ? undefined : `${missing} is not installed`;
 test(`the proxy really connects${skip === undefined ? '' : ` (skipped: ${skip})`}`, { skip: skip !== undefined }, () => {
   const { NODE_TEST_CONTEXT: _context, ...env } = process.env;

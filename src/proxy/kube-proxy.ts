@@ -2,9 +2,10 @@
 // kube-proxy: keeps the node's nftables rules equal to Services and EndpointSlices. Changes are gathered, planned at once and applied
 // as one transaction per family, by difference. The whole table is written at start, after a failure, and when another process has
 // removed part of it. Rules stay when it stops.
+
+import { endpointslices, nodes, services } from '#api';
 import type { Node, Service } from '#api/core/v1';
 import type { EndpointSlice } from '#api/discovery/v1';
-import { endpointslices, nodes, services } from '#api';
 import type { Informer, InformerFactory } from '#client';
 import { type Clock, type Logger, Metrics } from '#component';
 import type { DeepReadonly, KubeObject } from '#machinery';
@@ -37,6 +38,12 @@ const BY_SERVICE = 'proxy.service';
 const RETRY_MS = 5000;
 const TO_BE_DELETED = 'ToBeDeletedByClusterAutoscaler';
 const BUCKETS = [0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.024, 2.048, 4.096, 8.192, 16.384];
+
+/** Removes the rules that a proxy has left in this network namespace. Idempotent. */
+export async function removeProxyRules(): Promise<void> {
+  const nft = new Nft();
+  for (const family of FAMILIES) await nft.apply(deleteTable({ family, table: TABLE }));
+}
 
 export function createKubeProxy(options: KubeProxyOptions): KubeProxy {
   return new KubeProxy(options);
@@ -99,7 +106,7 @@ export class KubeProxy {
 
   /** Removes all rules, as `kube-proxy --cleanup`. */
   async cleanup(): Promise<void> {
-    for (const family of FAMILIES) await this.#nft.apply(deleteTable({ family, table: TABLE }));
+    await removeProxyRules();
     this.#applied = new Map();
   }
 
@@ -175,7 +182,8 @@ export class KubeProxy {
     const stale = staleFlows(this.#plan, plan);
     this.#plan = plan;
     await checks.sync(plan);
-    if (stale.length > 0) await forgetFlows(stale).catch((error: unknown) => logger.warn({ error: String(error) }, 'Cannot forget UDP flows'));
+    if (stale.length > 0)
+      await forgetFlows(stale).catch((error: unknown) => logger.warn({ error: String(error) }, 'Cannot forget UDP flows'));
     this.#lastSync = clock.now();
     this.#measures.duration.observe((this.#lastSync - start) / 1000);
     this.#measures.lastSync.set(this.#lastSync / 1000);
@@ -192,7 +200,8 @@ export class KubeProxy {
     const commands = before === undefined || redeclares(before, wanted) ? replaceTable(wanted) : updateTable(before, wanted);
     if (commands === '') return true;
     const { ok, error } = await this.#nft.apply(commands).catch((cause: unknown) => ({ ok: false, error: String(cause) }));
-    if (ok) applied.set(family, wanted); // The map of before: if the rules were flushed meanwhile, a fresh one is in place.
+    if (ok)
+      applied.set(family, wanted); // The map of before: if the rules were flushed meanwhile, a fresh one is in place.
     else applied.delete(family);
     if (!ok) logger.error({ family, error }, 'Cannot write the rules');
     if (!ok) this.#measures.failures.inc();

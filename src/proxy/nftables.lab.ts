@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The proxy against the kernel: run by kube-proxy.test.ts in a network namespace of its own. Two "Pods", one client outside.
 import assert from 'node:assert/strict';
-import { execFile, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -36,6 +36,7 @@ const proxy = createKubeProxy({
   metricsAddress: undefined,
   healthzAddress: { address: '127.0.0.1', port: 10256 },
 });
+const servers: ChildProcess[] = [];
 let running: Promise<void> | undefined;
 
 function namespaceOf(pod: string): string {
@@ -48,8 +49,8 @@ function sh(command: string): void {
 
 /** What a client gets from an address, or '' where it gets nothing. */
 function get(address: string, from?: string): Promise<string> {
-  const wget = ['busybox', 'wget', '-q', '-T', '2', '-O', '-', `http://${address}/`];
-  const [file, ...args] = from === undefined ? wget : ['nsenter', `--net=${namespaceOf(from)}`, ...wget];
+  const curl = ['curl', '-s', '-m', '2', `http://${address}/`];
+  const [file, ...args] = from === undefined ? curl : ['nsenter', `--net=${namespaceOf(from)}`, ...curl];
   return new Promise((resolve) => execFile(file ?? '', args, (_error, stdout) => resolve(stdout.trim())));
 }
 
@@ -94,8 +95,10 @@ before(async () => {
     mkdirSync(join(folder, `www-${name}`));
     writeFileSync(join(folder, `www-${name}/index.html`), name);
     const server = spawn('nsenter', [`--net=${path}`, 'busybox', 'httpd', '-f', '-p', '80', '-h', join(folder, `www-${name}`)]);
-    after(() => server.kill());
+    servers.push(server);
+    for (let up = ''; up === ''; up = await get(ip)) if (server.exitCode !== null) throw new Error(`the server of ${name} ended`);
   }
+  sh('ip route add default via 192.0.2.2 dev voutside onlink'); // Without any route a cluster IP is unreachable before it is translated.
   informers.start(stop.signal);
   running = proxy.run(stop.signal);
   await informers.waitForSync(stop.signal);
@@ -105,6 +108,7 @@ after(async () => {
   stop.abort();
   await running;
   await informers.drained();
+  for (const server of servers) server.kill();
   for (const [name] of PODS) sh(`umount -l ${namespaceOf(name)}`);
   rmSync(folder, { recursive: true });
 });
@@ -152,14 +156,24 @@ test('a node port answers outside, on the address of the node', async () => {
 });
 
 test('an external policy Local uses only endpoints here for clients outside', async () => {
-  const spec = { clusterIP: '10.96.0.3', type: 'NodePort', externalTrafficPolicy: 'Local', ports: [{ port: 80, nodePort: 30081 }] } as const;
+  const spec = {
+    clusterIP: '10.96.0.3',
+    type: 'NodePort',
+    externalTrafficPolicy: 'Local',
+    ports: [{ port: 80, nodePort: 30081 }],
+  } as const;
   await publish(service('local', { ...spec, ports: [...spec.ports] }), slice('local', [A, B]));
   assert.deepEqual(await answers(`${NODE_IP}:30081`, 10, 'outside'), ['a']);
   assert.deepEqual(await answers('10.96.0.3', 20, 'a'), ['a', 'b']);
 });
 
 test('external and load balancer addresses lead to endpoints, source ranges are kept', async () => {
-  const lb = service('lb', { clusterIP: '10.96.0.4', type: 'LoadBalancer', externalIPs: ['198.51.100.1'], loadBalancerSourceRanges: ['10.244.0.2/32'] });
+  const lb = service('lb', {
+    clusterIP: '10.96.0.4',
+    type: 'LoadBalancer',
+    externalIPs: ['198.51.100.1'],
+    loadBalancerSourceRanges: ['10.244.0.2/32'],
+  });
   await publish({ ...lb, status: { loadBalancer: { ingress: [{ ip: '198.51.100.2' }] } } }, slice('lb', [B]));
   assert.equal(await get('198.51.100.1', 'outside'), 'b');
   assert.equal(await get('198.51.100.2', 'a'), 'b');
@@ -176,7 +190,9 @@ test('session affinity keeps a client with one endpoint', async () => {
 test('/healthz tells when the node is going away', async () => {
   assert.equal((await fetch('http://127.0.0.1:10256/healthz')).status, 200);
   const { metadata } = await api.get(nodes, { name: 'n1' });
-  await api.patch(nodes, { name: metadata.name ?? '' }, 'merge', { spec: { taints: [{ key: 'ToBeDeletedByClusterAutoscaler', effect: 'NoSchedule' }] } });
+  await api.patch(nodes, { name: metadata.name ?? '' }, 'merge', {
+    spec: { taints: [{ key: 'ToBeDeletedByClusterAutoscaler', effect: 'NoSchedule' }] },
+  });
   await settled();
   assert.equal((await fetch('http://127.0.0.1:10256/healthz')).status, 503);
   assert.equal((await fetch('http://127.0.0.1:10256/livez')).status, 200);

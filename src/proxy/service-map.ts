@@ -2,7 +2,7 @@
 // What a node must do for each Service port, from Services and EndpointSlices. Pure. Follows upstream's pkg/proxy: which endpoints
 // are usable (ready, else serving and terminating), traffic policies, session affinity, zone and node hints.
 import { isIPv6 } from 'node:net';
-import type { Service, ServicePort as ApiPort } from '#api/core/v1';
+import type { ServicePort as ApiPort, Service } from '#api/core/v1';
 import type { Endpoint as ApiEndpoint, EndpointSlice } from '#api/discovery/v1';
 import type { DeepReadonly } from '#machinery';
 
@@ -77,10 +77,16 @@ export function planServices(
 export function isProxied(service: DeepReadonly<Service>): boolean {
   const { labels = {} } = service.metadata;
   const { clusterIP = '', type } = service.spec ?? {};
-  return type !== 'ExternalName' && clusterIP !== '' && clusterIP !== 'None' && !(PROXY_NAME_LABEL in labels) && !(HEADLESS_LABEL in labels);
+  return (
+    type !== 'ExternalName' && clusterIP !== '' && clusterIP !== 'None' && !(PROXY_NAME_LABEL in labels) && !(HEADLESS_LABEL in labels)
+  );
 }
 
-export function planService(service: DeepReadonly<Service>, slices: readonly DeepReadonly<EndpointSlice>[], node: NodeFacts): ServicePort[] {
+export function planService(
+  service: DeepReadonly<Service>,
+  slices: readonly DeepReadonly<EndpointSlice>[],
+  node: NodeFacts,
+): ServicePort[] {
   const { clusterIP = '', clusterIPs = [clusterIP], ports = [] } = service.spec ?? {};
   return clusterIPs.flatMap((ip) => ports.map((port) => planPort(service, port, ip, slices, node)));
 }
@@ -112,7 +118,9 @@ function planPort(
     loadBalancerIps: ingress
       .filter(({ ip, ipMode }) => ip !== undefined && ip !== '' && (ipMode ?? 'VIP') === 'VIP' && familyOf(ip) === family)
       .map(({ ip = '' }) => ip),
-    sourceRanges: loadBalancer ? (spec.loadBalancerSourceRanges ?? []).map((range) => range.trim()).filter((range) => rangeFamily(range) === family) : [],
+    sourceRanges: loadBalancer
+      ? (spec.loadBalancerSourceRanges ?? []).map((range) => range.trim()).filter((range) => rangeFamily(range) === family)
+      : [],
     affinitySeconds:
       spec.sessionAffinity === 'ClientIP' ? (spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? DEFAULT_AFFINITY_SECONDS) : undefined,
     internalLocal: spec.internalTrafficPolicy === 'Local',

@@ -6,7 +6,6 @@ import { defaultServicePort } from '../networking/defaults.ts';
 
 export function defaultCustomResourceDefinition(definition: CustomResourceDefinition): void {
   const spec = structAt(definition, 'spec');
-  setDefault(spec, 'scope', 'Namespaced');
   const names = structAt(spec, 'names');
   if (names.kind) {
     setDefault(names, 'singular', names.kind.toLowerCase());

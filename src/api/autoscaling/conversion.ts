@@ -33,7 +33,9 @@ export function autoscalerFromStorage(object: KubeObject): KubeObject {
   const currentUtilization = current[seen]?.resource?.current.averageUtilization;
   if (current.length > 0) annotations[CURRENT] = JSON.stringify(current.map(statusToV1));
   if ((from.status?.conditions ?? []).length > 0) {
-    annotations[CONDITIONS] = JSON.stringify(from.status.conditions?.map((it) => ({ ...it, lastTransitionTime: it.lastTransitionTime ?? null })));
+    annotations[CONDITIONS] = JSON.stringify(
+      from.status.conditions?.map((it) => ({ ...it, lastTransitionTime: it.lastTransitionTime ?? null })),
+    );
   }
   if (from.spec.behavior) annotations[BEHAVIOR] = JSON.stringify(behaviorToGo(from.spec.behavior));
   const { metrics: _metrics, behavior: _behavior, ...spec } = from.spec;
@@ -63,7 +65,10 @@ export function autoscalerToStorage(object: KubeObject): KubeObject {
   for (const key of [METRICS, CURRENT, CONDITIONS, BEHAVIOR]) delete annotations[key];
   const { targetCPUUtilizationPercentage, ...spec } = from.spec;
   if (targetCPUUtilizationPercentage !== undefined && targetCPUUtilizationPercentage !== null) {
-    metrics.push({ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: targetCPUUtilizationPercentage } } });
+    metrics.push({
+      type: 'Resource',
+      resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: targetCPUUtilizationPercentage } },
+    });
   }
   if (metrics.length === 0) {
     metrics.push({ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 80 } } });
@@ -106,7 +111,11 @@ function compact(object: Json): Json {
 }
 
 function targetNames(target: MetricTarget): Json {
-  return compact({ targetAverageUtilization: target.averageUtilization, targetAverageValue: target.averageValue, targetValue: target.value });
+  return compact({
+    targetAverageUtilization: target.averageUtilization,
+    targetAverageValue: target.averageValue,
+    targetValue: target.value,
+  });
 }
 
 function metricToV1(metric: MetricSpec): Json {
@@ -122,7 +131,13 @@ function metricToV1(metric: MetricSpec): Json {
   }
   if (object) {
     const { describedObject, target, metric: id } = object;
-    const own = { target: describedObject, metricName: id.name, targetValue: target.value ?? '0', selector: id.selector, averageValue: target.averageValue };
+    const own = {
+      target: describedObject,
+      metricName: id.name,
+      targetValue: target.value ?? '0',
+      selector: id.selector,
+      averageValue: target.averageValue,
+    };
     return { type, object: compact(own) };
   }
   if (external) {
@@ -134,7 +149,8 @@ function metricToV1(metric: MetricSpec): Json {
 }
 
 function targetFromV1(own: Json): MetricTarget {
-  if (own['targetAverageUtilization'] !== undefined) return { type: 'Utilization', averageUtilization: Number(own['targetAverageUtilization']) };
+  if (own['targetAverageUtilization'] !== undefined)
+    return { type: 'Utilization', averageUtilization: Number(own['targetAverageUtilization']) };
   if (own['targetAverageValue'] !== undefined) return { type: 'AverageValue', averageValue: String(own['targetAverageValue']) };
   return { type: 'Value', value: String(own['targetValue'] ?? '0') };
 }
@@ -145,15 +161,21 @@ function metricFromV1(json: Json): MetricSpec {
   const metric: Json = { type };
   const [resource, container, pods, object, external] = ['resource', 'containerResource', 'pods', 'object', 'external'].map(part);
   if (resource) metric['resource'] = { name: resource['name'], target: targetFromV1(resource) };
-  if (container) metric['containerResource'] = { name: container['name'], target: targetFromV1(container), container: container['container'] };
+  if (container)
+    metric['containerResource'] = { name: container['name'], target: targetFromV1(container), container: container['container'] };
   if (pods) {
     const id = compact({ name: pods['metricName'], selector: pods['selector'] });
     metric['pods'] = { metric: id, target: { type: 'AverageValue', averageValue: pods['targetAverageValue'] } };
   }
   if (object) {
     const average = object['averageValue'];
-    const target = average === undefined ? { type: 'Value', value: object['targetValue'] } : { type: 'AverageValue', averageValue: average };
-    metric['object'] = { describedObject: object['target'], target, metric: compact({ name: object['metricName'], selector: object['selector'] }) };
+    const target =
+      average === undefined ? { type: 'Value', value: object['targetValue'] } : { type: 'AverageValue', averageValue: average };
+    metric['object'] = {
+      describedObject: object['target'],
+      target,
+      metric: compact({ name: object['metricName'], selector: object['selector'] }),
+    };
   }
   if (external) {
     const id = compact({ name: external['metricName'], selector: external['metricSelector'] });
@@ -170,18 +192,42 @@ function statusToV1(metric: MetricStatus): Json {
   const { type, resource, containerResource, pods, object, external } = metric;
   if (resource) return { type, resource: { name: resource.name, ...currentNames(resource.current) } };
   if (containerResource) {
-    return { type, containerResource: { name: containerResource.name, ...currentNames(containerResource.current), container: containerResource.container } };
+    return {
+      type,
+      containerResource: {
+        name: containerResource.name,
+        ...currentNames(containerResource.current),
+        container: containerResource.container,
+      },
+    };
   }
   if (pods) {
-    return { type, pods: compact({ metricName: pods.metric.name, currentAverageValue: pods.current.averageValue, selector: pods.metric.selector }) };
+    return {
+      type,
+      pods: compact({ metricName: pods.metric.name, currentAverageValue: pods.current.averageValue, selector: pods.metric.selector }),
+    };
   }
   if (object) {
     const { describedObject: target, metric: id, current } = object;
-    return { type, object: compact({ target, metricName: id.name, currentValue: current.value ?? '0', selector: id.selector, averageValue: current.averageValue }) };
+    return {
+      type,
+      object: compact({
+        target,
+        metricName: id.name,
+        currentValue: current.value ?? '0',
+        selector: id.selector,
+        averageValue: current.averageValue,
+      }),
+    };
   }
   if (external) {
     const { metric: id, current } = external;
-    const own = { metricName: id.name, metricSelector: id.selector, currentValue: current.value ?? '0', currentAverageValue: current.averageValue };
+    const own = {
+      metricName: id.name,
+      metricSelector: id.selector,
+      currentValue: current.value ?? '0',
+      currentAverageValue: current.averageValue,
+    };
     return { type, external: compact(own) };
   }
   return { type };
@@ -198,7 +244,8 @@ function statusFromV1(json: Json): MetricStatus {
       averageUtilization: own['currentAverageUtilization'],
     });
     const id = compact({ name: own['metricName'], selector: own['selector'] ?? own['metricSelector'] });
-    if (name === 'resource' || name === 'containerResource') status[name] = compact({ name: own['name'], container: own['container'], current });
+    if (name === 'resource' || name === 'containerResource')
+      status[name] = compact({ name: own['name'], container: own['container'], current });
     else status[name] = compact({ metric: id, current, describedObject: own['target'] });
   }
   return status as unknown as MetricStatus;
@@ -211,7 +258,8 @@ function behaviorToGo(behavior: HorizontalPodAutoscalerBehavior): Json {
       : {
           StabilizationWindowSeconds: given.stabilizationWindowSeconds ?? null,
           SelectPolicy: given.selectPolicy ?? null,
-          Policies: given.policies?.map(({ type, value, periodSeconds }) => ({ Type: type, Value: value, PeriodSeconds: periodSeconds })) ?? null,
+          Policies:
+            given.policies?.map(({ type, value, periodSeconds }) => ({ Type: type, Value: value, PeriodSeconds: periodSeconds })) ?? null,
           Tolerance: given.tolerance ?? null,
         };
   return { ScaleUp: rules(behavior.scaleUp), ScaleDown: rules(behavior.scaleDown) };
@@ -220,7 +268,11 @@ function behaviorToGo(behavior: HorizontalPodAutoscalerBehavior): Json {
 function behaviorFromGo(json: Json): HorizontalPodAutoscalerBehavior {
   const rules = (given: unknown) => {
     const own = given as Json;
-    const policies = (own['Policies'] as Json[] | null)?.map((it) => ({ type: it['Type'], value: it['Value'], periodSeconds: it['PeriodSeconds'] }));
+    const policies = (own['Policies'] as Json[] | null)?.map((it) => ({
+      type: it['Type'],
+      value: it['Value'],
+      periodSeconds: it['PeriodSeconds'],
+    }));
     return compact({
       stabilizationWindowSeconds: own['StabilizationWindowSeconds'] ?? undefined,
       selectPolicy: own['SelectPolicy'] ?? undefined,

@@ -14,7 +14,9 @@ export function defaultAutoscaler(autoscaler: HorizontalPodAutoscaler): void {
   const spec = structAt(autoscaler, 'spec');
   setPointer(spec, 'minReplicas', 1);
   if ((spec.metrics ?? []).length === 0) {
-    spec.metrics = [{ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: TARGET_UTILIZATION } } }];
+    spec.metrics = [
+      { type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: TARGET_UTILIZATION } } },
+    ];
   }
   if (!spec.behavior) return;
   spec.behavior.scaleUp = rules(spec.behavior.scaleUp, scaleUpPolicies(), 0);

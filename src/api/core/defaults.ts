@@ -26,7 +26,8 @@ export function defaultService(service: Service): void {
   setDefault(spec, 'type', 'ClusterIP');
   for (const port of spec.ports ?? []) {
     setDefault(port, 'protocol', 'TCP');
-    if (port.targetPort === undefined || port.targetPort === null || port.targetPort === 0 || port.targetPort === '') port.targetPort = port.port;
+    if (port.targetPort === undefined || port.targetPort === null || port.targetPort === 0 || port.targetPort === '')
+      port.targetPort = port.port;
   }
   if (isExternallyReachable(service)) setDefault(spec, 'externalTrafficPolicy', 'Cluster');
   if (spec.type !== 'ExternalName') setPointer(spec, 'internalTrafficPolicy', 'Cluster');
@@ -65,20 +66,27 @@ export function defaultNamespace(namespace: Namespace): void {
   setDefault(structAt(namespace, 'status'), 'phase', 'Active');
   // 1.21+: the name is a label too, unless the name is still to be generated.
   if (namespace.metadata.name) {
-    const labels = (namespace.metadata.labels ??= {});
+    const labels = structAt(namespace.metadata, 'labels');
     labels['kubernetes.io/metadata.name'] ??= namespace.metadata.name;
   }
 }
 
 export function defaultNode(node: Node): void {
+  const spec = structAt(node, 'spec');
+  if (spec.podCIDR && (spec.podCIDRs ?? []).length === 0) spec.podCIDRs = [spec.podCIDR];
+  else if (!spec.podCIDR && spec.podCIDRs?.[0] !== undefined) spec.podCIDR = spec.podCIDRs[0];
   const status = structAt(node, 'status');
   if (status.capacity && !status.allocatable) status.allocatable = { ...status.capacity };
 }
 
 export function defaultSecret(secret: Secret): void {
   setDefault(secret, 'type', 'Opaque');
+  // `stringData` is a way to write, never stored.
+  for (const [key, value] of Object.entries(secret.stringData ?? {})) {
+    secret.data = { ...secret.data, [key]: Buffer.from(value).toString('base64') };
+  }
+  delete secret.stringData;
 }
-
 
 export function defaultEndpoints(endpoints: Endpoints): void {
   for (const subset of endpoints.subsets ?? []) for (const port of subset.ports ?? []) setDefault(port, 'protocol', 'TCP');
@@ -112,4 +120,3 @@ export function defaultReplicationController(rc: ReplicationController): void {
 export function defaultPodTemplateObject(object: PodTemplate): void {
   defaultPodTemplate(structAt(object, 'template'));
 }
-

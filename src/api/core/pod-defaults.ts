@@ -133,7 +133,7 @@ export function defaultPodTemplate(template: PodTemplateSpec): void {
 
 function requestsFromLimits(resources: ResourceRequirements | undefined): void {
   if (!resources?.limits) return;
-  const requests = (resources.requests ??= {});
+  const requests = structAt(resources, 'requests');
   for (const [name, limit] of Object.entries(resources.limits)) requests[name] ??= limit;
 }
 

@@ -21,4 +21,3 @@ export function defaultNetworkPolicy(policy: NetworkPolicy): void {
 export function defaultServicePort(service: { port?: number } | undefined): void {
   if (service) setPointer(service, 'port', 443);
 }
-

@@ -5,7 +5,8 @@ import { isIPv4, isIPv6 } from 'node:net';
 const IP_RULE = 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)';
 const CIDR_RULE = 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)';
 
-const hasLeadingZeros = (text: string) => /^\d+(\.\d+){3}$/.test(text) && text.split('.').some((part) => part.length > 1 && part.startsWith('0'));
+const hasLeadingZeros = (text: string) =>
+  /^\d+(\.\d+){3}$/.test(text) && text.split('.').some((part) => part.length > 1 && part.startsWith('0'));
 
 /** What is wrong with an address; empty if nothing is. */
 export function ipProblems(text: string): string[] {
@@ -33,7 +34,11 @@ function hasHostBits(address: string, prefix: number): boolean {
 
 /** The bits of an address as text. */
 export function bitsOf(address: string): string {
-  if (isIPv4(address)) return address.split('.').map((part) => Number(part).toString(2).padStart(8, '0')).join('');
+  if (isIPv4(address))
+    return address
+      .split('.')
+      .map((part) => Number(part).toString(2).padStart(8, '0'))
+      .join('');
   const [head = '', tail] = address.split('::');
   const groups = (text: string) =>
     text === ''

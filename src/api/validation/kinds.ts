@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The validators of each kind. A kind without `update` is validated as on create.
+// The validators of each kind. A kind without `update` is validated as on create; a kind that is not listed has its metadata
+// checked and nothing else.
 import type { FieldCause } from '../../machinery/mod.ts';
+import * as config from './config.ts';
+import * as groups from './groups.ts';
 import { podCauses } from './pod-spec.ts';
+import * as registration from './registration.ts';
+import * as services from './services.ts';
+import * as workloads from './workloads.ts';
 
 export interface Validator {
   /** All but `metadata`. */
@@ -13,4 +19,59 @@ export interface Validator {
 
 export const VALIDATORS: Readonly<Record<string, Validator>> = {
   '/Pod': { create: podCauses },
+  '/PodTemplate': { create: workloads.podTemplateObjectCauses },
+  '/ReplicationController': { create: workloads.replicationControllerCauses },
+  '/ConfigMap': { create: config.configMapCauses, update: config.configMapUpdateCauses },
+  '/Secret': { create: config.secretCauses, update: config.secretUpdateCauses },
+  '/Namespace': { create: config.namespaceCauses, subresources: { finalize: config.namespaceCauses } },
+  '/Node': { create: config.nodeCauses, update: config.nodeUpdateCauses },
+  '/Event': { create: config.eventCauses, update: config.eventUpdateCauses },
+  '/ResourceQuota': { create: config.resourceQuotaCauses, update: config.resourceQuotaUpdateCauses },
+  '/LimitRange': { create: config.limitRangeCauses },
+  '/PersistentVolumeClaim': { create: config.claimCauses, update: config.claimUpdateCauses },
+  '/PersistentVolume': { create: config.volumeObjectCauses, update: config.volumeObjectUpdateCauses },
+  '/Service': {
+    create: services.serviceCauses,
+    update: services.serviceUpdateCauses,
+    subresources: { status: services.serviceStatusCauses },
+  },
+  '/Endpoints': { create: services.endpointsCauses },
+  'discovery.k8s.io/EndpointSlice': { create: services.endpointSliceCauses, update: services.endpointSliceUpdateCauses },
+  'apps/Deployment': { create: workloads.deploymentCauses, update: workloads.deploymentUpdateCauses },
+  'apps/ReplicaSet': { create: workloads.replicaSetCauses, update: workloads.replicaSetUpdateCauses },
+  'apps/DaemonSet': { create: workloads.daemonSetCauses, update: workloads.daemonSetUpdateCauses },
+  'apps/StatefulSet': { create: workloads.statefulSetCauses, update: workloads.statefulSetUpdateCauses },
+  'apps/ControllerRevision': { create: workloads.controllerRevisionCauses, update: workloads.controllerRevisionUpdateCauses },
+  'batch/Job': { create: workloads.jobCauses, update: workloads.jobUpdateCauses },
+  'batch/CronJob': { create: workloads.cronJobCauses },
+  'autoscaling/HorizontalPodAutoscaler': { create: groups.autoscalerCauses },
+  'networking.k8s.io/Ingress': { create: groups.ingressCauses, subresources: { status: groups.ingressStatusCauses } },
+  'networking.k8s.io/NetworkPolicy': { create: groups.networkPolicyCauses },
+  'networking.k8s.io/IPAddress': { create: groups.ipAddressCauses, update: groups.ipAddressUpdateCauses },
+  'networking.k8s.io/ServiceCIDR': { create: groups.serviceCidrCauses },
+  'rbac.authorization.k8s.io/Role': { create: groups.roleCauses },
+  'rbac.authorization.k8s.io/ClusterRole': { create: groups.clusterRoleCauses },
+  'rbac.authorization.k8s.io/RoleBinding': { create: groups.roleBindingCauses, update: groups.bindingUpdateCauses },
+  'rbac.authorization.k8s.io/ClusterRoleBinding': { create: groups.clusterRoleBindingCauses, update: groups.bindingUpdateCauses },
+  'policy/PodDisruptionBudget': { create: groups.budgetCauses },
+  'scheduling.k8s.io/PriorityClass': { create: groups.priorityClassCauses, update: groups.priorityClassUpdateCauses },
+  'coordination.k8s.io/Lease': { create: groups.leaseCauses },
+  'node.k8s.io/RuntimeClass': { create: groups.runtimeClassCauses, update: groups.runtimeClassUpdateCauses },
+  'apiregistration.k8s.io/APIService': { create: groups.apiServiceCauses },
+  'certificates.k8s.io/CertificateSigningRequest': { create: groups.signingRequestCauses },
+  'storage.k8s.io/StorageClass': { create: groups.storageClassCauses, update: groups.storageClassUpdateCauses },
+  'storage.k8s.io/CSIDriver': { create: registration.csiDriverCauses },
+  'storage.k8s.io/CSINode': { create: registration.csiNodeCauses },
+  'storage.k8s.io/CSIStorageCapacity': { create: registration.storageCapacityCauses, update: registration.storageCapacityUpdateCauses },
+  'storage.k8s.io/VolumeAttachment': { create: registration.volumeAttachmentCauses },
+  'storage.k8s.io/VolumeAttributesClass': { create: registration.attributesClassCauses },
+  'admissionregistration.k8s.io/ValidatingWebhookConfiguration': { create: registration.webhooksCauses },
+  'admissionregistration.k8s.io/MutatingWebhookConfiguration': { create: registration.webhooksCauses },
+  'admissionregistration.k8s.io/ValidatingAdmissionPolicy': { create: registration.validatingPolicyCauses },
+  'admissionregistration.k8s.io/ValidatingAdmissionPolicyBinding': { create: registration.policyBindingCauses },
+  'flowcontrol.apiserver.k8s.io/FlowSchema': { create: registration.flowSchemaCauses },
+  'flowcontrol.apiserver.k8s.io/PriorityLevelConfiguration': { create: registration.priorityLevelCauses },
+  'apiextensions.k8s.io/CustomResourceDefinition': { create: registration.definitionCauses },
+  'resource.k8s.io/ResourceClaim': { update: registration.specImmutableCauses },
+  'resource.k8s.io/ResourceClaimTemplate': { update: registration.specImmutableCauses },
 };

@@ -16,12 +16,20 @@ export { qosClassOf } from './pod-qos.ts';
 export { ephemeralContainersCauses, podResizeCauses, podStatusCauses, podUpdateCauses } from './pod-update.ts';
 export { podWarnings } from './pod-warnings.ts';
 export { serviceFamilyCauses } from './service-families.ts';
+export { warningsOf } from './warnings.ts';
+
+/** Groups that take any qualified name as a finalizer. */
+const FREE_FINALIZERS = new Set(['coordination.k8s.io', 'apiextensions.k8s.io', 'apiregistration.k8s.io']);
 
 /** Everything wrong with a new object. */
 export function validateObject(of: ValidatedKind, object: AnyObject): FieldCause[] {
   const namespaced = findResourceOfKind(of)?.namespaced ?? false;
   const validator = VALIDATORS[`${of.group}/${of.kind}`];
-  const causes = validateObjectMeta(object.metadata, { namespaced, nameRule: nameRuleOf(of) });
+  const causes = validateObjectMeta(object.metadata, {
+    namespaced,
+    nameRule: nameRuleOf(of),
+    standardFinalizers: !FREE_FINALIZERS.has(of.group),
+  });
   return [...causes, ...(validator?.create?.(object as never) ?? [])];
 }
 

@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which rule the name of each kind obeys (upstream's NameFunc per strategy), on top of machinery's checks.
-import {
-  checkDns1035Label,
-  checkDns1123Label,
-  checkDns1123Subdomain,
-  checkPathSegmentName,
-} from '../../machinery/mod.ts';
+import { checkDns1123Label, checkDns1123Subdomain, checkPathSegmentName } from '../../machinery/mod.ts';
+import { dnsLabelProblems } from './dns-label.ts';
 import { ipProblems } from './ip.ts';
 
 export type NameRule = (name: string, prefix: boolean) => readonly string[];
@@ -15,20 +11,13 @@ const masked = (name: string, prefix: boolean) => (prefix && name.length > 1 && 
 
 const subdomain: NameRule = (name, prefix) => checkDns1123Subdomain(masked(name, prefix));
 const label: NameRule = (name, prefix) => checkDns1123Label(masked(name, prefix));
-const label1035: NameRule = (name, prefix) => checkDns1035Label(masked(name, prefix));
 const pathSegment: NameRule = (name) => checkPathSegmentName(name);
 const address: NameRule = (name) => ipProblems(name);
 
-const LONGEST_CRON_JOB = 52;
-const cronJob: NameRule = (name, prefix) => [
-  ...subdomain(name, prefix),
-  ...(name.length > LONGEST_CRON_JOB ? ['must be no more than 52 characters'] : []),
-];
-
 const RULES: Readonly<Record<string, NameRule>> = {
-  '/Namespace': label,
+  '/Namespace': (name, prefix) => dnsLabelProblems(masked(name, prefix)),
   // 1.34+ lets Service names begin with a digit (RelaxedServiceNameValidation).
-  '/Service': label1035,
+  '/Service': label,
   'apps/StatefulSet': subdomain,
   'batch/CronJob': subdomain,
   'rbac.authorization.k8s.io/Role': pathSegment,
@@ -44,5 +33,3 @@ const RULES: Readonly<Record<string, NameRule>> = {
 export function nameRuleOf({ group, kind }: { readonly group: string; readonly kind: string }): NameRule {
   return RULES[`${group}/${kind}`] ?? subdomain;
 }
-
-export { cronJob, label, label1035, pathSegment, subdomain };

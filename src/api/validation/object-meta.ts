@@ -5,11 +5,18 @@ import {
   checkLabelValue,
   checkQualifiedName,
   type DeepReadonly,
+  duplicateValue,
   type FieldCause,
+  type FieldPath,
+  field,
+  forbiddenField,
+  invalidValue,
   type ObjectMeta,
+  quote,
+  required,
   semanticEqual,
+  tooLong,
 } from '../../machinery/mod.ts';
-import { duplicateValue, type FieldPath, field, forbiddenField, invalidValue, quote, required, tooLong } from '../../machinery/mod.ts';
 import type { NameRule } from './names.ts';
 
 type Meta = DeepReadonly<ObjectMeta>;
@@ -21,26 +28,33 @@ export interface MetaRules {
   readonly namespaced: boolean;
   readonly nameRule: NameRule;
   readonly path?: FieldPath;
+  /** Finalizers without a domain must be standard ones. @default true */
+  readonly standardFinalizers?: boolean;
 }
 
 /** All of `metadata`, in upstream's order. */
-export function validateObjectMeta(meta: Meta, { namespaced, nameRule, path = field('metadata') }: MetaRules): FieldCause[] {
+export function validateObjectMeta(
+  meta: Meta,
+  { namespaced, nameRule, path = field('metadata'), standardFinalizers = true }: MetaRules,
+): FieldCause[] {
   const causes: FieldCause[] = [];
   if (meta.generateName) {
-    for (const problem of nameRule(meta.generateName, true)) causes.push(invalidValue(path.child('generateName'), meta.generateName, problem));
+    for (const problem of nameRule(meta.generateName, true))
+      causes.push(invalidValue(path.child('generateName'), meta.generateName, problem));
   }
   if (!meta.name) causes.push(required(path.child('name'), 'name or generateName is required'));
   else for (const problem of nameRule(meta.name, false)) causes.push(invalidValue(path.child('name'), meta.name, problem));
   if (namespaced) {
     if (!meta.namespace) causes.push(required(path.child('namespace')));
-    else for (const problem of checkDns1123Label(meta.namespace)) causes.push(invalidValue(path.child('namespace'), meta.namespace, problem));
+    else
+      for (const problem of checkDns1123Label(meta.namespace)) causes.push(invalidValue(path.child('namespace'), meta.namespace, problem));
   } else if (meta.namespace) {
     causes.push(forbiddenField(path.child('namespace'), 'not allowed on this type'));
   }
-  return [...causes, ...metaAccessorCauses(meta, path)];
+  return [...causes, ...metaAccessorCauses(meta, path, standardFinalizers)];
 }
 
-function metaAccessorCauses(meta: Meta, path: FieldPath): FieldCause[] {
+function metaAccessorCauses(meta: Meta, path: FieldPath, standardFinalizers: boolean): FieldCause[] {
   const causes: FieldCause[] = [];
   if ((meta.generation ?? 0) < 0) {
     causes.push(invalidValue(path.child('generation'), meta.generation, 'must be greater than or equal to 0'));
@@ -48,7 +62,7 @@ function metaAccessorCauses(meta: Meta, path: FieldPath): FieldCause[] {
   causes.push(...labelCauses(meta.labels, path.child('labels')));
   causes.push(...annotationCauses(meta.annotations, path.child('annotations')));
   causes.push(...ownerCauses(meta, path.child('ownerReferences')));
-  causes.push(...finalizerCauses(meta.finalizers, path.child('finalizers')));
+  causes.push(...finalizerCauses(meta.finalizers, path.child('finalizers'), standardFinalizers));
   return causes;
 }
 
@@ -82,7 +96,8 @@ function ownerCauses(meta: Meta, path: FieldPath): FieldCause[] {
   for (const owner of meta.ownerReferences ?? []) {
     const at = path;
     const parts = owner.apiVersion.split('/');
-    if (parts.length > 2) causes.push(invalidValue(at.child('apiVersion'), owner.apiVersion, `unexpected GroupVersion string: ${owner.apiVersion}`));
+    if (parts.length > 2)
+      causes.push(invalidValue(at.child('apiVersion'), owner.apiVersion, `unexpected GroupVersion string: ${owner.apiVersion}`));
     else if ((parts.at(-1) ?? '') === '') causes.push(invalidValue(at.child('apiVersion'), owner.apiVersion, 'version must not be empty'));
     if (!owner.kind) causes.push(invalidValue(at.child('kind'), owner.kind, 'must not be empty'));
     if (!owner.name) causes.push(invalidValue(at.child('name'), owner.name, 'must not be empty'));
@@ -101,9 +116,9 @@ function ownerCauses(meta: Meta, path: FieldPath): FieldCause[] {
   return causes;
 }
 
-function finalizerCauses(finalizers: readonly string[] | undefined, path: FieldPath): FieldCause[] {
+function finalizerCauses(finalizers: readonly string[] | undefined, path: FieldPath, standard: boolean): FieldCause[] {
   const causes: FieldCause[] = [];
-  for (const [index, name] of (finalizers ?? []).entries()) causes.push(...finalizerNameCauses(name, path, index));
+  for (const [index, name] of (finalizers ?? []).entries()) causes.push(...finalizerNameCauses(name, path, standard ? index : undefined));
   const both = finalizers?.includes('orphan') && finalizers.includes('foregroundDeletion');
   if (both) {
     causes.push(invalidValue(path, finalizers, 'finalizer orphan and foregroundDeletion cannot be both set'));
@@ -111,11 +126,11 @@ function finalizerCauses(finalizers: readonly string[] | undefined, path: FieldP
   return causes;
 }
 
-/** @param index Where the finalizer stands; standard names are the core group's rule. */
-function finalizerNameCauses(name: string, path: FieldPath, index: number): FieldCause[] {
+/** @param index Where the finalizer stands, if names without a domain must be standard ones. */
+function finalizerNameCauses(name: string, path: FieldPath, index: number | undefined): FieldCause[] {
   const problems = checkQualifiedName(name);
   if (problems.length > 0) return problems.map((problem) => invalidValue(path, name, problem));
-  if (!name.includes('/') && !STANDARD_FINALIZERS.has(name)) {
+  if (index !== undefined && !name.includes('/') && !STANDARD_FINALIZERS.has(name)) {
     return [invalidValue(path.index(index), name, 'name is neither a standard finalizer name nor is it fully qualified')];
   }
   return [];
@@ -128,7 +143,12 @@ export function validateObjectMetaUpdate(next: Meta, previous: Meta, path: Field
     const added = (next.finalizers ?? []).filter((name) => !previous.finalizers?.includes(name));
     if (added.length > 0) {
       const list = `[]string{${[...new Set(added)].sort().map(quote).join(', ')}}`;
-      causes.push(forbiddenField(path.child('finalizers'), `no new finalizers can be added if the object is being deleted, found new finalizers ${list}`));
+      causes.push(
+        forbiddenField(
+          path.child('finalizers'),
+          `no new finalizers can be added if the object is being deleted, found new finalizers ${list}`,
+        ),
+      );
     }
   }
   if (!next.resourceVersion && previous.resourceVersion) {
@@ -140,7 +160,7 @@ export function validateObjectMetaUpdate(next: Meta, previous: Meta, path: Field
   for (const name of ['name', 'namespace', 'uid', 'creationTimestamp', 'deletionTimestamp', 'deletionGracePeriodSeconds'] as const) {
     causes.push(...immutableCauses(next[name], previous[name], path.child(name)));
   }
-  return [...causes, ...metaAccessorCauses(next, path)];
+  return [...causes, ...metaAccessorCauses(next, path, false)];
 }
 
 /** One cause if the values differ. */

@@ -13,7 +13,16 @@ import {
   notSupported,
   required,
 } from '../../machinery/mod.ts';
-import type { Affinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PodAffinity, PodAffinityTerm, PodSpec, Toleration } from '../generated/core/v1.ts';
+import type {
+  Affinity,
+  NodeSelector,
+  NodeSelectorRequirement,
+  NodeSelectorTerm,
+  PodAffinity,
+  PodAffinityTerm,
+  PodSpec,
+  Toleration,
+} from '../generated/core/v1.ts';
 import { enumCauses, problems, selectorCauses } from './rules.ts';
 
 function requirementCauses(requirement: DeepReadonly<NodeSelectorRequirement>, path: FieldPath): FieldCause[] {
@@ -26,11 +35,13 @@ function requirementCauses(requirement: DeepReadonly<NodeSelectorRequirement>, p
       break;
     case 'Exists':
     case 'DoesNotExist':
-      if (values.length > 0) causes.push(forbiddenField(path.child('values'), `may not be specified when \`operator\` is 'Exists' or 'DoesNotExist'`));
+      if (values.length > 0)
+        causes.push(forbiddenField(path.child('values'), `may not be specified when \`operator\` is 'Exists' or 'DoesNotExist'`));
       break;
     case 'Gt':
     case 'Lt':
-      if (values.length !== 1) causes.push(required(path.child('values'), `must be specified single value when \`operator\` is 'Lt' or 'Gt'`));
+      if (values.length !== 1)
+        causes.push(required(path.child('values'), `must be specified single value when \`operator\` is 'Lt' or 'Gt'`));
       break;
     default:
       causes.push(invalidValue(path.child('operator'), requirement.operator, 'not a valid selector operator'));
@@ -44,7 +55,8 @@ function fieldRequirementCauses(requirement: DeepReadonly<NodeSelectorRequiremen
   const causes: FieldCause[] = [];
   const values = requirement.values ?? [];
   if (requirement.operator === 'In' || requirement.operator === 'NotIn') {
-    if (values.length !== 1) causes.push(required(path.child('values'), `must be only one value when \`operator\` is 'In' or 'NotIn' for node field selector`));
+    if (values.length !== 1)
+      causes.push(required(path.child('values'), `must be only one value when \`operator\` is 'In' or 'NotIn' for node field selector`));
   } else {
     causes.push(invalidValue(path.child('operator'), requirement.operator, 'not a valid selector operator'));
   }
@@ -70,7 +82,10 @@ const weightCauses = (weight: number | undefined, path: FieldPath) =>
   (weight ?? 0) < 1 || (weight ?? 0) > 100 ? [invalidValue(path.child('weight'), weight ?? 0, 'must be in the range 1-100')] : [];
 
 function podTermCauses(term: DeepReadonly<PodAffinityTerm>, path: FieldPath): FieldCause[] {
-  const causes = [...selectorCauses(term.labelSelector, path.child('labelSelector')), ...selectorCauses(term.namespaceSelector, path.child('namespaceSelector'))];
+  const causes = [
+    ...selectorCauses(term.labelSelector, path.child('labelSelector')),
+    ...selectorCauses(term.namespaceSelector, path.child('namespaceSelector')),
+  ];
   for (const name of term.namespaces ?? []) causes.push(...problems(checkDns1123Label(name), path.child('namespace'), name));
   causes.push(...keyListCauses(term, path));
   if (!term.topologyKey) causes.push(required(path.child('topologyKey'), 'can not be empty'));
@@ -84,7 +99,8 @@ function keyListCauses(term: DeepReadonly<PodAffinityTerm>, path: FieldPath): Fi
     ['mismatchLabelKeys', term.mismatchLabelKeys ?? []],
   ] as const;
   for (const [name, keys] of lists) {
-    if (keys.length > 0 && !term.labelSelector) causes.push(forbiddenField(path.child(name), 'must not be specified when labelSelector is not set'));
+    if (keys.length > 0 && !term.labelSelector)
+      causes.push(forbiddenField(path.child(name), 'must not be specified when labelSelector is not set'));
     for (const [index, key] of keys.entries()) causes.push(...problems(checkQualifiedName(key), path.child(name).index(index), key));
   }
   for (const [index, key] of (term.matchLabelKeys ?? []).entries()) {
@@ -130,7 +146,13 @@ export function tolerationCauses(tolerations: readonly DeepReadonly<Toleration>[
     const at = path.index(index);
     if (toleration.key) causes.push(...problems(checkQualifiedName(toleration.key), at.child('key'), toleration.key));
     if (!toleration.key && toleration.operator !== 'Exists') {
-      causes.push(invalidValue(at.child('operator'), toleration.operator ?? '', 'operator must be Exists when `key` is empty, which means "match all values and all keys"'));
+      causes.push(
+        invalidValue(
+          at.child('operator'),
+          toleration.operator ?? '',
+          'operator must be Exists when `key` is empty, which means "match all values and all keys"',
+        ),
+      );
     }
     if (toleration.tolerationSeconds !== undefined && toleration.tolerationSeconds !== null && toleration.effect !== 'NoExecute') {
       causes.push(invalidValue(at.child('effect'), toleration.effect ?? '', "effect must be 'NoExecute' when `tolerationSeconds` is set"));
@@ -138,15 +160,18 @@ export function tolerationCauses(tolerations: readonly DeepReadonly<Toleration>[
     switch (toleration.operator ?? '') {
       case 'Equal':
       case '':
-        for (const problem of checkLabelValue(toleration.value ?? '')) causes.push(invalidValue(at.child('operator'), toleration.value, problem));
+        for (const problem of checkLabelValue(toleration.value ?? ''))
+          causes.push(invalidValue(at.child('operator'), toleration.value, problem));
         break;
       case 'Exists':
-        if (toleration.value) causes.push(invalidValue(at.child('operator'), toleration, 'value must be empty when `operator` is \'Exists\''));
+        if (toleration.value)
+          causes.push(invalidValue(at.child('operator'), toleration, "value must be empty when `operator` is 'Exists'"));
         break;
       default:
         causes.push(notSupported(at.child('operator'), toleration.operator, ['Equal', 'Exists']));
     }
-    if (toleration.effect) causes.push(...enumCauses(toleration.effect, ['NoSchedule', 'PreferNoSchedule', 'NoExecute'], at.child('effect')));
+    if (toleration.effect)
+      causes.push(...enumCauses(toleration.effect, ['NoSchedule', 'PreferNoSchedule', 'NoExecute'], at.child('effect')));
   }
   return causes;
 }
@@ -156,7 +181,8 @@ export function spreadCauses({ topologySpreadConstraints }: DeepReadonly<PodSpec
   const seen = new Set<string>();
   for (const [index, constraint] of (topologySpreadConstraints ?? []).entries()) {
     const at = path.index(index);
-    if ((constraint.maxSkew ?? 0) <= 0) causes.push(invalidValue(at.child('maxSkew'), constraint.maxSkew ?? 0, 'must be greater than zero'));
+    if ((constraint.maxSkew ?? 0) <= 0)
+      causes.push(invalidValue(at.child('maxSkew'), constraint.maxSkew ?? 0, 'must be greater than zero'));
     if (!constraint.topologyKey) causes.push(required(at.child('topologyKey'), 'can not be empty'));
     else causes.push(...problems(checkQualifiedName(constraint.topologyKey), at.child('topologyKey'), constraint.topologyKey));
     const action = constraint.whenUnsatisfiable ?? '';
@@ -173,7 +199,8 @@ export function spreadCauses({ topologySpreadConstraints }: DeepReadonly<PodSpec
         causes.push(invalidValue(at.child('minDomains'), constraint.minDomains, why));
       }
     }
-    for (const name of ['nodeAffinityPolicy', 'nodeTaintsPolicy'] as const) causes.push(...enumCauses(constraint[name], ['Honor', 'Ignore'], at.child(name)));
+    for (const name of ['nodeAffinityPolicy', 'nodeTaintsPolicy'] as const)
+      causes.push(...enumCauses(constraint[name], ['Honor', 'Ignore'], at.child(name)));
     causes.push(...selectorCauses(constraint.labelSelector, at.child('labelSelector')));
   }
   return causes;

@@ -22,7 +22,17 @@ import { backstepCauses, configKeyProblems, enumCauses, portCauses, portNameProb
 type Box = DeepReadonly<Container>;
 const PROTOCOLS = ['SCTP', 'TCP', 'UDP'];
 const ENV_RULE = `a valid environment variable name must consist only of printable ASCII characters other than '='`;
-const ENV_FIELDS = ['metadata.name', 'metadata.namespace', 'metadata.uid', 'spec.nodeName', 'spec.serviceAccountName', 'status.hostIP', 'status.hostIPs', 'status.podIP', 'status.podIPs'];
+const ENV_FIELDS = [
+  'metadata.name',
+  'metadata.namespace',
+  'metadata.uid',
+  'spec.nodeName',
+  'spec.serviceAccountName',
+  'status.hostIP',
+  'status.hostIPs',
+  'status.podIP',
+  'status.podIPs',
+];
 
 /** What of the Pod the rules of a container look at. */
 export interface ContainerScope {
@@ -50,7 +60,9 @@ function commonCauses(container: Box, path: FieldPath, scope: ContainerScope): F
   const image = container.image ?? '';
   if (image.trim() === '') causes.push(required(path.child('image')));
   else if (image !== image.trim()) causes.push(invalidValue(path.child('image'), image, 'must not have leading or trailing whitespace'));
-  causes.push(...enumCauses(container.terminationMessagePolicy, ['File', 'FallbackToLogsOnError'], path.child('terminationMessagePolicy'), true));
+  causes.push(
+    ...enumCauses(container.terminationMessagePolicy, ['File', 'FallbackToLogsOnError'], path.child('terminationMessagePolicy'), true),
+  );
   causes.push(...portListCauses(container, path.child('ports'), scope));
   causes.push(...envCauses(container.env, path.child('env')), ...envFromCauses(container, path.child('envFrom')));
   causes.push(...mountCauses(container, path.child('volumeMounts'), scope), ...deviceCauses(container, path.child('volumeDevices'), scope));
@@ -111,7 +123,8 @@ function valueFromCauses({ value, valueFrom }: DeepReadonly<EnvVar>, path: Field
     const { resource } = valueFrom.resourceFieldRef;
     const at = path.child('resourceFieldRef', 'resource');
     if (!resource) causes.push(required(at));
-    else if (!RESOURCE_FIELDS.includes(resource) && !/^(limits|requests)\.hugepages-/.test(resource)) causes.push(notSupported(at, resource, RESOURCE_FIELDS));
+    else if (!RESOURCE_FIELDS.includes(resource) && !/^(limits|requests)\.hugepages-/.test(resource))
+      causes.push(notSupported(at, resource, RESOURCE_FIELDS));
   }
   for (const name of ['configMapKeyRef', 'secretKeyRef'] as const) {
     const ref = valueFrom[name];
@@ -138,7 +151,9 @@ function envFieldCauses(ref: { readonly apiVersion?: string; readonly fieldPath:
   if (!ref.fieldPath) return [required(path.child('fieldPath'))];
   if (/^metadata\.(labels|annotations)\['.+'\]$/.test(ref.fieldPath)) return [];
   if (!/^(metadata|spec|status)\./.test(ref.fieldPath)) {
-    return [invalidValue(path.child('fieldPath'), ref.fieldPath, `error converting fieldPath: field label not supported: ${ref.fieldPath}`)];
+    return [
+      invalidValue(path.child('fieldPath'), ref.fieldPath, `error converting fieldPath: field label not supported: ${ref.fieldPath}`),
+    ];
   }
   return ENV_FIELDS.includes(ref.fieldPath) ? [] : [notSupported(path.child('fieldPath'), ref.fieldPath, ENV_FIELDS)];
 }
@@ -174,13 +189,16 @@ function mountCauses(container: Box, path: FieldPath, { volumes }: ContainerScop
     if (devices.has(mount.name)) causes.push(invalidValue(at.child('name'), mount.name, 'must not already exist in volumeDevices'));
     if (mount.subPath) causes.push(...relativePathCauses(mount.subPath, path.child('subPath')));
     if (mount.subPathExpr) {
-      if (mount.subPath) causes.push(invalidValue(at.child('subPathExpr'), mount.subPathExpr, 'subPathExpr and subPath are mutually exclusive'));
+      if (mount.subPath)
+        causes.push(invalidValue(at.child('subPathExpr'), mount.subPathExpr, 'subPathExpr and subPath are mutually exclusive'));
       causes.push(...relativePathCauses(mount.subPathExpr, path.child('subPathExpr')));
     }
     if (mount.mountPropagation !== undefined) {
       causes.push(...enumCauses(mount.mountPropagation, ['Bidirectional', 'HostToContainer', 'None'], path.child('mountPropagation')));
       if (mount.mountPropagation === 'Bidirectional' && container.securityContext?.privileged !== true) {
-        causes.push(forbiddenField(path.child('mountPropagation'), 'Bidirectional mount propagation is available only to privileged containers'));
+        causes.push(
+          forbiddenField(path.child('mountPropagation'), 'Bidirectional mount propagation is available only to privileged containers'),
+        );
       }
     }
     causes.push(...recursiveCauses(mount, path.child('recursiveReadOnly')));
@@ -210,7 +228,9 @@ function deviceCauses(container: Box, path: FieldPath, { volumes }: ContainerSco
     if (!device.name) causes.push(required(at.child('name')));
     if (names.has(device.name)) causes.push(invalidValue(at.child('name'), device.name, 'must be unique'));
     if (volume !== undefined && !volume.persistentVolumeClaim && !volume.ephemeral) {
-      causes.push(invalidValue(at.child('name'), device.name, 'can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode'));
+      causes.push(
+        invalidValue(at.child('name'), device.name, 'can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode'),
+      );
     }
     if (volume === undefined) causes.push(notFoundValue(at.child('name'), device.name));
     if (!device.devicePath) causes.push(required(at.child('devicePath')));
@@ -292,7 +312,9 @@ export function initContainerCauses(
     causes.push(...commonCauses(container, at, scope));
     if (container.name && names.has(container.name)) causes.push(duplicateValue(at.child('name'), container.name));
     names.add(container.name);
-    causes.push(...hostPortConflicts([container], path).map((it) => ({ ...it, field: it.field.replace(`${path}[0]`, `${path}[${index}]`) })));
+    causes.push(
+      ...hostPortConflicts([container], path).map((it) => ({ ...it, field: it.field.replace(`${path}[0]`, `${path}[${index}]`) })),
+    );
     causes.push(...restartCauses(container, at));
     if (container.restartPolicy === 'Always') {
       causes.push(...lifecycleCauses(container.lifecycle, scope.graceSeconds, at.child('lifecycle')));
@@ -322,12 +344,15 @@ export function ephemeralContainerCauses(spec: DeepReadonly<PodSpec>, path: Fiel
     if (target && !regular.includes(target)) causes.push(notFoundValue(at.child('targetContainerName'), target));
     for (const name of EPHEMERAL_FORBIDDEN) {
       const value = container[name] as object | undefined;
-      const isSet = Array.isArray(value) ? value.length > 0 : value !== undefined && value !== null && (name !== 'resources' || Object.keys(value).length > 0);
+      const isSet = Array.isArray(value)
+        ? value.length > 0
+        : value !== undefined && value !== null && (name !== 'resources' || Object.keys(value).length > 0);
       if (isSet) causes.push(forbiddenField(at.child(name), 'cannot be set for an Ephemeral Container'));
     }
     for (const [position, mount] of (container.volumeMounts ?? []).entries()) {
       for (const name of ['subPath', 'subPathExpr'] as const) {
-        if (mount[name]) causes.push(forbiddenField(at.child('volumeMounts').index(position).child(name), 'cannot be set for an Ephemeral Container'));
+        if (mount[name])
+          causes.push(forbiddenField(at.child('volumeMounts').index(position).child(name), 'cannot be set for an Ephemeral Container'));
       }
     }
     return causes;

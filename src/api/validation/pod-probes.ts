@@ -1,6 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Validation of probes and lifecycle handlers.
-import { type DeepReadonly, type FieldCause, type FieldPath, forbiddenField, invalidValue, notSupported, required } from '../../machinery/mod.ts';
+import {
+  type DeepReadonly,
+  type FieldCause,
+  type FieldPath,
+  forbiddenField,
+  invalidValue,
+  notSupported,
+  required,
+} from '../../machinery/mod.ts';
 import type { Lifecycle, LifecycleHandler, Probe } from '../generated/core/v1.ts';
 import { NON_NEGATIVE, portCauses, portOrNameCauses } from './rules.ts';
 
@@ -63,11 +71,18 @@ export function restartingProbeCauses(probe: DeepReadonly<Probe> | undefined, pa
 export function readinessProbeCauses(probe: DeepReadonly<Probe> | undefined, path: FieldPath): FieldCause[] {
   if (!probe) return [];
   const grace = probe.terminationGracePeriodSeconds;
-  const set = grace !== undefined && grace !== null ? [invalidValue(path.child('terminationGracePeriodSeconds'), grace, 'must not be set for readinessProbes')] : [];
+  const set =
+    grace !== undefined && grace !== null
+      ? [invalidValue(path.child('terminationGracePeriodSeconds'), grace, 'must not be set for readinessProbes')]
+      : [];
   return [...probeCauses(probe, path), ...set];
 }
 
-export function lifecycleCauses(lifecycle: DeepReadonly<Lifecycle> | undefined, graceSeconds: number | undefined, path: FieldPath): FieldCause[] {
+export function lifecycleCauses(
+  lifecycle: DeepReadonly<Lifecycle> | undefined,
+  graceSeconds: number | undefined,
+  path: FieldPath,
+): FieldCause[] {
   if (!lifecycle) return [];
   return [
     ...(lifecycle.postStart ? handlerCauses(lifecycle.postStart, graceSeconds, path.child('postStart')) : []),

@@ -24,7 +24,8 @@ function isBestEffort({ requests, limits }: DeepReadonly<ResourceRequirements>):
 }
 
 export function qosClassOf(pod: DeepReadonly<Pod>): PodQOSClass {
-  if (pod.spec.resources !== undefined && !isBestEffort(pod.spec.resources)) return isGuaranteed(pod.spec.resources) ? 'Guaranteed' : 'Burstable';
+  if (pod.spec.resources !== undefined && !isBestEffort(pod.spec.resources))
+    return isGuaranteed(pod.spec.resources) ? 'Guaranteed' : 'Burstable';
   const resources = [...(pod.spec.containers ?? []), ...(pod.spec.initContainers ?? [])].map((container) => container.resources ?? {});
   if (resources.every(isBestEffort)) return 'BestEffort';
   return resources.every(isGuaranteed) ? 'Guaranteed' : 'Burstable';

@@ -4,17 +4,18 @@ import {
   checkQualifiedName,
   compareQuantity,
   type DeepReadonly,
+  duplicateValue,
   type FieldCause,
   type FieldPath,
   findQuantity,
   forbiddenField,
   formatQuantity,
   invalidValue,
+  notFoundValue,
   notSupported,
   required,
 } from '../../machinery/mod.ts';
 import type { ResourceRequirements } from '../generated/core/v1.ts';
-import { duplicateValue, notFoundValue } from '../../machinery/mod.ts';
 import { NON_NEGATIVE, problems } from './rules.ts';
 
 const CONTAINER = new Set(['cpu', 'memory', 'ephemeral-storage']);
@@ -48,7 +49,9 @@ const isOvercommitable = (name: string) => isNative(name) && !isHuge(name);
 export function resourceNameCauses(name: string, path: FieldPath): FieldCause[] {
   const wrong = problems(checkQualifiedName(name), path, name);
   if (wrong.length > 0) return wrong;
-  return name.includes('/') || STANDARD.has(name) || isHuge(name) ? [] : [invalidValue(path, name, 'must be a standard resource type or fully qualified')];
+  return name.includes('/') || STANDARD.has(name) || isHuge(name)
+    ? []
+    : [invalidValue(path, name, 'must be a standard resource type or fully qualified')];
 }
 
 function containerResourceNameCauses(name: string, path: FieldPath): FieldCause[] {
@@ -56,7 +59,7 @@ function containerResourceNameCauses(name: string, path: FieldPath): FieldCause[
   if (!name.includes('/')) {
     if (!CONTAINER.has(name) && !isHuge(name)) causes.push(invalidValue(path, name, 'must be a standard resource for containers'));
   } else if (!isNative(name) && checkQualifiedName(`requests.${name}`).length > 0) {
-    causes.push(invalidValue(path, name, 'doesn\'t follow extended resource name standard'));
+    causes.push(invalidValue(path, name, "doesn't follow extended resource name standard"));
   }
   return causes;
 }
@@ -67,7 +70,8 @@ export function amountCauses(name: string, value: string, path: FieldPath): Fiel
   if (quantity === undefined) return [];
   const causes: FieldCause[] = [];
   if (quantity.nanos < 0n) causes.push(invalidValue(path, formatQuantity(quantity), NON_NEGATIVE));
-  if (isExtendedResource(name) && quantity.nanos % 1_000_000_000n !== 0n) causes.push(invalidValue(path, formatQuantity(quantity), 'must be an integer'));
+  if (isExtendedResource(name) && quantity.nanos % 1_000_000_000n !== 0n)
+    causes.push(invalidValue(path, formatQuantity(quantity), 'must be an integer'));
   if (isHuge(name)) {
     const size = findQuantity(name.slice(HUGE.length));
     if (size !== undefined && size.nanos > 0n && (quantity.nanos % size.nanos !== 0n || quantity.nanos < 0n)) {
@@ -116,8 +120,10 @@ function againstLimit(name: string, value: string, { limits }: DeepReadonly<Reso
   if (request === undefined || limit === undefined) return [];
   const at = path.child('requests');
   const order = compareQuantity(request, limit);
-  if (order !== 0 && !isOvercommitable(name)) return [invalidValue(at, formatQuantity(request), `must be equal to ${name} limit of ${formatQuantity(limit)}`)];
-  if (order > 0) return [invalidValue(at, formatQuantity(request), `must be less than or equal to ${name} limit of ${formatQuantity(limit)}`)];
+  if (order !== 0 && !isOvercommitable(name))
+    return [invalidValue(at, formatQuantity(request), `must be equal to ${name} limit of ${formatQuantity(limit)}`)];
+  if (order > 0)
+    return [invalidValue(at, formatQuantity(request), `must be less than or equal to ${name} limit of ${formatQuantity(limit)}`)];
   return [];
 }
 
@@ -146,6 +152,7 @@ export function podLevelResourceCauses(resources: DeepReadonly<ResourceRequireme
       if (part === 'requests') causes.push(...againstLimit(name, value, resources, path));
     }
   }
-  if ((resources.claims ?? []).length > 0) causes.push(forbiddenField(path.child('claims'), 'claims may not be set for Resources at pod-level'));
+  if ((resources.claims ?? []).length > 0)
+    causes.push(forbiddenField(path.child('claims'), 'claims may not be set for Resources at pod-level'));
   return causes;
 }

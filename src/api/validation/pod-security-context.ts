@@ -1,12 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // Validation of security contexts of containers and Pods, host namespaces and operating systems.
-import { type DeepReadonly, type FieldCause, type FieldPath, forbiddenField, invalidValue, notSupported, required } from '../../machinery/mod.ts';
+import {
+  type DeepReadonly,
+  type FieldCause,
+  type FieldPath,
+  forbiddenField,
+  invalidValue,
+  notSupported,
+  required,
+} from '../../machinery/mod.ts';
 import type { AppArmorProfile, PodSpec, SeccompProfile, SecurityContext } from '../generated/core/v1.ts';
 import { backstepCauses, enumCauses } from './rules.ts';
 
 const ID_RANGE = 'must be between 0 and 2147483647, inclusive';
 const SYSCTL = /^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$/;
-const SYSCTL_RULE = 'must have at most 253 characters and match regex ^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$';
+const SYSCTL_RULE =
+  'must have at most 253 characters and match regex ^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$';
 type Spec = DeepReadonly<PodSpec>;
 
 function idCauses(value: number | undefined, path: FieldPath): FieldCause[] {
@@ -19,7 +28,8 @@ function seccompCauses(profile: DeepReadonly<SeccompProfile> | undefined, path: 
   const at = path.child('localhostProfile');
   if (!profile.type) causes.push(required(path.child('type'), 'type is required when seccompProfile is set'));
   if (profile.type === 'Localhost') {
-    if (profile.localhostProfile === undefined || profile.localhostProfile === '') causes.push(required(at, 'must be set when seccomp type is Localhost'));
+    if (profile.localhostProfile === undefined || profile.localhostProfile === '')
+      causes.push(required(at, 'must be set when seccomp type is Localhost'));
     else causes.push(...localPathCauses(profile.localhostProfile, at));
   } else {
     if (profile.localhostProfile !== undefined) causes.push(invalidValue(at, profile, 'can only be set when seccomp type is Localhost'));
@@ -44,11 +54,16 @@ function appArmorCauses(profile: DeepReadonly<AppArmorProfile> | undefined, path
   }
   if (!profile.type) return [required(path.child('type'), 'type is required when appArmorProfile is set')];
   const causes = enumCauses(profile.type, ['Localhost', 'RuntimeDefault', 'Unconfined'], path.child('type'));
-  if (profile.localhostProfile !== undefined) causes.push(invalidValue(at, profile.localhostProfile, 'can only be set when AppArmor type is Localhost'));
+  if (profile.localhostProfile !== undefined)
+    causes.push(invalidValue(at, profile.localhostProfile, 'can only be set when AppArmor type is Localhost'));
   return causes;
 }
 
-export function securityContextCauses(context: DeepReadonly<SecurityContext> | undefined, path: FieldPath, hostUsers: boolean): FieldCause[] {
+export function securityContextCauses(
+  context: DeepReadonly<SecurityContext> | undefined,
+  path: FieldPath,
+  hostUsers: boolean,
+): FieldCause[] {
   if (!context) return [];
   const causes = [...idCauses(context.runAsUser, path.child('runAsUser')), ...idCauses(context.runAsGroup, path.child('runAsGroup'))];
   if (context.procMount) {
@@ -78,7 +93,8 @@ export function podSecurityContextCauses(spec: Spec, path: FieldPath): FieldCaus
     ...idCauses(context.runAsUser, at.child('runAsUser')),
     ...idCauses(context.runAsGroup, at.child('runAsGroup')),
   ];
-  for (const [index, group] of (context.supplementalGroups ?? []).entries()) causes.push(...idCauses(group, at.child('supplementalGroups').index(index)));
+  for (const [index, group] of (context.supplementalGroups ?? []).entries())
+    causes.push(...idCauses(group, at.child('supplementalGroups').index(index)));
   if (spec.shareProcessNamespace === true && spec.hostPID === true) {
     causes.push(invalidValue(at.child('shareProcessNamespace'), true, 'ShareProcessNamespace and HostPID cannot both be enabled'));
   }
@@ -99,8 +115,12 @@ function sysctlCauses(spec: Spec, path: FieldPath): FieldCause[] {
     else if (name.length > 253 || !SYSCTL.test(name)) causes.push(invalidValue(at, name, SYSCTL_RULE));
     else seen.add(name);
     const plain = name.replaceAll('/', '.');
-    if (spec.hostNetwork === true && plain.startsWith('net.')) causes.push(invalidValue(at, name, `may not be specified when 'hostNetwork' is true`));
-    if (spec.hostIPC === true && (plain.startsWith('kernel.shm') || plain.startsWith('kernel.msg') || plain === 'kernel.sem' || plain.startsWith('fs.mqueue.'))) {
+    if (spec.hostNetwork === true && plain.startsWith('net.'))
+      causes.push(invalidValue(at, name, `may not be specified when 'hostNetwork' is true`));
+    if (
+      spec.hostIPC === true &&
+      (plain.startsWith('kernel.shm') || plain.startsWith('kernel.msg') || plain === 'kernel.sem' || plain.startsWith('fs.mqueue.'))
+    ) {
       causes.push(invalidValue(at, name, `may not be specified when 'hostIPC' is true`));
     }
     return causes;
@@ -127,7 +147,13 @@ export function windowsHostProcessCauses(spec: Spec, path: FieldPath): FieldCaus
     return [invalidValue(path, '', why)];
   }
   if (spec.hostNetwork === true) return [];
-  return [invalidValue(path.child('hostNetwork'), spec.hostNetwork ?? false, 'hostNetwork must be true if pod contains any hostProcess containers')];
+  return [
+    invalidValue(
+      path.child('hostNetwork'),
+      spec.hostNetwork ?? false,
+      'hostNetwork must be true if pod contains any hostProcess containers',
+    ),
+  ];
 }
 
 const WINDOWS_FORBIDDEN = [
@@ -150,10 +176,17 @@ export function osCauses(spec: Spec, path: FieldPath): FieldCause[] {
   if (!os) return [required(path.child('os', 'name'))];
   const at = path.child('securityContext');
   if (os === 'linux') {
-    const pod = spec.securityContext?.windowsOptions ? [forbiddenField(at.child('windowsOptions'), 'windows options cannot be set for a linux pod')] : [];
+    const pod = spec.securityContext?.windowsOptions
+      ? [forbiddenField(at.child('windowsOptions'), 'windows options cannot be set for a linux pod')]
+      : [];
     const own = (spec.containers ?? []).flatMap(({ securityContext }, index) =>
       securityContext?.windowsOptions
-        ? [forbiddenField(path.child('containers').index(index).child('securityContext', 'windowsOptions'), 'windows options cannot be set for a linux pod')]
+        ? [
+            forbiddenField(
+              path.child('containers').index(index).child('securityContext', 'windowsOptions'),
+              'windows options cannot be set for a linux pod',
+            ),
+          ]
         : [],
     );
     return [...pod, ...own];

@@ -70,19 +70,24 @@ function dnsConfigCauses({ dnsPolicy, dnsConfig }: Spec, path: FieldPath): Field
   const why = 'when `dnsPolicy` is None';
   if (dnsPolicy === 'None') {
     if (!dnsConfig) return [required(path, `must provide \`dnsConfig\` ${why}`)];
-    if ((dnsConfig.nameservers ?? []).length === 0) return [required(path.child('nameservers'), `must provide at least one DNS nameserver ${why}`)];
+    if ((dnsConfig.nameservers ?? []).length === 0)
+      return [required(path.child('nameservers'), `must provide at least one DNS nameserver ${why}`)];
   }
   if (!dnsConfig) return causes;
   const servers = dnsConfig.nameservers ?? [];
   if (servers.length > 3) causes.push(invalidValue(path.child('nameservers'), servers, 'must not have more than 3 nameservers'));
-  for (const [index, server] of servers.entries()) causes.push(...problems(ipProblems(server), path.child('nameservers').index(index), server));
+  for (const [index, server] of servers.entries())
+    causes.push(...problems(ipProblems(server), path.child('nameservers').index(index), server));
   const searches = dnsConfig.searches ?? [];
   if (searches.length > 32) causes.push(invalidValue(path.child('searches'), searches, 'must not have more than 32 search paths'));
   if (searches.join(' ').length > 2048) {
-    causes.push(invalidValue(path.child('searches'), searches, 'must not have more than 2048 characters (including spaces) in the search list'));
+    causes.push(
+      invalidValue(path.child('searches'), searches, 'must not have more than 2048 characters (including spaces) in the search list'),
+    );
   }
   for (const [index, search] of searches.entries()) {
-    if (search !== '.' && !SEARCH.test(search.replace(/\.$/, ''))) causes.push(invalidValue(path.child('searches').index(index), search, SEARCH_RULE));
+    if (search !== '.' && !SEARCH.test(search.replace(/\.$/, '')))
+      causes.push(invalidValue(path.child('searches').index(index), search, SEARCH_RULE));
   }
   for (const [index, option] of (dnsConfig.options ?? []).entries()) {
     if (!option.name) causes.push(required(path.child('options').index(index), 'must not be empty'));
@@ -112,7 +117,8 @@ function hostnameOverrideCauses(spec: Spec, path: FieldPath): FieldCause[] {
   const causes: FieldCause[] = [];
   if (spec.hostNetwork === true) causes.push(forbiddenField(path, 'may not be specified when hostNetwork is true'));
   if (spec.setHostnameAsFQDN === true) causes.push(forbiddenField(path, 'may not be specified when setHostnameAsFQDN is true'));
-  if (value.length > 64) causes.push({ reason: 'FieldValueTooLong', field: String(path), message: 'Too long: may not be more than 64 bytes' });
+  if (value.length > 64)
+    causes.push({ reason: 'FieldValueTooLong', field: String(path), message: 'Too long: may not be more than 64 bytes' });
   return [...causes, ...problems(checkDns1123Subdomain(value), path, value)];
 }
 
@@ -164,7 +170,9 @@ export function podAnnotationCauses(meta: Meta, spec: Spec, path: FieldPath): Fi
   if (mirror !== undefined && !spec.nodeName) {
     causes.push(invalidValue(path.key(MIRROR), mirror, 'must set spec.nodeName if mirror pod annotation is set'));
   }
-  const names = new Set([...(spec.containers ?? []), ...(spec.initContainers ?? []), ...(spec.ephemeralContainers ?? [])].map(({ name }) => name));
+  const names = new Set(
+    [...(spec.containers ?? []), ...(spec.initContainers ?? []), ...(spec.ephemeralContainers ?? [])].map(({ name }) => name),
+  );
   for (const [key, value] of Object.entries(annotations)) {
     if (!key.startsWith(APPARMOR_PREFIX)) continue;
     const container = key.slice(APPARMOR_PREFIX.length);
@@ -193,10 +201,10 @@ export function podTemplateCauses(template: DeepReadonly<PodTemplateSpec>, path:
 export function podCauses(pod: DeepReadonly<Pod>): FieldCause[] {
   const path = field('spec');
   const causes = [...podAnnotationCauses(pod.metadata, pod.spec, field('metadata', 'annotations')), ...podSpecCauses(pod.spec, path)];
-  if ((pod.spec.ephemeralContainers ?? []).length > 0) causes.push(forbiddenField(path.child('ephemeralContainers'), 'cannot be set on create'));
+  if ((pod.spec.ephemeralContainers ?? []).length > 0)
+    causes.push(forbiddenField(path.child('ephemeralContainers'), 'cannot be set on create'));
   if ((pod.spec.schedulingGates ?? []).length > 0 && pod.spec.nodeName) {
     causes.push(forbiddenField(path.child('nodeName'), 'cannot be set until all schedulingGates have been cleared'));
   }
   return causes;
 }
-

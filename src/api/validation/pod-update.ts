@@ -54,7 +54,9 @@ function deadlineCauses({ spec: next }: Old, { spec: previous }: Old): FieldCaus
   const [now, before] = [next.activeDeadlineSeconds, previous.activeDeadlineSeconds];
   if (now !== undefined && now !== null) {
     if (now < 0 || now > 2_147_483_647) return [invalidValue(path, now, 'must be between 0 and 2147483647, inclusive')];
-    return before !== undefined && before !== null && before < now ? [invalidValue(path, now, 'must be less than or equal to previous value')] : [];
+    return before !== undefined && before !== null && before < now
+      ? [invalidValue(path, now, 'must be less than or equal to previous value')]
+      : [];
   }
   return before !== undefined && before !== null ? [invalidValue(path, null, 'must not update from a positive integer to nil value')] : [];
 }
@@ -73,7 +75,12 @@ function gateCauses(next: Old, previous: Old): FieldCause[] {
   return (next.spec.schedulingGates ?? []).flatMap(({ name }, index) =>
     had.has(name)
       ? []
-      : [forbiddenField(SPEC.child('schedulingGates').index(index).child('name'), `only deletion is allowed, but found new scheduling gate '${name}'`)],
+      : [
+          forbiddenField(
+            SPEC.child('schedulingGates').index(index).child('name'),
+            `only deletion is allowed, but found new scheduling gate '${name}'`,
+          ),
+        ],
   );
 }
 
@@ -93,7 +100,11 @@ function maskChangeable(next: DeepReadonly<PodSpec>, previous: DeepReadonly<PodS
   keep('activeDeadlineSeconds');
   keep('tolerations');
   keep('schedulingGates');
-  if (previous.terminationGracePeriodSeconds !== undefined && previous.terminationGracePeriodSeconds < 0 && next.terminationGracePeriodSeconds === 1) {
+  if (
+    previous.terminationGracePeriodSeconds !== undefined &&
+    previous.terminationGracePeriodSeconds < 0 &&
+    next.terminationGracePeriodSeconds === 1
+  ) {
     masked.terminationGracePeriodSeconds = previous.terminationGracePeriodSeconds;
   }
   if ((previous.schedulingGates ?? []).length > 0) loosenGated(masked, next, previous);
@@ -155,7 +166,10 @@ function restartCauses(next: Old, previous: Old, name: 'containerStatuses' | 'in
 
 export function ephemeralContainersCauses(next: Old, previous: Old): FieldCause[] {
   const path = SPEC.child('ephemeralContainers');
-  const causes = [...validateObjectMetaUpdate(next.metadata, previous.metadata), ...ephemeralContainerCauses(next.spec, path, scopeOf(next.spec))];
+  const causes = [
+    ...validateObjectMetaUpdate(next.metadata, previous.metadata),
+    ...ephemeralContainerCauses(next.spec, path, scopeOf(next.spec)),
+  ];
   const now = new Map((next.spec.ephemeralContainers ?? []).map((it) => [it.name, it]));
   for (const old of previous.spec.ephemeralContainers ?? []) {
     const own = now.get(old.name);
@@ -187,9 +201,15 @@ export function podResizeCauses(next: Old, previous: Old): FieldCause[] {
   return causes;
 }
 
-function removedCauses(next: DeepReadonly<Container>, previous: DeepReadonly<Container> | undefined, path: ReturnType<typeof field>): FieldCause[] {
+function removedCauses(
+  next: DeepReadonly<Container>,
+  previous: DeepReadonly<Container> | undefined,
+  path: ReturnType<typeof field>,
+): FieldCause[] {
   return (['limits', 'requests'] as const).flatMap((part) => {
-    const gone = Object.keys(previous?.resources?.[part] ?? {}).some((name) => RESIZABLE.has(name) && next.resources?.[part]?.[name] === undefined);
+    const gone = Object.keys(previous?.resources?.[part] ?? {}).some(
+      (name) => RESIZABLE.has(name) && next.resources?.[part]?.[name] === undefined,
+    );
     const what = part === 'limits' ? 'limits' : 'requests';
     return gone ? [forbiddenField(path.child(part), `resource ${what} cannot be removed`)] : [];
   });
@@ -209,6 +229,7 @@ function maskResources(container: Container, previous: DeepReadonly<Container> |
     else delete resources[part];
     container.resources = resources;
   }
-  if (previous.resizePolicy !== undefined) container.resizePolicy = deepCopy(previous.resizePolicy) as NonNullable<Container['resizePolicy']>;
+  if (previous.resizePolicy !== undefined)
+    container.resizePolicy = deepCopy(previous.resizePolicy) as NonNullable<Container['resizePolicy']>;
   else delete container.resizePolicy;
 }

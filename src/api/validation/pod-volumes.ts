@@ -50,14 +50,16 @@ function downwardCauses(file: DeepReadonly<DownwardAPIVolumeFile>, path: FieldPa
   if (!file.path) causes.push(required(path.child('path')));
   else causes.push(...relativePathCauses(file.path, path.child('path')));
   if (file.fieldRef) {
-    if (file.resourceFieldRef) causes.push(invalidValue(path, 'resource', 'fieldRef and resourceFieldRef can not be specified simultaneously'));
+    if (file.resourceFieldRef)
+      causes.push(invalidValue(path, 'resource', 'fieldRef and resourceFieldRef can not be specified simultaneously'));
     causes.push(...downwardFieldCauses(file.fieldRef, path.child('fieldRef')));
   } else if (file.resourceFieldRef) {
     const at = path.child('resourceFieldRef');
     if (!file.resourceFieldRef.containerName) causes.push(required(at.child('containerName')));
     const name = file.resourceFieldRef.resource;
     if (!name) causes.push(required(at.child('resource')));
-    else if (!RESOURCE_FIELDS.includes(name) && !/^(limits|requests)\.hugepages-/.test(name)) causes.push(notSupported(at.child('resource'), name, RESOURCE_FIELDS));
+    else if (!RESOURCE_FIELDS.includes(name) && !/^(limits|requests)\.hugepages-/.test(name))
+      causes.push(notSupported(at.child('resource'), name, RESOURCE_FIELDS));
   } else {
     causes.push(required(path, 'one of fieldRef and resourceFieldRef is required'));
   }
@@ -139,9 +141,13 @@ export function claimSpecCauses(spec: DeepReadonly<PersistentVolumeClaimSpec>, p
   const at = path.child('resources').key('storage');
   if (size === undefined) causes.push(required(at));
   else if ((findQuantity(String(size))?.nanos ?? 0n) <= 0n) {
-    causes.push(...amountCauses('storage', size, at), ...(findQuantity(String(size))?.nanos === 0n ? [invalidValue(at, size, 'must be greater than zero')] : []));
+    causes.push(
+      ...amountCauses('storage', size, at),
+      ...(findQuantity(String(size))?.nanos === 0n ? [invalidValue(at, size, 'must be greater than zero')] : []),
+    );
   }
-  if (spec.storageClassName) causes.push(...problems(checkDns1123Subdomain(spec.storageClassName), path.child('storageClassName'), spec.storageClassName));
+  if (spec.storageClassName)
+    causes.push(...problems(checkDns1123Subdomain(spec.storageClassName), path.child('storageClassName'), spec.storageClassName));
   causes.push(...enumCauses(spec.volumeMode, ['Block', 'Filesystem'], path.child('volumeMode')));
   if (spec.dataSource) {
     const source = path.child('dataSource');
@@ -176,7 +182,9 @@ function nfsCauses(source: NonNullable<DeepReadonly<Volume>['nfs']>, path: Field
 
 function emptyDirCauses(source: NonNullable<DeepReadonly<Volume>['emptyDir']>, path: FieldPath): FieldCause[] {
   const size = source.sizeLimit === undefined ? undefined : findQuantity(String(source.sizeLimit));
-  return size !== undefined && size.nanos < 0n ? [forbiddenField(path.child('sizeLimit'), 'SizeLimit field must be a valid resource quantity')] : [];
+  return size !== undefined && size.nanos < 0n
+    ? [forbiddenField(path.child('sizeLimit'), 'SizeLimit field must be a valid resource quantity')]
+    : [];
 }
 
 function csiCauses(source: NonNullable<DeepReadonly<Volume>['csi']>, path: FieldPath): FieldCause[] {
@@ -189,7 +197,8 @@ function csiCauses(source: NonNullable<DeepReadonly<Volume>['csi']>, path: Field
 export function csiDriverNameCauses(name: string | undefined, path: FieldPath): FieldCause[] {
   if (!name) return [required(path)];
   const causes: FieldCause[] = [];
-  if (name.length > 63) causes.push({ reason: 'FieldValueTooLong', field: String(path), message: 'Too long: may not be more than 63 bytes' });
+  if (name.length > 63)
+    causes.push({ reason: 'FieldValueTooLong', field: String(path), message: 'Too long: may not be more than 63 bytes' });
   return [...causes, ...problems(checkDns1123Subdomain(name.toLowerCase()), path, name)];
 }
 
@@ -244,7 +253,9 @@ const SOURCES: Readonly<Record<string, SourceRule>> = {
   csi: csiCauses,
   ephemeral: ((source: { volumeClaimTemplate?: { spec?: PersistentVolumeClaimSpec } }, path) => {
     const at = path.child('volumeClaimTemplate');
-    return source.volumeClaimTemplate ? claimSpecCauses(source.volumeClaimTemplate.spec ?? ({} as PersistentVolumeClaimSpec), at.child('spec')) : [required(at)];
+    return source.volumeClaimTemplate
+      ? claimSpecCauses(source.volumeClaimTemplate.spec ?? ({} as PersistentVolumeClaimSpec), at.child('spec'))
+      : [required(at)];
   }) as SourceRule,
   image: ((source: { reference?: string; pullPolicy?: string }, path) => [
     ...needs(path, source, 'reference'),

@@ -79,7 +79,8 @@ function placementWarnings(spec: DeepReadonly<PodSpec>, path: FieldPath): string
   for (const [index, constraint] of (spec.topologySpreadConstraints ?? []).entries()) {
     const at = path.child('topologySpreadConstraints').index(index);
     const found = labelOf(constraint.topologyKey);
-    if (found) warnings.push(`${at.child('topologyKey')}: ${constraint.topologyKey} is deprecated since ${found[1]}; use "${found[2]}" instead`);
+    if (found)
+      warnings.push(`${at.child('topologyKey')}: ${constraint.topologyKey} is deprecated since ${found[1]}; use "${found[2]}" instead`);
     if (!constraint.labelSelector) warnings.push(`${at.child('labelSelector')}: a null labelSelector results in matching no pod`);
   }
   return warnings;
@@ -89,7 +90,8 @@ function annotationWarnings(annotations: Readonly<Record<string, string>>, path:
   return Object.keys(annotations)
     .sort()
     .flatMap((key) => {
-      if (key === SECCOMP_POD || key.startsWith(SECCOMP_CONTAINER)) return [`${path.key(key)}: non-functional in v1.27+; use the "seccompProfile" field instead`];
+      if (key === SECCOMP_POD || key.startsWith(SECCOMP_CONTAINER))
+        return [`${path.key(key)}: non-functional in v1.27+; use the "seccompProfile" field instead`];
       if (key.startsWith(APPARMOR)) return [`${path.key(key)}: deprecated since v1.30; use the "appArmorProfile" field instead`];
       return key === CRITICAL ? [`${path.key(key)}: non-functional in v1.16+; use the "priorityClassName" field instead`] : [];
     });
@@ -106,7 +108,7 @@ function aliasWarnings({ hostAliases }: DeepReadonly<PodSpec>, path: FieldPath):
 
 function volumeWarnings({ volumes }: DeepReadonly<PodSpec>, path: FieldPath): string[] {
   return (volumes ?? []).flatMap((volume, index) => {
-    const empty = volume.projected && (volume.projected.sources ?? []).length === 0;
+    const empty = volume.projected && (volume.projected.sources ?? []).every((source) => Object.keys(source).length === 0);
     return [
       ...deprecatedSourceWarnings(volume, path.child('volumes').index(index)),
       ...(empty ? [`volume "${volume.name}" (Projected) has no sources provided`] : []),

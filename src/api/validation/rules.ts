@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Small rules that many kinds share: ranges, enumerations, selectors, names of ports and hosts, `IntOrString`s and percentages.
 import {
-  checkDns1123Label,
-  checkDns1123Subdomain,
   checkLabelValue,
   checkQualifiedName,
   type DeepReadonly,
@@ -55,11 +53,6 @@ export function portOrNameCauses(value: number | string | undefined, path: Field
   return portCauses(value ?? 0, path);
 }
 
-export interface SelectorRules {
-  /** How operators are checked: `labels` takes In, NotIn, Exists, DoesNotExist; `node` also Gt and Lt. */
-  readonly allowInvalidValues?: boolean;
-}
-
 /** A `LabelSelector` (apimachinery's ValidateLabelSelector). */
 export function selectorCauses(selector: DeepReadonly<LabelSelector> | undefined, path: FieldPath): FieldCause[] {
   if (!selector) return [];
@@ -74,13 +67,15 @@ export function selectorCauses(selector: DeepReadonly<LabelSelector> | undefined
         break;
       case 'Exists':
       case 'DoesNotExist':
-        if (values.length > 0) causes.push(forbiddenField(at.child('values'), `may not be specified when \`operator\` is 'Exists' or 'DoesNotExist'`));
+        if (values.length > 0)
+          causes.push(forbiddenField(at.child('values'), `may not be specified when \`operator\` is 'Exists' or 'DoesNotExist'`));
         break;
       default:
         causes.push(invalidValue(at.child('operator'), requirement.operator, 'not a valid selector operator'));
     }
     causes.push(...problems(checkQualifiedName(requirement.key), at.child('key'), requirement.key));
-    for (const [position, value] of values.entries()) causes.push(...problems(checkLabelValue(value), at.child('values').index(position), value));
+    for (const [position, value] of values.entries())
+      causes.push(...problems(checkLabelValue(value), at.child('values').index(position), value));
   }
   return causes;
 }
@@ -130,11 +125,7 @@ export function configKeyProblems(key: string): string[] {
   return list;
 }
 
-/** A label without dots, where a subdomain's single part is wanted. */
-export function dnsLabelProblems(text: string): readonly string[] {
-  if (text.includes('.') && checkDns1123Subdomain(text).length === 0) return ['must not contain dots'];
-  return checkDns1123Label(text);
-}
+export { dnsLabelProblems } from './dns-label.ts';
 
 /** A path below some root. */
 export function relativePathCauses(text: string, path: FieldPath): FieldCause[] {

@@ -21,20 +21,29 @@ export function serviceFamilyCauses(
     }
     const given = spec.ipFamilies?.[index];
     if (address !== '' && given !== undefined && given !== family) {
-      causes.push(invalidValue(SPEC.child('ipFamilies').index(index), given, `expected ${given} value as indicated by \`ipFamilies[${index}]\``));
+      causes.push(
+        invalidValue(SPEC.child('ipFamilies').index(index), given, `expected ${given} value as indicated by \`ipFamilies[${index}]\``),
+      );
     }
   }
   const policy = spec.ipFamilyPolicy;
   if (policy === 'SingleStack' && ((spec.ipFamilies ?? []).length === 2 || (spec.clusterIPs ?? []).length === 2)) {
     const what = (spec.ipFamilies ?? []).length === 2 ? 'IP families' : 'cluster IPs';
-    causes.push(invalidValue(SPEC.child('ipFamilyPolicy'), policy, `must be 'RequireDualStack' or 'PreferDualStack' when multiple ${what} are specified`));
+    causes.push(
+      invalidValue(
+        SPEC.child('ipFamilyPolicy'),
+        policy,
+        `must be 'RequireDualStack' or 'PreferDualStack' when multiple ${what} are specified`,
+      ),
+    );
     return causes;
   }
   if (policy === 'RequireDualStack' && families.length < 2 && previous?.spec.ipFamilyPolicy !== 'RequireDualStack') {
     causes.push(invalidValue(SPEC.child('ipFamilyPolicy'), policy, 'this cluster is not configured for dual-stack services'));
   }
   for (const [index, family] of (spec.ipFamilies ?? []).entries()) {
-    if (!(families as readonly string[]).includes(family)) causes.push(invalidValue(SPEC.child('ipFamilies').index(index), family, 'not configured on this cluster'));
+    if (!(families as readonly string[]).includes(family))
+      causes.push(invalidValue(SPEC.child('ipFamilies').index(index), family, 'not configured on this cluster'));
   }
   return causes;
 }

@@ -25,8 +25,8 @@ function admit(request: AdmissionRequest, deps: AdmissionDeps): void {
     for (const container of pod.spec.containers ?? []) set.push(...fill(container, requests, limits, 'container'));
     for (const container of pod.spec.initContainers ?? []) set.push(...fill(container, requests, limits, 'init container'));
     if (set.length === 0) continue;
-    const annotations = (pod.metadata.annotations ??= {});
-    annotations[ANNOTATION] = `LimitRanger plugin set: ${set.join('; ')}`;
+    pod.metadata.annotations = { ...pod.metadata.annotations };
+    pod.metadata.annotations[ANNOTATION] = `LimitRanger plugin set: ${set.join('; ')}`;
   }
 }
 
@@ -35,7 +35,8 @@ function merged(range: Range, name: 'default' | 'defaultRequest'): List {
 }
 
 function fill(container: Container, requests: List, limits: List, kind: string): string[] {
-  const resources = (container.resources ??= {});
+  container.resources ??= {};
+  const { resources } = container;
   const said: string[] = [];
   for (const [name, defaults] of [
     ['requests', requests],

@@ -25,7 +25,11 @@ function admit(request: AdmissionRequest, { reader }: AdmissionDeps): void {
 function terminating(request: AdmissionRequest): ApiError {
   const why = `unable to create new content in namespace ${request.namespace} because it is being terminated`;
   const { status } = refusal(request, why);
-  const cause = { reason: 'NamespaceTerminating', message: `namespace ${request.namespace} is being terminated`, field: 'metadata.namespace' };
+  const cause = {
+    reason: 'NamespaceTerminating',
+    message: `namespace ${request.namespace} is being terminated`,
+    field: 'metadata.namespace',
+  };
   return new ApiError({ ...status, details: { ...status.details, causes: [cause] } });
 }
 

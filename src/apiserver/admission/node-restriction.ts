@@ -59,21 +59,24 @@ function admit(request: AdmissionRequest, deps: AdmissionDeps): void {
   if (node === undefined) return;
   if (node === '') throw refusal(request, 'could not determine node identity from user');
   const { group, resource } = request.resource;
-  if (group === '' && resource === 'pods') return admitPod(request, node, deps);
-  if (group === '' && resource === 'nodes') return admitNode(request, node);
-  if (group === '' && resource === 'persistentvolumeclaims') return admitClaim(request, node);
-  if (isFor(request, 'serviceaccounts/token')) return admitToken(request, node, deps);
-  if (group === 'coordination.k8s.io') return admitNamed(request, node, 'lease', 'kube-node-lease');
-  if (group === 'storage.k8s.io' && resource === 'csinodes') return admitNamed(request, node, 'CSINode', '');
-  if (group === 'resource.k8s.io' && resource === 'resourceslices') return admitSlice(request, node);
+  if (group === '' && resource === 'pods') admitPod(request, node, deps);
+  else if (group === '' && resource === 'nodes') admitNode(request, node);
+  else if (group === '' && resource === 'persistentvolumeclaims') admitClaim(request, node);
+  else if (isFor(request, 'serviceaccounts/token')) admitToken(request, node, deps);
+  else if (group === 'coordination.k8s.io') admitNamed(request, node, 'lease', 'kube-node-lease');
+  else if (group === 'storage.k8s.io' && resource === 'csinodes') admitNamed(request, node, 'CSINode', '');
+  else if (group === 'resource.k8s.io' && resource === 'resourceslices') admitSlice(request, node);
 }
 
 function admitPod(request: AdmissionRequest, node: string, deps: AdmissionDeps): void {
   switch (request.subresource) {
     case '':
-      return request.operation === 'CREATE' ? admitPodCreate(request, node, deps) : admitPodDelete(request, node);
+      if (request.operation === 'CREATE') admitPodCreate(request, node, deps);
+      else admitPodDelete(request, node);
+      return;
     case 'status':
-      return admitPodStatus(request, node);
+      admitPodStatus(request, node);
+      return;
     case 'eviction': {
       const pod = deps.reader.find(pods, { namespace: request.namespace, name: nameOf(request) });
       if (pod !== undefined && pod.spec.nodeName !== node) {
@@ -98,7 +101,8 @@ function admitPodCreate(request: AdmissionRequest, node: string, { reader }: Adm
   if (owner.apiVersion !== 'v1' || owner.kind !== 'Node' || owner.name !== node) {
     throw refusal(request, `node "${node}" can only create pods with an owner reference set to itself`);
   }
-  if (owner.controller !== true) throw refusal(request, `node "${node}" can only create pods with a controller owner reference set to itself`);
+  if (owner.controller !== true)
+    throw refusal(request, `node "${node}" can only create pods with a controller owner reference set to itself`);
   if (owner.blockOwnerDeletion === true) throw refusal(request, `node "${node}" must not set blockOwnerDeletion on an owner reference`);
   const own = reader.find(nodes, { name: node });
   if (own === undefined) throw refusal(request, `node ${node} not found`);
@@ -109,7 +113,8 @@ function admitPodCreate(request: AdmissionRequest, node: string, { reader }: Adm
 }
 
 function admitPodDelete(request: AdmissionRequest, node: string): void {
-  if (request.operation !== 'DELETE') throw refusal(request, `unexpected operation "${request.operation}", node "${node}" can only create and delete mirror pods`);
+  if (request.operation !== 'DELETE')
+    throw refusal(request, `unexpected operation "${request.operation}", node "${node}" can only create and delete mirror pods`);
   const pod = asPod(request.oldObject);
   if (pod !== undefined && pod.spec.nodeName !== node) {
     throw refusal(request, `node "${node}" can only delete pods with spec.nodeName set to itself`);
@@ -119,8 +124,10 @@ function admitPodDelete(request: AdmissionRequest, node: string): void {
 function admitPodStatus(request: AdmissionRequest, node: string): void {
   if (request.operation !== 'UPDATE') throw refusal(request, `unexpected operation "${request.operation}"`);
   const [pod, old] = [asPod(request.object), asPod(request.oldObject)];
-  if (old.spec.nodeName !== node) throw refusal(request, `node "${node}" can only update pod status for pods with spec.nodeName set to itself`);
-  if (!semanticEqual(old.metadata.labels, pod.metadata.labels)) throw refusal(request, `node "${node}" cannot update labels through pod status`);
+  if (old.spec.nodeName !== node)
+    throw refusal(request, `node "${node}" can only update pod status for pods with spec.nodeName set to itself`);
+  if (!semanticEqual(old.metadata.labels, pod.metadata.labels))
+    throw refusal(request, `node "${node}" cannot update labels through pod status`);
   if (!semanticEqual(old.status?.resourceClaimStatuses, pod.status?.resourceClaimStatuses)) {
     throw refusal(request, `node "${node}" cannot update resource claim statuses`);
   }
@@ -161,8 +168,13 @@ function admitClaim(request: AdmissionRequest, node: string): void {
   if (request.subresource !== 'status') throw refusal(request, `may only update PVC status`);
   const strip = (object: unknown) => {
     const claim = deepCopy(object) as PersistentVolumeClaim;
-    const { capacity: _capacity, conditions: _conditions, allocatedResourceStatuses: _statuses, allocatedResources: _resources, ...status } =
-      claim.status ?? {};
+    const {
+      capacity: _capacity,
+      conditions: _conditions,
+      allocatedResourceStatuses: _statuses,
+      allocatedResources: _resources,
+      ...status
+    } = claim.status ?? {};
     const { managedFields: _fields, resourceVersion: _version, ...metadata } = claim.metadata;
     return { ...claim, metadata, status };
   };
@@ -172,7 +184,9 @@ function admitClaim(request: AdmissionRequest, node: string): void {
 }
 
 function admitToken(request: AdmissionRequest, node: string, { reader }: AdmissionDeps): void {
-  const { spec } = request.object as unknown as { spec: { boundObjectRef?: { apiVersion?: string; kind?: string; name?: string; uid?: string } } };
+  const { spec } = request.object as unknown as {
+    spec: { boundObjectRef?: { apiVersion?: string; kind?: string; name?: string; uid?: string } };
+  };
   const ref = spec.boundObjectRef;
   if (ref === undefined || ref.apiVersion !== 'v1' || ref.kind !== 'Pod' || !ref.name) {
     throw refusal(request, 'node requested token not bound to a pod');
@@ -180,14 +194,22 @@ function admitToken(request: AdmissionRequest, node: string, { reader }: Admissi
   if (!ref.uid) throw refusal(request, 'node requested token with a pod binding without a uid');
   const pod = reader.find(pods, { namespace: request.namespace, name: ref.name });
   if (pod === undefined) throw refusal(request, `pod "${ref.name}" not found`);
-  if (pod.metadata.uid !== ref.uid) throw refusal(request, `the UID in the bound object reference (${ref.uid}) does not match the UID in record. The object might have been deleted and then recreated`);
+  if (pod.metadata.uid !== ref.uid)
+    throw refusal(
+      request,
+      `the UID in the bound object reference (${ref.uid}) does not match the UID in record. The object might have been deleted and then recreated`,
+    );
   if (pod.spec.nodeName !== node) throw refusal(request, 'node requested token bound to a pod scheduled on a different node');
 }
 
 function admitNamed(request: AdmissionRequest, node: string, what: string, namespace: string): void {
-  if (namespace !== '' && request.namespace !== namespace) throw refusal(request, `can only access ${what}s in the "${namespace}" system namespace`);
+  if (namespace !== '' && request.namespace !== namespace)
+    throw refusal(request, `can only access ${what}s in the "${namespace}" system namespace`);
   if (nameOf(request) !== node) {
-    const why = what === 'lease' ? `can only access node lease with the same name as the requesting node` : `can only access ${what} with the same name as the requesting node`;
+    const why =
+      what === 'lease'
+        ? `can only access node lease with the same name as the requesting node`
+        : `can only access ${what} with the same name as the requesting node`;
     throw refusal(request, why);
   }
 }

@@ -49,7 +49,9 @@ function validate(request: AdmissionRequest, { reader }: AdmissionDeps): void {
   if (!isFor(request, 'priorityclasses', GROUP)) return;
   const next = request.object as unknown as PriorityClass;
   if (next.globalDefault !== true) return;
-  const other = reader.list(priorityclasses).find(({ globalDefault, metadata }) => globalDefault === true && metadata.name !== next.metadata.name);
+  const other = reader
+    .list(priorityclasses)
+    .find(({ globalDefault, metadata }) => globalDefault === true && metadata.name !== next.metadata.name);
   if (other !== undefined) {
     throw refusal(request, `PriorityClass ${other.metadata.name} is already marked as default. Only one default can exist`);
   }

@@ -1,13 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an object uses up of a ResourceQuota: the counters and amounts of each kind, and which quotas' scopes it falls under
 // (upstream's quota/v1/evaluator).
-import type { PersistentVolumeClaim, Pod, ResourceList, ResourceQuota, Service } from '#api/core/v1';
+
 import { qosClassOf } from '#api';
+import type { PersistentVolumeClaim, Pod, ResourceList, ResourceQuota, Service } from '#api/core/v1';
 import { type DeepReadonly, type KubeObject, qualifiedResource, type Resource } from '#machinery';
 import { podLimits, podRequests } from './pod-resources.ts';
 
 type Object = DeepReadonly<KubeObject>;
-const COUNTED = new Set(['configmaps', 'persistentvolumeclaims', 'pods', 'replicationcontrollers', 'resourcequotas', 'secrets', 'services']);
+const COUNTED = new Set([
+  'configmaps',
+  'persistentvolumeclaims',
+  'pods',
+  'replicationcontrollers',
+  'resourcequotas',
+  'secrets',
+  'services',
+]);
 const isExtended = (name: string) => name.includes('/') && !name.startsWith('kubernetes.io/');
 
 /** Amounts by quota resource name. */
@@ -112,12 +121,21 @@ function usesOtherNamespaces({ spec }: DeepReadonly<Pod>): boolean {
 export function missingText(hard: Readonly<Record<string, string>>, pod: DeepReadonly<Pod>): string {
   const parts: string[] = [];
   for (const name of Object.keys(hard).sort()) {
-    const [part, short] = name.startsWith('limits.') ? (['limits', name.slice(7)] as const) : (['requests', name.replace(/^requests\./, '')] as const);
+    const [part, short] = name.startsWith('limits.')
+      ? (['limits', name.slice(7)] as const)
+      : (['requests', name.replace(/^requests\./, '')] as const);
     if (!['cpu', 'memory'].includes(short)) continue;
     if (pod.spec.resources?.[part]?.[short] !== undefined) continue;
-    const lacking = [...(pod.spec.containers ?? []), ...(pod.spec.initContainers ?? [])].filter((it) => it.resources?.[part]?.[short] === undefined);
-    if (lacking.length > 0) parts.push(`${name} for: ${lacking.map((it) => it.name).sort().join(',')}`);
+    const lacking = [...(pod.spec.containers ?? []), ...(pod.spec.initContainers ?? [])].filter(
+      (it) => it.resources?.[part]?.[short] === undefined,
+    );
+    if (lacking.length > 0)
+      parts.push(
+        `${name} for: ${lacking
+          .map((it) => it.name)
+          .sort()
+          .join(',')}`,
+      );
   }
   return parts.join('; ');
 }
-

@@ -3,7 +3,16 @@
 // their status before the object is written. Writes to one namespace are counted one after another.
 import { resourcequotas } from '#api';
 import type { Pod, ResourceList, ResourceQuota } from '#api/core/v1';
-import { addQuantity, compareQuantity, type DeepReadonly, deepCopy, formatQuantity, isConflict, parseQuantity, subtractQuantity } from '#machinery';
+import {
+  addQuantity,
+  compareQuantity,
+  type DeepReadonly,
+  deepCopy,
+  formatQuantity,
+  isConflict,
+  parseQuantity,
+  subtractQuantity,
+} from '#machinery';
 import type { MutableObject } from '../registry/strategy.ts';
 import type { AdmissionDeps, AdmissionPlugin, AdmissionRequest } from './admission.ts';
 import { isOperation, refusal } from './match.ts';
@@ -27,7 +36,8 @@ function deltaOf(request: AdmissionRequest, hard: Readonly<Record<string, string
   return delta;
 }
 
-const listText = (list: Readonly<Record<string, string>>, names: readonly string[]) => names.map((name) => `${name}=${list[name] ?? '0'}`).join(',');
+const listText = (list: Readonly<Record<string, string>>, names: readonly string[]) =>
+  names.map((name) => `${name}=${list[name] ?? '0'}`).join(',');
 
 function check(request: AdmissionRequest, quota: Quota): ResourceList | undefined {
   const hard = quota.status?.hard ?? {};
@@ -90,7 +100,10 @@ export function resourceQuota(): AdmissionPlugin {
       request.resource.namespaced &&
       request.resource.resource !== 'resourcequotas' &&
       ((isOperation(request, 'CREATE') && request.subresource === '') ||
-        (isOperation(request, 'UPDATE') && request.resource.group === '' && GROWING.has(request.resource.resource) && ['', 'resize'].includes(request.subresource))),
+        (isOperation(request, 'UPDATE') &&
+          request.resource.group === '' &&
+          GROWING.has(request.resource.resource) &&
+          ['', 'resize'].includes(request.subresource))),
     validate(request, deps) {
       if (deps.reader.list(resourcequotas, request.namespace).length === 0) return;
       const before = queues.get(request.namespace) ?? Promise.resolve();

@@ -26,7 +26,9 @@ function admit(request: AdmissionRequest, deps: AdmissionDeps): void {
   }
   if (found?.scheduling === undefined) return;
   const selector = found.scheduling.nodeSelector ?? {};
-  const clash = Object.keys(selector).find((key) => pod.spec.nodeSelector?.[key] !== undefined && pod.spec.nodeSelector[key] !== selector[key]);
+  const clash = Object.keys(selector).find(
+    (key) => pod.spec.nodeSelector?.[key] !== undefined && pod.spec.nodeSelector[key] !== selector[key],
+  );
   if (clash !== undefined) throw refusal(request, 'conflict: runtimeClass.scheduling.nodeSelector');
   if (Object.keys(selector).length > 0) pod.spec.nodeSelector = { ...pod.spec.nodeSelector, ...selector };
   const more = (found.scheduling.tolerations ?? []).filter((it) => !pod.spec.tolerations?.some((own) => semanticEqual(own, it)));

@@ -66,7 +66,10 @@ function tokenVolume(name: string): Volume {
 
 function validate(request: AdmissionRequest, deps: AdmissionDeps): void {
   const pod = asPod(request);
-  if (isMirror(pod)) return validateMirror(request, pod);
+  if (isMirror(pod)) {
+    validateMirror(request, pod);
+    return;
+  }
   const account = accountOf(request, pod, deps);
   if (account.metadata.annotations?.[ENFORCE] === 'true') limitSecrets(request, pod, account);
 }

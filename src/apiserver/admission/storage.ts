@@ -16,7 +16,9 @@ export const defaultStorageClass: AdmissionPlugin = {
     const claim = request.object as unknown as PersistentVolumeClaim;
     if (claim.spec.storageClassName !== undefined && claim.spec.storageClassName !== null) return;
     if (claim.metadata.annotations?.[CLASS_ANNOTATION] !== undefined) return;
-    const defaults = reader.list(storageclasses).filter(({ metadata }) => IS_DEFAULT.some((name) => metadata.annotations?.[name] === 'true'));
+    const defaults = reader
+      .list(storageclasses)
+      .filter(({ metadata }) => IS_DEFAULT.some((name) => metadata.annotations?.[name] === 'true'));
     // The newest wins, by name among equals.
     const [first] = [...defaults].sort((a, b) => {
       const [x, y] = [a.metadata.creationTimestamp ?? '', b.metadata.creationTimestamp ?? ''];
@@ -53,7 +55,10 @@ export const persistentVolumeClaimResize: AdmissionPlugin = {
     const name = next?.spec.storageClassName ?? '';
     const found = name === '' ? undefined : reader.find(storageclasses, { name });
     if (found?.allowVolumeExpansion !== true) {
-      throw refusal(request, 'only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize');
+      throw refusal(
+        request,
+        'only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize',
+      );
     }
   },
 };

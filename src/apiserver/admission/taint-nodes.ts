@@ -13,6 +13,7 @@ export const taintNodesByCondition: AdmissionPlugin = {
     const node = request.object as unknown as Node;
     node.spec ??= {};
     const taints = node.spec.taints ?? [];
-    if (!taints.some(({ key, effect }) => key === NOT_READY.key && effect === NOT_READY.effect)) node.spec.taints = [...taints, { ...NOT_READY }];
+    if (!taints.some(({ key, effect }) => key === NOT_READY.key && effect === NOT_READY.effect))
+      node.spec.taints = [...taints, { ...NOT_READY }];
   },
 };

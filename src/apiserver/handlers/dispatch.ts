@@ -4,6 +4,7 @@ import { apiError, type Resource, unknownResource } from '#machinery';
 import type { ServiceAccountTokens } from '../auth/tokens.ts';
 import type { Discovery } from '../discovery/discovery.ts';
 import { answerPath, type PathsOptions } from '../discovery/paths.ts';
+import type { OpenApi } from '../openapi/documents.ts';
 import type { KubeletClientConfig } from '../proxying/kubelet-connection.ts';
 import type { ServedResource } from '../registry/generic/served-resource.ts';
 import { type ApiResult, type Handler, objectResult, plainText, type RequestContext } from '../request/context.ts';
@@ -28,6 +29,7 @@ export interface DispatchOptions {
   readonly resources: readonly Resource[];
   readonly discovery: Discovery;
   readonly paths: PathsOptions;
+  readonly openApi: OpenApi;
   readonly tokens: ServiceAccountTokens;
   readonly reviews: ReviewDeps;
   readonly kubelets: KubeletClientConfig;
@@ -82,8 +84,8 @@ function fitsScope({ info }: RequestContext, resource: Resource): boolean {
   return true;
 }
 
-function answerOther(context: RequestContext, { discovery, paths }: DispatchOptions): ApiResult | Promise<ApiResult> {
-  const found = discovery.answer(context) ?? answerPath(context, paths);
+function answerOther(context: RequestContext, { discovery, paths, openApi }: DispatchOptions): ApiResult | Promise<ApiResult> {
+  const found = discovery.answer(context) ?? answerPath(context, paths) ?? openApi.answer(context);
   if (found !== undefined) return found;
   if (/^\/api\/[^/]+\/?/.test(context.info.path) || /^\/apis\/[^/]+\/[^/]+\//.test(context.info.path)) throw unknownResource();
   return plainText(404, '404 page not found\n');

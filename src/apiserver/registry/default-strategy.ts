@@ -2,8 +2,8 @@
 // The strategy that most resources have: status dropped on create, generation from 1 and raised with every change outside of
 // metadata and status, names as DNS subdomains, a status endpoint that takes status alone. A resource that differs passes
 // what differs. Objects are in storage version, save for `applyDefaults`, which sees the version that was asked for.
-import { defaultsOf, findSchema, nameRuleOf, storageVersionOf, validateObject, validateObjectUpdate } from '#api';
-import { type DeepReadonly, deepCopy, type FieldCause, type ObjectMeta, type Resource, semanticEqual, type StructSchema } from '#machinery';
+import { defaultsOf, findSchema, nameRuleOf, storageVersionOf, validateObject, validateObjectUpdate, warningsOf } from '#api';
+import { type DeepReadonly, deepCopy, type FieldCause, type ObjectMeta, type Resource, type StructSchema, semanticEqual } from '#machinery';
 import type { MutableObject, RequestScope, Strategy, SubresourceRules } from './strategy.ts';
 import { tableOf } from './tables/mod.ts';
 
@@ -26,7 +26,8 @@ export interface StrategyTraits extends Partial<Omit<Strategy, 'resource' | 'sch
 
 /** The strategy of `resource`: the usual one, with the differences that `traits` names. */
 export function defaultStrategy(resource: Resource, traits: StrategyTraits = {}): Strategy {
-  const { generation, initialStatus, statusKeepsMetadata, statusKeepsLabels, afterPrepareForCreate, afterPrepareForUpdate, ...overrides } = traits;
+  const { generation, initialStatus, statusKeepsMetadata, statusKeepsLabels, afterPrepareForCreate, afterPrepareForUpdate, ...overrides } =
+    traits;
   const stored = storageVersionOf(resource);
   const schema = schemaOf({ ...resource, ...stored });
   const hasStatus = schema.byName.has('status') && resource.subresources.some(({ name }) => name === 'status');
@@ -40,7 +41,9 @@ export function defaultStrategy(resource: Resource, traits: StrategyTraits = {})
     allowUnconditionalUpdate: true,
     selectableFields: [],
     resetFields: hasStatus ? ['status'] : [],
-    subresources: hasStatus ? { status: statusRules(validation, { keepsMetadata: statusKeepsMetadata === true, keepsLabels: statusKeepsLabels === true }) } : {},
+    subresources: hasStatus
+      ? { status: statusRules(validation, { keepsMetadata: statusKeepsMetadata === true, keepsLabels: statusKeepsLabels === true }) }
+      : {},
     applyDefaults: (object) => defaults?.(object),
     prepareForCreate(object, scope) {
       if (initialStatus !== undefined) object['status'] = initialStatus(object);
@@ -56,6 +59,7 @@ export function defaultStrategy(resource: Resource, traits: StrategyTraits = {})
     validate: (object) => validateObject(validation, object),
     validateUpdate: (next, previous) => validateObjectUpdate(validation, next, previous, ''),
     validateName: nameRuleOf(validation),
+    warnings: (object) => warningsOf(validation, object),
   };
   return { ...base, ...overrides, subresources: { ...base.subresources, ...overrides.subresources } };
 }

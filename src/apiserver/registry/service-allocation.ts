@@ -150,6 +150,9 @@ export class ServiceAllocator {
       if (!exposes || !port.nodePort) continue;
       const protocol = port.protocol ?? 'TCP';
       const key = `${protocol}/${port.nodePort}`;
+      if (own.get(port.nodePort)?.has(protocol)) {
+        refuse(name, [invalidValue(`spec.ports[${index}].nodePort`, port.nodePort, 'provided port is already allocated')]);
+      }
       // One number for several protocols of one Service is one allocation.
       if (!had.has(key) && !own.has(port.nodePort)) this.#takePort(name, `spec.ports[${index}].nodePort`, port.nodePort, used, taken, had);
       const protocols = own.get(port.nodePort) ?? new Set<string>();
@@ -158,7 +161,9 @@ export class ServiceAllocator {
     for (const [index, port] of (spec.ports ?? []).entries()) {
       if (!wanted || port.nodePort) continue;
       const protocol = port.protocol ?? 'TCP';
-      const shared = (spec.ports ?? []).find((other) => other.nodePort && other.port === port.port && !own.get(other.nodePort)?.has(protocol));
+      const shared = (spec.ports ?? []).find(
+        (other) => other.nodePort && other.port === port.port && !own.get(other.nodePort)?.has(protocol),
+      );
       port.nodePort = shared?.nodePort ?? this.#nextPort(name, `spec.ports[${index}].nodePort`, used, taken);
       own.set(port.nodePort, (own.get(port.nodePort) ?? new Set<string>()).add(protocol));
     }

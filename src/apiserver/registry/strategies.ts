@@ -2,11 +2,10 @@
 // The strategy of every resource. Most are the usual one with a trait or two; those with rules of their own have a file.
 import * as api from '#api';
 import { RESOURCES } from '#api';
-import type { APIService } from '#api/apiregistration/v1';
-import type { CronJob } from '#api/batch/v1';
-import type { ReplicaSet } from '#api/apps/v1';
 import type { CustomResourceDefinition } from '#api/apiextensions/v1';
-import type { Resource } from '#machinery';
+import type { APIService } from '#api/apiregistration/v1';
+import type { ReplicaSet } from '#api/apps/v1';
+import { type DeepReadonly, forbidden, type Resource, semanticEqual } from '#machinery';
 import { namespaceStrategy } from './core/namespaces.ts';
 import {
   eventStrategy,
@@ -22,7 +21,7 @@ import { serviceStrategy } from './core/services.ts';
 import { defaultStrategy, type StrategyTraits } from './default-strategy.ts';
 import { certificateSigningRequestStrategy } from './policy/certificates.ts';
 import { type AddressBook, ServiceAllocator } from './service-allocation.ts';
-import type { ObjectReader, Strategy } from './strategy.ts';
+import type { MutableObject, ObjectReader, Strategy } from './strategy.ts';
 import { jobStrategy } from './workloads/jobs.ts';
 
 export interface StrategiesOptions {
@@ -65,21 +64,31 @@ const TRAITS: readonly (readonly [Resource, StrategyTraits])[] = [
     },
   ],
   [api.statefulsets, { generation: true, initialStatus: () => ({ replicas: 0, availableReplicas: 0 }) }],
-  [api.daemonsets, withGeneration],
-  [api.cronjobs, { generation: true, afterPrepareForCreate: (object) => void (as<CronJob>(object).status = {}) }],
+  [
+    api.daemonsets,
+    {
+      generation: true,
+      afterPrepareForCreate: (object) => setTemplateGeneration(object, '1'),
+      afterPrepareForUpdate: keepTemplateGeneration,
+    },
+  ],
+  [api.cronjobs, withGeneration],
   [api.ingresses, { generation: true, initialStatus: () => ({ loadBalancer: {} }) }],
   [api.ingressclasses, withGeneration],
   [api.networkpolicies, withGeneration],
   [api.poddisruptionbudgets, withGeneration],
   [api.endpointslices, withGeneration],
-  [api.priorityclasses, withGeneration],
+  [api.priorityclasses, { generation: true, refuseDelete: refuseSystemPriority }],
   [api.validatingwebhookconfigurations, withGeneration],
   [api.mutatingwebhookconfigurations, withGeneration],
   [api.validatingadmissionpolicies, metaKept],
   [api.mutatingadmissionpolicies, withGeneration],
   [api.validatingadmissionpolicybindings, { generation: true, allowUnconditionalUpdate: false }],
   [api.mutatingadmissionpolicybindings, { generation: true, allowUnconditionalUpdate: false }],
-  [api.customresourcedefinitions, { generation: true, statusKeepsMetadata: true, allowUnconditionalUpdate: false, initialStatus: storedVersions }],
+  [
+    api.customresourcedefinitions,
+    { generation: true, statusKeepsMetadata: true, allowUnconditionalUpdate: false, initialStatus: storedVersions },
+  ],
   [
     api.apiservices,
     {
@@ -95,7 +104,7 @@ const TRAITS: readonly (readonly [Resource, StrategyTraits])[] = [
   [api.prioritylevelconfigurations, { ...metaKept, allowUnconditionalUpdate: false }],
   [api.resourceslices, { generation: true, selectableFields: ['spec.nodeName', 'spec.driver'], fieldValue: resourceSliceField }],
   [api.deviceclasses, withGeneration],
-  [api.leases, createOnUpdate],
+  [api.leases, { allowCreateOnUpdate: true, afterPrepareForCreate: dropCoordination, afterPrepareForUpdate: dropCoordination }],
   [api.runtimeclasses, { allowUnconditionalUpdate: false }],
   [api.csidrivers, { allowUnconditionalUpdate: false }],
   [api.clusterroles, createOnUpdate],
@@ -103,6 +112,36 @@ const TRAITS: readonly (readonly [Resource, StrategyTraits])[] = [
   [api.roles, createOnUpdate],
   [api.rolebindings, createOnUpdate],
 ];
+
+const TEMPLATE_GENERATION = 'deprecated.daemonset.template.generation';
+
+function setTemplateGeneration(object: MutableObject, value: string): void {
+  object.metadata.annotations = { ...object.metadata.annotations, [TEMPLATE_GENERATION]: value };
+}
+
+/** One more with each change of the template; clients cannot set it. */
+function keepTemplateGeneration(next: MutableObject, previous: DeepReadonly<MutableObject>): void {
+  const before = Number(previous.metadata.annotations?.[TEMPLATE_GENERATION] ?? '0');
+  const template = (object: unknown) => as<{ spec: { template: unknown } }>(object).spec.template;
+  setTemplateGeneration(next, String(semanticEqual(template(next), template(previous)) ? before : before + 1));
+}
+
+/** CoordinatedLeaderElection is off by default: its fields leave no trace. */
+function dropCoordination(object: MutableObject): void {
+  const { spec } = as<{ spec?: { strategy?: string; preferredHolder?: string } }>(object);
+  if (spec === undefined) return;
+  delete spec.strategy;
+  delete spec.preferredHolder;
+}
+
+const SYSTEM_PRIORITIES = new Set(['system-node-critical', 'system-cluster-critical']);
+
+function refuseSystemPriority(object: DeepReadonly<MutableObject>) {
+  const name = object.metadata.name ?? '';
+  return SYSTEM_PRIORITIES.has(name)
+    ? forbidden(api.priorityclasses, name, 'this is a system priority class and cannot be deleted')
+    : undefined;
+}
 
 function resourceSliceField(object: unknown, name: string): string | undefined {
   const { spec } = as<{ spec: { nodeName?: string; driver: string } }>(object);

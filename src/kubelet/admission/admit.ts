@@ -21,17 +21,20 @@ export function admitPod(pod: PodView, others: readonly PodView[], node: NodeVie
 function osMismatch(pod: PodView): Refusal | undefined {
   const name = pod.spec.os?.name;
   if (name !== undefined && name !== 'linux') {
-    return { reason: 'PodOSNotSupported', message: 'Failed to admit pod as the OS field doesn\'t match node OS' };
+    return { reason: 'PodOSNotSupported', message: "Failed to admit pod as the OS field doesn't match node OS" };
   }
   const selected = pod.spec.nodeSelector?.['kubernetes.io/os'];
   if (selected !== undefined && selected !== 'linux') {
-    return { reason: 'PodOSSelectorNodeLabelDoesNotMatch', message: 'Failed to admit pod as the `kubernetes.io/os` label doesn\'t match node label' };
+    return {
+      reason: 'PodOSSelectorNodeLabelDoesNotMatch',
+      message: "Failed to admit pod as the `kubernetes.io/os` label doesn't match node label",
+    };
   }
   return undefined;
 }
 
 function affinity(pod: PodView, node: NodeView): Refusal | undefined {
-  const refusal = { reason: 'NodeAffinity', message: 'Predicate NodeAffinity failed: node(s) didn\'t match Pod\'s node affinity/selector' };
+  const refusal = { reason: 'NodeAffinity', message: "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector" };
   const labels = node.metadata.labels ?? {};
   for (const [key, value] of Object.entries(pod.spec.nodeSelector ?? {})) if (labels[key] !== value) return refusal;
   const required = pod.spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
@@ -46,15 +49,21 @@ function matchesTerm(term: DeepReadonly<NodeSelectorTerm>, node: NodeView): bool
   const { matchExpressions = [], matchFields = [] } = term;
   if (matchExpressions.length + matchFields.length === 0) return false;
   const selector = (list: typeof matchExpressions) =>
-    new Selector(list.map(({ key, operator, values }): Requirement => ({ key, operator: OPERATORS[operator] ?? 'in', values: values ?? [] })));
-  return selector(matchExpressions).matches(node.metadata.labels ?? {}) && selector(matchFields).matches({ 'metadata.name': node.metadata.name });
+    new Selector(
+      list.map(({ key, operator, values }): Requirement => ({ key, operator: OPERATORS[operator] ?? 'in', values: values ?? [] })),
+    );
+  return (
+    selector(matchExpressions).matches(node.metadata.labels ?? {}) && selector(matchFields).matches({ 'metadata.name': node.metadata.name })
+  );
 }
 
 /** Only NoExecute stops a Pod here: the rest is the scheduler's. Static Pods run whatever the taints. */
 function taints(pod: PodView, node: NodeView): Refusal | undefined {
   if (isStatic(pod)) return undefined;
   const hits = (node.spec?.taints ?? []).filter((taint) => taint.effect === 'NoExecute' && !tolerates(pod, taint));
-  return hits.length === 0 ? undefined : { reason: 'TaintToleration', message: 'Predicate TaintToleration failed: node(s) had untolerated taint(s)' };
+  return hits.length === 0
+    ? undefined
+    : { reason: 'TaintToleration', message: 'Predicate TaintToleration failed: node(s) had untolerated taint(s)' };
 }
 
 function tolerates(pod: PodView, taint: { readonly key: string; readonly value?: string; readonly effect: string }): boolean {
@@ -68,9 +77,14 @@ function tolerates(pod: PodView, taint: { readonly key: string; readonly value?:
 function hostPorts(pod: PodView, others: readonly PodView[]): Refusal | undefined {
   const taken = others.flatMap(portsOf);
   const clash = portsOf(pod).some((mine) =>
-    taken.some((other) => other.port === mine.port && other.protocol === mine.protocol && (other.ip === mine.ip || isAny(other.ip) || isAny(mine.ip))),
+    taken.some(
+      (other) =>
+        other.port === mine.port && other.protocol === mine.protocol && (other.ip === mine.ip || isAny(other.ip) || isAny(mine.ip)),
+    ),
   );
-  return clash ? { reason: 'NodePorts', message: 'Predicate NodePorts failed: node(s) didn\'t have free ports for the requested pod ports' } : undefined;
+  return clash
+    ? { reason: 'NodePorts', message: "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports" }
+    : undefined;
 }
 
 const isAny = (ip: string) => ip === '' || ip === '0.0.0.0' || ip === '::';
@@ -86,14 +100,16 @@ function portsOf(pod: PodView): { ip: string; port: number; protocol: string }[]
 function resources(pod: PodView, others: readonly PodView[], node: NodeView): Refusal | undefined {
   const allocatable = node.status?.allocatable ?? {};
   const maxPods = allocatable['pods'];
-  if (maxPods !== undefined && others.length + 1 > Number(maxPods)) return outOf('pods', { requested: 1n, used: BigInt(others.length), capacity: BigInt(maxPods) });
+  if (maxPods !== undefined && others.length + 1 > Number(maxPods))
+    return outOf('pods', { requested: 1n, used: BigInt(others.length), capacity: BigInt(maxPods) });
   for (const name of namesOf(pod)) {
     const requested = podRequest(pod, name);
     if (requested === 0n) continue;
     const used = others.reduce((sum, other) => sum + podRequest(other, name), 0n);
     const capacity = parseQuantity(allocatable[name] ?? '0').nanos;
     if (used + requested <= capacity) continue;
-    const count = (nanos: bigint) => (name === 'cpu' ? BigInt(milliOf(formatQuantity({ nanos, format: 'DecimalSI' }))) : nanos / 1_000_000_000n);
+    const count = (nanos: bigint) =>
+      name === 'cpu' ? BigInt(milliOf(formatQuantity({ nanos, format: 'DecimalSI' }))) : nanos / 1_000_000_000n;
     return outOf(name, { requested: count(requested), used: count(used), capacity: count(capacity) });
   }
   return undefined;

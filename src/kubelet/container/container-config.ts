@@ -99,7 +99,12 @@ async function mountsOf(
   const taken = new Set(mounts.map((mount) => mount.containerPath));
   if (hostsFile !== undefined && !taken.has('/etc/hosts')) {
     await stat(hostsFile);
-    mounts.push({ containerPath: '/etc/hosts', hostPath: hostsFile, readOnly: spec.securityContext?.readOnlyRootFilesystem ?? false, propagation: 'private' });
+    mounts.push({
+      containerPath: '/etc/hosts',
+      hostPath: hostsFile,
+      readOnly: spec.securityContext?.readOnlyRootFilesystem ?? false,
+      propagation: 'private',
+    });
   }
   if (messagePath !== '' && !taken.has(messagePath)) {
     mounts.push({ containerPath: messagePath, hostPath: messageFile, readOnly: false, propagation: 'private' });

@@ -20,7 +20,10 @@ export function parseResolvConf(text: string): DnsConfig {
   let searches: string[] = [];
   let options: string[] = [];
   for (const line of text.split('\n')) {
-    const [key, ...rest] = line.replace(/[#;].*$/, '').trim().split(/\s+/);
+    const [key, ...rest] = line
+      .replace(/[#;].*$/, '')
+      .trim()
+      .split(/\s+/);
     if (key === 'nameserver' && rest[0] !== undefined) servers.push(rest[0]);
     else if (key === 'search') searches = rest.map((domain) => (domain === '.' ? domain : domain.replace(/\.$/, '')));
     else if (key === 'options') options = rest;

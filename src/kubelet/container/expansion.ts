@@ -17,7 +17,7 @@ export function expand(text: string, read: (name: string) => string | undefined)
     } else if (next === '(') {
       const close = text.indexOf(')', dollar + 2);
       if (close < 0) {
-        result += "$(";
+        result += '$(';
         at = dollar + 2;
         continue;
       }

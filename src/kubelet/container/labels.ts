@@ -17,7 +17,12 @@ const POD_GRACE = 'io.kubernetes.pod.terminationGracePeriod';
 const MESSAGE_FILE = 'sagong.io/termination-message-file';
 
 export function podLabels(pod: PodView): Record<string, string> {
-  return { ...pod.metadata.labels, [POD_NAME]: pod.metadata.name, [POD_NAMESPACE]: pod.metadata.namespace ?? '', [POD_UID]: pod.metadata.uid };
+  return {
+    ...pod.metadata.labels,
+    [POD_NAME]: pod.metadata.name,
+    [POD_NAMESPACE]: pod.metadata.namespace ?? '',
+    [POD_UID]: pod.metadata.uid,
+  };
 }
 
 export function containerLabels(pod: PodView, container: ContainerSpec | EphemeralSpec): Record<string, string> {
@@ -68,5 +73,8 @@ export const containerNameOf = (of: Container): string => of.labels[CONTAINER_NA
 
 /** What of a container's definition, when changed, makes the kubelet restart it: name and image, as upstream since 1.31. */
 export function hashOf(container: ContainerSpec | EphemeralSpec): string {
-  return createHash('sha256').update(JSON.stringify([container.name, container.image ?? ''])).digest('hex').slice(0, 8);
+  return createHash('sha256')
+    .update(JSON.stringify([container.name, container.image ?? '']))
+    .digest('hex')
+    .slice(0, 8);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // postStart and preStop hooks: exec, httpGet, sleep, and the never implemented tcpSocket, which upstream accepts and skips.
 // @source upstream pkg/kubelet/lifecycle/handlers.go
-import { type IncomingMessage, request as httpRequest } from 'node:http';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { LifecycleHandler } from '#api/core/v1';
 import type { Clock } from '#component';
@@ -55,7 +55,8 @@ export function portOf(port: number | string, spec: ContainerSpec): number {
   if (typeof port === 'number') return port;
   const named = spec.ports?.find((candidate) => candidate.name === port);
   const number = named?.containerPort ?? Number(port);
-  if (!Number.isInteger(number) || number < 1 || number > 65535) throw new HookError(`couldn't find port: ${port} in container ${spec.name}`);
+  if (!Number.isInteger(number) || number < 1 || number > 65535)
+    throw new HookError(`couldn't find port: ${port} in container ${spec.name}`);
   return number;
 }
 
@@ -70,7 +71,11 @@ function runHttp(
     host: action.host || podIp,
     port: portOf(action.port, spec),
     path: action.path?.startsWith('/') ? action.path : `/${action.path ?? ''}`,
-    headers: { 'user-agent': 'kube-lifecycle/1.36', accept: '*/*', ...Object.fromEntries((action.httpHeaders ?? []).map((h) => [h.name, h.value])) },
+    headers: {
+      'user-agent': 'kube-lifecycle/1.36',
+      accept: '*/*',
+      ...Object.fromEntries((action.httpHeaders ?? []).map((h) => [h.name, h.value])),
+    },
     signal: timeoutMs === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
   };
   return new Promise((resolve, reject) => {

@@ -88,7 +88,8 @@ function aggregate(pod: PodView, name: string, side: 'requests' | 'limits'): big
   const overhead = nanoOf(pod.spec.overhead?.[name]);
   if (level !== undefined) return nanoOf(level) + overhead;
   if (side === 'limits' && allContainers(pod).some((spec) => spec.resources?.limits?.[name] === undefined)) return undefined;
-  const read = (spec: ContainerSpec) => nanoOf(spec.resources?.[side]?.[name] ?? (side === 'requests' ? spec.resources?.limits?.[name] : undefined));
+  const read = (spec: ContainerSpec) =>
+    nanoOf(spec.resources?.[side]?.[name] ?? (side === 'requests' ? spec.resources?.limits?.[name] : undefined));
   let sum = pod.spec.containers.reduce((total, spec) => total + read(spec), 0n);
   let sidecars = 0n;
   let peak = 0n;

@@ -4,8 +4,8 @@
 // @source upstream pkg/kubelet/eviction
 import type { Clock, Logger } from '#component';
 import type { Container, ContainerStats } from '#runtime';
-import { podRequest } from '../container/resources.ts';
 import { uidOf } from '../container/labels.ts';
+import { podRequest } from '../container/resources.ts';
 import type { MachineUsage } from '../node/machine.ts';
 import type { Pressure } from '../node/node-status.ts';
 import type { EvictionThresholds } from '../options.ts';
@@ -138,7 +138,12 @@ function usesOf(pods: readonly PodView[], containers: readonly Container[], stat
   return pods.map((pod) => {
     const own = stats.filter((one) => uidById.get(one.containerId) === pod.metadata.uid);
     const sum = (read: (one: ContainerStats) => number) => own.reduce((total, one) => total + read(one), 0);
-    return { pod, memoryBytes: sum((one) => one.memoryWorkingSetBytes), diskBytes: sum((one) => one.writableLayerBytes), pids: sum((one) => one.pids) };
+    return {
+      pod,
+      memoryBytes: sum((one) => one.memoryWorkingSetBytes),
+      diskBytes: sum((one) => one.writableLayerBytes),
+      pids: sum((one) => one.pids),
+    };
   });
 }
 

@@ -36,6 +36,8 @@ export interface PullRequest {
   readonly credentials: (image: string) => Promise<readonly RegistryAuth[]>;
 }
 
+const SHOW_BACKOFF_MS = 1000;
+
 export class ImagePuller {
   readonly #deps: Deps;
   readonly #running = new Map<string, Promise<Image>>();
@@ -103,7 +105,8 @@ export class ImagePuller {
       recorder.event(pod, 'Warning', 'Failed', `Failed to pull image "${reference}": ${message}`, fieldPath);
       backoff.next(key);
       this.#failures.set(key, message);
-      throw new StartError('ErrImagePull', message, { cause: error, retryAt: backoff.waitUntilSinceUpdate(key) });
+      // Soon, to show the back-off, whose end is then waited for.
+      throw new StartError('ErrImagePull', message, { cause: error, retryAt: clock.now() + SHOW_BACKOFF_MS });
     }
   }
 

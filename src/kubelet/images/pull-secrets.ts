@@ -50,7 +50,10 @@ function authOf({ auth, username, password }: AuthEntry): RegistryAuth | undefin
 }
 
 function normalise(registry: string): string {
-  const bare = registry.replace(/^https?:\/\//, '').replace(/\/v[12]\/?$/, '').replace(/\/$/, '');
+  const bare = registry
+    .replace(/^https?:\/\//, '')
+    .replace(/\/v[12]\/?$/, '')
+    .replace(/\/$/, '');
   return bare === 'index.docker.io' ? 'docker.io' : bare;
 }
 

@@ -18,7 +18,10 @@ export interface Machine {
 
 const ARCH: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386', loong64: 'loong64' };
 
-const read = (path: string) => readFile(path, 'utf8').then((text) => text.trim()).catch(() => '');
+const read = (path: string) =>
+  readFile(path, 'utf8')
+    .then((text) => text.trim())
+    .catch(() => '');
 
 export async function readMachine(): Promise<Machine> {
   const [machineId, systemUuid, bootId, osRelease] = await Promise.all([

@@ -10,7 +10,7 @@ import type { Clock, Logger } from '#component';
 import { type DeepReadonly, type Draft, isAlreadyExists, isNotFound } from '#machinery';
 import type { KubeletOptions } from '../options.ts';
 import type { EventRecorder } from '../recorder.ts';
-import { defaultLabels, type NodeFacts, nodeStatus, type NodeView, withoutHeartbeats } from './node-status.ts';
+import { defaultLabels, type NodeFacts, type NodeView, nodeStatus, withoutHeartbeats } from './node-status.ts';
 
 interface Deps {
   readonly client: Client;
@@ -152,7 +152,7 @@ export class NodeManager {
     const patch = differing(status, node.status);
     this.#node = await client.patch(nodes, { name: options.nodeName }, 'strategic', { status: patch }, { subresource: 'status', signal });
     this.#writtenAt = clock.now();
-    this.#announce(this.#lastSent, status);
+    this.#announce(this.#lastSent ?? (node.status as NodeStatus | undefined), status);
     this.#lastSent = status;
   }
 
@@ -194,5 +194,10 @@ function differing(status: NodeStatus, known: DeepReadonly<NodeStatus> | undefin
   const read = (known ?? {}) as Record<string, unknown>;
   const changed = Object.entries(status).filter(([key, value]) => key === 'conditions' || !isDeepStrictEqual(value, read[key]));
   // Addresses are merged by type; a changed set replaces the old one.
-  return Object.fromEntries(changed.map(([key, value]) => [key, key === 'addresses' && read[key] !== undefined ? [...(value as object[]), { $patch: 'replace' }] : value]));
+  return Object.fromEntries(
+    changed.map(([key, value]) => [
+      key,
+      key === 'addresses' && read[key] !== undefined ? [...(value as object[]), { $patch: 'replace' }] : value,
+    ]),
+  );
 }

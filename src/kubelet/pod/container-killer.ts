@@ -5,8 +5,8 @@
 import type { Container } from '#runtime';
 import { factsOf } from '../container/labels.ts';
 import { runHook } from '../container/lifecycle-hook.ts';
-import type { PodDeps } from './deps.ts';
 import { fieldPathOf, needsStop } from './container-starter.ts';
+import type { PodDeps } from './deps.ts';
 import { type ContainerKind, type ContainerSpec, findContainerSpec, gracePeriodOf, type PodView } from './pod.ts';
 import type { PodRuntime } from './pod-runtime.ts';
 

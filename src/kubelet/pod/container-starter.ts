@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Starts one container: image, configuration, create, start, postStart hook; each step with its events and its own failure reason.
 // @source upstream pkg/kubelet/kuberuntime/kuberuntime_container.go startContainer
-import { runHook } from '../container/lifecycle-hook.ts';
-import { ConfigError } from '../container/environment.ts';
-import { containerConfig } from '../container/container-config.ts';
+
 import type { Container, Sandbox } from '#runtime';
+import { containerConfig } from '../container/container-config.ts';
+import { ConfigError } from '../container/environment.ts';
+import { runHook } from '../container/lifecycle-hook.ts';
 import { StartError } from '../images/image-puller.ts';
 import type { ReadyVolumes } from '../volumes/volume-manager.ts';
 import type { PodDeps } from './deps.ts';
-import type { ContainerKind, ContainerSpec, PodView } from './pod.ts';
 import type { StartStep } from './plan.ts';
+import type { ContainerKind, ContainerSpec, PodView } from './pod.ts';
 
 export interface StartContext {
   readonly pod: PodView;

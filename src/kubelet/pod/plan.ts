@@ -124,7 +124,9 @@ function planInit(input: PlanInput, scope: PodRuntime | undefined, draft: Draft)
   if (scope === undefined && !wantsAnyMain(input)) return true;
   for (const spec of specs) {
     const here = scope === undefined ? undefined : latest(scope, spec.name);
-    const done = isSidecar(spec) ? planSidecar(input, { spec, here }, draft) : mainsExist || planInitContainer(input, { spec, here }, draft);
+    const done = isSidecar(spec)
+      ? planSidecar(input, { spec, here }, draft)
+      : mainsExist || planInitContainer(input, { spec, here }, draft);
     if (draft.failed) return false;
     if (!done && !mainsExist) return false;
   }

@@ -7,19 +7,19 @@
 // @source upstream pkg/kubelet/pod_workers.go, kubelet.go SyncPod, SyncTerminatingPod, SyncTerminatedPod
 import { mkdir, writeFile } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
+import type { Sandbox } from '#runtime';
 import { hostsFile, podHostname } from '../container/dns.ts';
 import { hashOf } from '../container/labels.ts';
 import { terminationMessage } from '../container/termination-message.ts';
 import { StartError } from '../images/image-puller.ts';
 import { generateStatus, type Waiting } from '../status/generate.ts';
 import { type ReadyVolumes, VolumesError } from '../volumes/volume-manager.ts';
-import type { Sandbox } from '#runtime';
 import { ContainerKiller } from './container-killer.ts';
 import { fieldPathOf, needsStop, startContainer } from './container-starter.ts';
 import type { PodDeps } from './deps.ts';
-import { type ContainerSpec, findContainerSpec, isTerminalPhase, podText, type PodView } from './pod.ts';
+import { type CrashWait, type Plan, planPod, type StartStep } from './plan.ts';
+import { type ContainerSpec, findContainerSpec, isTerminalPhase, type PodView, podText } from './pod.ts';
 import { observePod, type PodRuntime } from './pod-runtime.ts';
-import { type CrashWait, planPod, type Plan, type StartStep } from './plan.ts';
 import { sandboxConfig } from './sandbox.ts';
 
 export type WorkerState = 'active' | 'terminating' | 'terminated';
@@ -83,7 +83,8 @@ export class PodWorker {
     const { labels, annotations } = pod.metadata;
     if (!isDeepStrictEqual([labels, annotations], [before.labels, before.annotations])) this.#volumesStale = true;
     if (pod.metadata.deletionTimestamp !== undefined) {
-      if (graceBefore !== pod.metadata.deletionGracePeriodSeconds && this.#state === 'terminating') this.#hurry(pod.metadata.deletionGracePeriodSeconds);
+      if (graceBefore !== pod.metadata.deletionGracePeriodSeconds && this.#state === 'terminating')
+        this.#hurry(pod.metadata.deletionGracePeriodSeconds);
       this.end({});
     } else if (isTerminalPhase(pod.status?.phase)) this.end({});
     this.wake();
@@ -105,7 +106,10 @@ export class PodWorker {
 
   /** Stops it for good. Repeated calls can only shorten the grace period. */
   end(options: EndOptions): void {
-    if (this.#state === 'terminated') return this.wake();
+    if (this.#state === 'terminated') {
+      this.wake();
+      return;
+    }
     if (options.failure !== undefined) this.#end = { ...this.#end, failure: this.#end.failure ?? options.failure };
     if (options.graceSeconds !== undefined) this.#end = { ...this.#end, graceSeconds: options.graceSeconds };
     if (this.#state === 'active') {
@@ -404,6 +408,7 @@ export class PodWorker {
       },
       terminating: this.#state !== 'active',
       failure: this.#end.failure,
+      findImage: (id) => runtime.images.find(id),
       message: terminationMessage,
     });
     statuses.set(this.#pod, status);

@@ -3,17 +3,17 @@
 // probe verdicts to the right worker, and clears away what belongs to no Pod any more.
 // @source upstream pkg/kubelet/kubelet.go HandlePod*, kubelet_pods.go HandlePodCleanups
 import { rm } from 'node:fs/promises';
+import { formatTime } from '#component';
 import type { RuntimeEvent } from '#runtime';
-import { admitPod } from '../admission/admit.ts';
+import { admitPod, type Refusal } from '../admission/admit.ts';
 import { POD_NAME, POD_NAMESPACE, uidOf } from '../container/labels.ts';
 import type { NodeView } from '../node/node-status.ts';
 import { mergeConditions } from '../status/conditions.ts';
-import { formatTime } from '#component';
 import { needsStop } from './container-starter.ts';
 import type { PodDeps } from './deps.ts';
-import { type EndOptions, PodWorker } from './pod-worker.ts';
 import { computeQos, isTerminalPhase, type PodView } from './pod.ts';
 import { observePod } from './pod-runtime.ts';
+import { type EndOptions, PodWorker } from './pod-worker.ts';
 
 export interface PodWorkersDeps extends PodDeps {
   node(): NodeView | undefined;
@@ -56,16 +56,26 @@ export class PodWorkers {
   set(pod: PodView): void {
     const uid = pod.metadata.uid;
     const worker = this.#workers.get(uid);
-    if (worker !== undefined) return worker.update(pod);
-    if (this.#refused.has(uid)) return this.#setRefused(pod);
-    if (this.#isFresh(pod)) {
-      const node = this.#deps.node();
-      const refusal = this.#deps.underPressure(pod) ?? (node === undefined ? undefined : admitPod(pod, this.active(), node));
-      if (refusal !== undefined) return this.#refuse(pod, refusal);
+    if (worker !== undefined) worker.update(pod);
+    else if (this.#refused.has(uid)) this.#setRefused(pod);
+    else this.#begin(pod);
+  }
+
+  #begin(pod: PodView): void {
+    const uid = pod.metadata.uid;
+    const refusal = this.#isFresh(pod) ? this.#judge(pod) : undefined;
+    if (refusal !== undefined) {
+      this.#refuse(pod, refusal);
+      return;
     }
-    const made = new PodWorker(pod, this.#deps, () => this.#ended(uid));
-    this.#workers.set(uid, made);
-    made.update(pod);
+    const worker = new PodWorker(pod, this.#deps, () => this.#ended(uid));
+    this.#workers.set(uid, worker);
+    worker.update(pod);
+  }
+
+  #judge(pod: PodView): Refusal | undefined {
+    const node = this.#deps.node();
+    return this.#deps.underPressure(pod) ?? (node === undefined ? undefined : admitPod(pod, this.active(), node));
   }
 
   /** Only a Pod that this node has not begun is judged: a restart must not refuse what runs. */
@@ -106,7 +116,9 @@ export class PodWorkers {
 
   #track(task: Promise<void>): void {
     this.#pending.add(task);
-    void task.catch((error: unknown) => this.#deps.logger.warn({ err: error }, 'Pod was not cleaned up')).finally(() => this.#pending.delete(task));
+    void task
+      .catch((error: unknown) => this.#deps.logger.warn({ err: error }, 'Pod was not cleaned up'))
+      .finally(() => this.#pending.delete(task));
   }
 
   /** Nothing runs and no object stands for it: containers, sandboxes, files and logs go. */

@@ -6,11 +6,11 @@ import type { Probe } from '#api/core/v1';
 import type { Clock, Logger } from '#component';
 import type { DeepReadonly } from '#machinery';
 import type { Container, Runtime } from '#runtime';
-import { allContainers, isSidecar, type ContainerSpec, type PodView } from '../pod/pod.ts';
 import type { Verdict } from '../pod/plan.ts';
+import { allContainers, type ContainerSpec, isSidecar, type PodView } from '../pod/pod.ts';
 import { latest, type PodRuntime } from '../pod/pod-runtime.ts';
 import type { EventRecorder } from '../recorder.ts';
-import { probeOnce, type ProbeOutcome, type ProbeTarget } from './prober.ts';
+import { type ProbeOutcome, type ProbeTarget, probeOnce } from './prober.ts';
 
 export type ProbeKind = 'liveness' | 'readiness' | 'startup';
 
@@ -140,7 +140,8 @@ export class ProbeManager {
     const firstAt = begun + (probe.initialDelaySeconds ?? 0) * 1000;
     // After a restart of the kubelet all probes would fire at once.
     const spread = adopted ? random() * periodMs : 0;
-    await clock.sleep(Math.max(0, firstAt - clock.now()) + spread, signal);
+    const waitMs = Math.max(0, firstAt - clock.now()) + spread;
+    if (waitMs > 0) await clock.sleep(waitMs, signal);
     const streak = { result: '' as 'success' | 'failure' | '', length: 0 };
     while (!signal.aborted) {
       if (this.#isDue(worker, subject)) await this.#once(worker, subject, probe, streak);

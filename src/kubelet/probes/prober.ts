@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // One try of a probe: exec, HTTP, TCP, gRPC. Texts are upstream's, since they end up in Unhealthy events.
 // @source upstream pkg/probe/{exec,http,tcp,grpc}, pkg/kubelet/prober/prober.go
-import { connect as connectHttp2, constants } from 'node:http2';
+
 import { request as httpRequest } from 'node:http';
+import { connect as connectHttp2, constants } from 'node:http2';
 import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
 import type { HTTPGetAction, Probe } from '#api/core/v1';
@@ -86,7 +87,7 @@ function probeHttp(action: DeepReadonly<HTTPGetAction>, { spec, podIp }: ProbeTa
 
 /** A redirect to elsewhere is not followed: it counts as success with a warning, as upstream has it. */
 function judge(code: number, body: string): ProbeOutcome {
-  if (code >= 300 && code < 400) return { result: 'warning', output: 'Probe terminated redirects, Response body: ' + body };
+  if (code >= 300 && code < 400) return { result: 'warning', output: `Probe terminated redirects, Response body: ${body}` };
   if (code >= 200 && code < 300) return { result: 'success', output: body };
   return { result: 'failure', output: `HTTP probe failed with statuscode: ${code}` };
 }
@@ -132,7 +133,8 @@ function probeGrpc(host: string, { port, service = '' }: { port: number; service
       resolve({ result, output });
     };
     const timer = AbortSignal.timeout(timeoutMs);
-    const late = () => end('failure', `timeout: failed to connect service "${address}" within ${timeoutMs / 1000}s: context deadline exceeded`);
+    const late = () =>
+      end('failure', `timeout: failed to connect service "${address}" within ${timeoutMs / 1000}s: context deadline exceeded`);
     timer.addEventListener('abort', late, { once: true });
     session.on('error', (error) => end('failure', `failed to connect service "${address}": ${dialFailure(error, host, port)}`));
     const stream = session.request({
@@ -155,7 +157,12 @@ function probeGrpc(host: string, { port, service = '' }: { port: number; service
     stream.on('error', (error) => end('failure', `error: health rpc failed: ${error.message}`));
     stream.on('end', () => {
       if (code !== '' && code !== '0') {
-        return end('failure', code === '12' ? 'error: this server does not implement the grpc health protocol (grpc.health.v1.Health)' : `error: health rpc failed: ${decodeURIComponent(text)}`);
+        return end(
+          'failure',
+          code === '12'
+            ? 'error: this server does not implement the grpc health protocol (grpc.health.v1.Health)'
+            : `error: health rpc failed: ${decodeURIComponent(text)}`,
+        );
       }
       const status = servingStatus(Buffer.concat(chunks));
       if (status === 1) end('success', 'service healthy');

@@ -7,7 +7,7 @@ import type { Client } from '#client';
 import type { Logger } from '#component';
 import { type Draft, isAlreadyExists, isNotFound } from '#machinery';
 import type { NodeView } from '../node/node-status.ts';
-import { CONFIG_HASH, CONFIG_MIRROR, podRef, type PodView } from '../pod/pod.ts';
+import { CONFIG_HASH, CONFIG_MIRROR, type PodView, podRef } from '../pod/pod.ts';
 
 export class MirrorPods {
   readonly #client: Client;
@@ -57,8 +57,12 @@ export class MirrorPods {
   async #create(pod: PodView, node: NodeView | undefined): Promise<void> {
     const { uid: _, creationTimestamp: __, resourceVersion: ___, ...metadata } = pod.metadata;
     const hash = pod.metadata.annotations?.[CONFIG_HASH] ?? '';
-    const owner = node === undefined ? [] : [{ apiVersion: 'v1', kind: 'Node', name: node.metadata.name, uid: node.metadata.uid, controller: true }];
-    const mirror = { metadata: { ...metadata, annotations: { ...metadata.annotations, [CONFIG_MIRROR]: hash }, ownerReferences: owner }, spec: pod.spec };
+    const owner =
+      node === undefined ? [] : [{ apiVersion: 'v1', kind: 'Node', name: node.metadata.name, uid: node.metadata.uid, controller: true }];
+    const mirror = {
+      metadata: { ...metadata, annotations: { ...metadata.annotations, [CONFIG_MIRROR]: hash }, ownerReferences: owner },
+      spec: pod.spec,
+    };
     await this.#client.create(pods, mirror as unknown as Draft<Pod>).catch((error: unknown) => {
       if (!isAlreadyExists(error)) this.#logger.warn({ err: error, pod: metadata.name }, 'Mirror Pod was not created');
     });

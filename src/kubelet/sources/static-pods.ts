@@ -46,9 +46,18 @@ export async function watchStaticPods(options: StaticPodOptions, signal: AbortSi
   }
 }
 
-async function readFolder({ folder, nodeName, clock, logger }: StaticPodOptions, known: Map<string, PodView>): Promise<Map<string, PodView>> {
+async function readFolder(
+  { folder, nodeName, clock, logger }: StaticPodOptions,
+  known: Map<string, PodView>,
+): Promise<Map<string, PodView>> {
   const pods = new Map<string, PodView>();
-  for (const name of (await readdir(folder)).sort()) {
+  const names = await readdir(folder).catch((error: unknown) => {
+    // A folder that is gone says nothing about its Pods: they go on running.
+    logger.warn({ err: String(error), folder }, 'Static Pod folder was not read');
+    return undefined;
+  });
+  if (names === undefined) return new Map(known);
+  for (const name of names.sort()) {
     if (name.startsWith('.') || !/\.(ya?ml|json)$/.test(name)) continue;
     const path = join(folder, name);
     try {

@@ -3,9 +3,9 @@
 // @source upstream pkg/kubelet/kubelet_pods.go generateAPIPodStatus, convertStatusToAPIStatus, getPhase
 import type { ContainerState, ContainerStatus, PodStatus } from '#api/core/v1';
 import { formatTime } from '#component';
-import type { Container } from '#runtime';
+import type { Container, Image } from '#runtime';
 import { factsOf } from '../container/labels.ts';
-import { computeQos, type ContainerSpec, type EphemeralSpec, isSidecar, isTerminalPhase, type PodView } from '../pod/pod.ts';
+import { type ContainerSpec, computeQos, type EphemeralSpec, isSidecar, isTerminalPhase, type PodView } from '../pod/pod.ts';
 import { latest, type PodRuntime, readySandbox } from '../pod/pod-runtime.ts';
 import { shouldRestart } from '../pod/restart-rule.ts';
 import { podConditions } from './conditions.ts';
@@ -31,6 +31,8 @@ export interface StatusInput {
   readonly terminating: boolean;
   /** Overrides of an ended Pod: evicted, past its deadline, refused. */
   readonly failure: { readonly reason: string; readonly message: string } | undefined;
+  /** The image by its ID, for its name and digest. */
+  findImage(id: string): Pick<Image, 'tags' | 'digests'> | undefined;
   /** What a container left as its last words. */
   message(container: Container): string | undefined;
 }
@@ -121,14 +123,15 @@ function lastStateOf(input: StatusInput, spec: ContainerSpec | EphemeralSpec, pr
 }
 
 function presentStatus(input: StatusInput, spec: ContainerSpec | EphemeralSpec, container: Container): ContainerStatus {
+  const image = input.findImage(container.imageId);
   return {
     name: spec.name,
     state: stateOf(input, container),
     lastState: {},
     ready: false,
     restartCount: factsOf(container).restartCount,
-    image: container.image === '' ? (spec.image ?? '') : container.image,
-    imageID: container.imageId,
+    image: image?.tags[0] ?? spec.image ?? container.image,
+    imageID: image?.digests[0] ?? container.imageId,
     containerID: `${input.scheme}://${container.id}`,
     ...(spec.resources?.limits === undefined && spec.resources?.requests === undefined ? {} : { resources: copyResources(spec) }),
     ...(spec.resources?.requests === undefined ? {} : { allocatedResources: { ...spec.resources.requests } }),
@@ -194,7 +197,10 @@ function absentStatus(input: StatusInput, spec: ContainerSpec | EphemeralSpec, k
     if (ended || kind === 'init' || copy.state.terminated !== undefined) return copy;
   }
   const hasInit = (input.pod.spec.initContainers?.length ?? 0) > 0;
-  const wait = input.waiting.get(spec.name) ?? { reason: kind === 'main' && hasInit ? 'PodInitializing' : 'ContainerCreating', message: '' };
+  const wait = input.waiting.get(spec.name) ?? {
+    reason: kind === 'main' && hasInit ? 'PodInitializing' : 'ContainerCreating',
+    message: '',
+  };
   return {
     name: spec.name,
     state: { waiting: { reason: wait.reason, ...(wait.message === '' ? {} : { message: wait.message }) } },

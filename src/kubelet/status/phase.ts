@@ -51,7 +51,8 @@ function initProgress(pod: PodView, statuses: readonly ContainerStatus[]): 'done
   for (const spec of pod.spec.initContainers ?? []) {
     const status = statuses.find((candidate) => candidate.name === spec.name);
     if (isSidecar(spec)) {
-      if (status?.started !== true && status?.lastState.terminated === undefined && status?.state.terminated === undefined) return 'pending';
+      if (status?.started !== true && status?.lastState.terminated === undefined && status?.state.terminated === undefined)
+        return 'pending';
       continue;
     }
     const ended = status?.state.terminated;

@@ -7,7 +7,7 @@ import type { PodCondition, PodStatus } from '#api/core/v1';
 import type { Client } from '#client';
 import { type Clock, formatTime, type Logger } from '#component';
 import { type DeepReadonly, isConflict, isNotFound } from '#machinery';
-import { isMirror, isStatic, podRef, type PodView } from '../pod/pod.ts';
+import { isMirror, isStatic, type PodView, podRef } from '../pod/pod.ts';
 import { mergeConditions } from './conditions.ts';
 
 const RETRY_MS = 10_000;
@@ -198,7 +198,10 @@ function changedConditions(want: readonly PodCondition[], have: DeepReadonly<rea
     const before = have?.find((candidate) => candidate.type === condition.type);
     const { lastProbeTime: _, ...rest } = before ?? { lastProbeTime: undefined };
     if (before !== undefined && isDeepStrictEqual(rest, condition)) return [];
-    const gone = before === undefined ? {} : { ...(condition.reason === undefined ? { reason: null } : {}), ...(condition.message === undefined ? { message: null } : {}) };
+    const gone =
+      before === undefined
+        ? {}
+        : { ...(condition.reason === undefined ? { reason: null } : {}), ...(condition.message === undefined ? { message: null } : {}) };
     return [{ ...condition, ...gone }];
   });
 }

@@ -76,7 +76,8 @@ export class FakeRuntime implements Runtime {
     if (sandbox === undefined || sandbox.state === 'notready') return;
     this.calls.push(`stop-sandbox ${sandbox.metadata.name}`);
     sandbox.state = 'notready';
-    for (const container of this.containers.values()) if (container.sandboxId === id && container.state === 'running') this.finish(container.id, 137);
+    for (const container of this.containers.values())
+      if (container.sandboxId === id && container.state === 'running') this.finish(container.id, 137);
   }
 
   async removeSandbox(id: string): Promise<void> {
@@ -158,7 +159,9 @@ export class FakeRuntime implements Runtime {
 
   /** A container by name, newest first. */
   named(name: string): FakeContainer | undefined {
-    return [...this.containers.values()].filter((container) => container.metadata.name === name).sort((a, b) => b.createdAt - a.createdAt)[0];
+    return [...this.containers.values()]
+      .filter((container) => container.metadata.name === name)
+      .sort((a, b) => b.createdAt - a.createdAt)[0];
   }
 
   /** The container ends by itself. */
@@ -218,7 +221,14 @@ export class FakeRuntime implements Runtime {
   async stats(): Promise<readonly ContainerStats[]> {
     return [...this.containers.values()]
       .filter((container) => container.state === 'running')
-      .map((container) => ({ containerId: container.id, cpuUsageNanos: 1e9, memoryWorkingSetBytes: 1e6, memoryUsageBytes: 2e6, writableLayerBytes: 3e6, pids: 1 }));
+      .map((container) => ({
+        containerId: container.id,
+        cpuUsageNanos: 1e9,
+        memoryWorkingSetBytes: 1e6,
+        memoryUsageBytes: 2e6,
+        writableLayerBytes: 3e6,
+        pids: 1,
+      }));
   }
 
   async *events(signal: AbortSignal): AsyncIterable<RuntimeEvent> {
@@ -243,7 +253,7 @@ export class FakeRuntime implements Runtime {
 
   readonly images: ImageService = {
     list: () => [...this.imageList.values()],
-    find: (reference) => this.imageList.get(reference),
+    find: (reference) => this.imageList.get(reference) ?? [...this.imageList.values()].find((image) => image.id === reference),
     pull: async (reference) => {
       this.calls.push(`pull ${reference}`);
       const found = this.imageList.get(reference);
@@ -263,7 +273,12 @@ export class FakeRuntime implements Runtime {
   }
 
   #emit(type: RuntimeEvent['type'], container: FakeContainer): void {
-    const event = { type, sandboxId: container.sandboxId, containerId: container.id, podUid: container.labels['io.kubernetes.pod.uid'] ?? '' };
+    const event = {
+      type,
+      sandboxId: container.sandboxId,
+      containerId: container.id,
+      podUid: container.labels['io.kubernetes.pod.uid'] ?? '',
+    };
     for (const listener of [...this.#listeners]) listener(event);
   }
 }

@@ -104,7 +104,12 @@ export class KubeletFixture implements AsyncDisposable {
   }
 
   async isGone(name: string): Promise<void> {
-    await eventually(`pod ${name} gone`, () => this.pod(name).then(() => false, () => true));
+    await eventually(`pod ${name} gone`, () =>
+      this.pod(name).then(
+        () => false,
+        () => true,
+      ),
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

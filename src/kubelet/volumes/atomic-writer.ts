@@ -31,7 +31,8 @@ export function checkPayloadPath(path: string): void {
   if (parts.includes('..')) throw new PayloadError(`invalid path: must not contain '..': ${path}`);
   if (parts[0]?.startsWith('..')) throw new PayloadError(`invalid path: must not start with '..': ${path}`);
   if (path.length > 4096) throw new PayloadError('invalid path: must be less than or equal to 4096 characters');
-  if (parts.some((part) => part.length > 255)) throw new PayloadError('invalid path: filename must be less than or equal to 255 characters');
+  if (parts.some((part) => part.length > 255))
+    throw new PayloadError('invalid path: filename must be less than or equal to 255 characters');
 }
 
 export interface WriteOptions {

@@ -92,7 +92,10 @@ function addData(
   for (const item of items) {
     const value = data.get(item.key);
     if (value !== undefined) files.set(item.path, { data: value, mode: item.mode ?? mode });
-    else if (!optional) throw new MountError(what === 'secret' ? `references non-existent secret key: ${item.key}` : `configmap references non-existent config key: ${item.key}`);
+    else if (!optional)
+      throw new MountError(
+        what === 'secret' ? `references non-existent secret key: ${item.key}` : `configmap references non-existent config key: ${item.key}`,
+      );
   }
 }
 
@@ -127,6 +130,8 @@ async function addToken(
 
 function soleUser(pod: PodView): number | undefined {
   const shared = pod.spec.securityContext?.runAsUser;
-  const users = new Set([...(pod.spec.initContainers ?? []), ...pod.spec.containers].map((spec) => spec.securityContext?.runAsUser ?? shared));
+  const users = new Set(
+    [...(pod.spec.initContainers ?? []), ...pod.spec.containers].map((spec) => spec.securityContext?.runAsUser ?? shared),
+  );
   return users.size === 1 ? [...users][0] : undefined;
 }

@@ -9,7 +9,7 @@ export interface NftResult {
   readonly error: string;
 }
 
-const RESTART_MS = 1000;
+const RESTART_MS = 10_000;
 const REMEMBERED = 64;
 
 export class Nft {

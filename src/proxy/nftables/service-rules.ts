@@ -124,10 +124,13 @@ class Builder {
   /** A chain that chooses one endpoint: the one a client had before, else at random. */
   #balance(chain: string, port: ServicePort, endpoints: readonly Endpoint[]): void {
     const { family } = this.#options;
-    const sticky = port.affinitySeconds === undefined ? [] : endpoints.map((endpoint) => {
-      const target = endpointName(port, endpoint);
-      return `${family} saddr @affinity-${target} goto endpoint-${target}`;
-    });
+    const sticky =
+      port.affinitySeconds === undefined
+        ? []
+        : endpoints.map((endpoint) => {
+            const target = endpointName(port, endpoint);
+            return `${family} saddr @affinity-${target} goto endpoint-${target}`;
+          });
     const choices = endpoints.map((endpoint, index) => `${index} : goto endpoint-${endpointName(port, endpoint)}`);
     this.#chains.set(chain, plain([...sticky, `numgen random mod ${endpoints.length} vmap { ${choices.join(', ')} }`]));
     for (const endpoint of endpoints) this.#endpoint(port, endpoint);
@@ -157,7 +160,10 @@ function baseChains(family: Family): [string, Chain][] {
     hook: `type filter hook ${hook} priority ${priority}`,
     rules,
   });
-  const nat = (hook: string, priority: string, rule: string): Chain => ({ hook: `type nat hook ${hook} priority ${priority}`, rules: [rule] });
+  const nat = (hook: string, priority: string, rule: string): Chain => ({
+    hook: `type nat hook ${hook} priority ${priority}`,
+    rules: [rule],
+  });
   const fresh = (...targets: string[]): string[] => targets.map((target) => `ct state new jump ${target}`);
   return [
     ['mark-for-masquerade', plain([`meta mark set meta mark or ${MARK}`])],

@@ -174,6 +174,7 @@ export class Containers {
       await this.#save({ ...record, state: 'running', pid, process: identify(pid), conmon: identify(conmonPid) });
       await must(host.ociRuntime, ['--root', this.runtimeRoot, 'start', id]);
     } catch (cause) {
+      if (this.get(id).state === 'exited') return; // It was so short that starting it came too late; its exit is known.
       const words = ociMessage(cause);
       logger.debug({ container: id, error: words }, 'Container start failed');
       const message = `failed to create containerd task: failed to create shim task: OCI runtime create failed: ${words}: unknown`;

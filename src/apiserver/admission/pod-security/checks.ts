@@ -27,7 +27,9 @@ function boxes({ initContainers, containers, ephemeralContainers }: DeepReadonly
 }
 
 function failing(spec: DeepReadonly<PodSpec>, isBad: (container: Box) => boolean): string[] {
-  return boxes(spec).filter(isBad).map(({ name }) => name);
+  return boxes(spec)
+    .filter(isBad)
+    .map(({ name }) => name);
 }
 
 function violation(reason: string, ...details: readonly (string | undefined)[]): Violation | undefined {
@@ -53,11 +55,25 @@ const appArmorProfile: Check = ({ metadata, spec }) => {
     values.push('Unconfined');
     parts.push(containersText(bad));
   }
-  const annotations = Object.entries(metadata.annotations ?? {}).filter(([key, value]) => key.startsWith(APPARMOR_PREFIX) && !isAllowedAppArmor(value));
+  const annotations = Object.entries(metadata.annotations ?? {}).filter(
+    ([key, value]) => key.startsWith(APPARMOR_PREFIX) && !isAllowedAppArmor(value),
+  );
   const word = `forbidden AppArmor ${plural('profile', [...unique(values), ...annotations.map(([key]) => key)])}`;
   const types = parts.length === 0 ? undefined : `${parts.join(' and ')} must not set AppArmor profile type to ${quoted(unique(values))}`;
-  const old = annotations.map(([key, value]) => `"${key}"="${value}"`).sort().join(', ');
-  return violation(word, types, old === '' ? undefined : `${plural('annotation', annotations.map(([key]) => key))} ${old}`);
+  const old = annotations
+    .map(([key, value]) => `"${key}"="${value}"`)
+    .sort()
+    .join(', ');
+  return violation(
+    word,
+    types,
+    old === ''
+      ? undefined
+      : `${plural(
+          'annotation',
+          annotations.map(([key]) => key),
+        )} ${old}`,
+  );
 };
 
 const BASELINE_CAPABILITIES = new Set(
@@ -71,7 +87,9 @@ function addedBeyond(spec: DeepReadonly<PodSpec>, allowed: ReadonlySet<string>):
     wrong.push(...bad);
     return bad.length > 0;
   });
-  return names.length === 0 ? undefined : `${containersText(names)} must not include ${quoted(unique(wrong))} in securityContext.capabilities.add`;
+  return names.length === 0
+    ? undefined
+    : `${containersText(names)} must not include ${quoted(unique(wrong))} in securityContext.capabilities.add`;
 }
 
 const capabilitiesBaseline: Check = ({ spec }) => violation('non-default capabilities', addedBeyond(spec, BASELINE_CAPABILITIES));
@@ -95,21 +113,29 @@ const hostPorts: Check = ({ spec }) => {
   });
   if (names.length === 0) return undefined;
   const list = [...ports].map(String).sort();
-  return violation('hostPort', `${containersText(names)} ${names.length === 1 ? 'uses' : 'use'} ${plural('hostPort', list)} ${list.join(', ')}`);
+  return violation(
+    'hostPort',
+    `${containersText(names)} ${names.length === 1 ? 'uses' : 'use'} ${plural('hostPort', list)} ${list.join(', ')}`,
+  );
 };
 
 const hostProbes: Check = ({ spec }) => {
   const hosts = new Set<string>();
   const names = failing(spec, ({ livenessProbe, readinessProbe, startupProbe, lifecycle }) => {
     const handlers = [livenessProbe, readinessProbe, startupProbe, lifecycle?.postStart, lifecycle?.preStop];
-    const used = handlers.flatMap((handler) => [handler?.httpGet?.host, handler?.tcpSocket?.host].filter((host) => host !== undefined && host !== ''));
+    const used = handlers.flatMap((handler) =>
+      [handler?.httpGet?.host, handler?.tcpSocket?.host].filter((host) => host !== undefined && host !== ''),
+    );
     for (const host of used) hosts.add(host as string);
     return used.length > 0;
   });
   if (names.length === 0) return undefined;
   const list = unique(hosts);
   const verb = names.length === 1 ? 'uses' : 'use';
-  return violation('probe or lifecycle host', `${containersText(names)} ${verb} probe or lifecycle ${plural('host', list)} ${quoted(list)}`);
+  return violation(
+    'probe or lifecycle host',
+    `${containersText(names)} ${verb} probe or lifecycle ${plural('host', list)} ${quoted(list)}`,
+  );
 };
 
 const privileged: Check = ({ spec }) => {
@@ -127,7 +153,10 @@ const procMount: Check = ({ spec }) => {
     values.add(value);
     return true;
   });
-  return violation('procMount', names.length === 0 ? undefined : `${containersText(names)} must not set securityContext.procMount to ${quoted(unique(values))}`);
+  return violation(
+    'procMount',
+    names.length === 0 ? undefined : `${containersText(names)} must not set securityContext.procMount to ${quoted(unique(values))}`,
+  );
 };
 
 const SECCOMP_ALLOWED = new Set(['RuntimeDefault', 'Localhost']);
@@ -139,7 +168,9 @@ function badSeccomp({ spec }: Subject): string | undefined {
   if (isBad(spec.securityContext?.seccompProfile?.type)) parts.push('pod');
   const names = failing(spec, ({ securityContext }) => isBad(securityContext?.seccompProfile?.type));
   if (names.length > 0) parts.push(containersText(names));
-  return parts.length === 0 ? undefined : `${parts.join(' and ')} must not set securityContext.seccompProfile.type to ${quoted(unique(values))}`;
+  return parts.length === 0
+    ? undefined
+    : `${parts.join(' and ')} must not set securityContext.seccompProfile.type to ${quoted(unique(values))}`;
 }
 
 const seccompBaseline: Check = (subject) => violation('seccompProfile', badSeccomp(subject));
@@ -187,7 +218,10 @@ const windowsHostProcess: Check = ({ spec }) => {
   if (spec.securityContext?.windowsOptions?.hostProcess === true) parts.push('pod');
   const names = failing(spec, ({ securityContext }) => securityContext?.windowsOptions?.hostProcess === true);
   if (names.length > 0) parts.push(containersText(names));
-  return violation('hostProcess', parts.length === 0 ? undefined : `${parts.join(' and ')} must not set securityContext.windowsOptions.hostProcess=true`);
+  return violation(
+    'hostProcess',
+    parts.length === 0 ? undefined : `${parts.join(' and ')} must not set securityContext.windowsOptions.hostProcess=true`,
+  );
 };
 
 const allowPrivilegeEscalation: Check = ({ spec }) => {
@@ -204,7 +238,9 @@ const capabilitiesRestricted: Check = ({ spec }) => {
   return violation('unrestricted capabilities', drop, addedBeyond(spec, new Set(['NET_BIND_SERVICE'])));
 };
 
-const ALLOWED_VOLUMES = new Set('name configMap csi downwardAPI emptyDir ephemeral image persistentVolumeClaim projected secret'.split(' '));
+const ALLOWED_VOLUMES = new Set(
+  'name configMap csi downwardAPI emptyDir ephemeral image persistentVolumeClaim projected secret'.split(' '),
+);
 
 const restrictedVolumes: Check = ({ spec }) => {
   const types = new Set<string>();
@@ -216,14 +252,18 @@ const restrictedVolumes: Check = ({ spec }) => {
   if (names.length === 0) return undefined;
   const list = unique(types);
   const verb = names.length === 1 ? 'uses' : 'use';
-  return violation('restricted volume types', `${plural('volume', names)} ${quoted(names)} ${verb} restricted volume ${plural('type', list)} ${quoted(list)}`);
+  return violation(
+    'restricted volume types',
+    `${plural('volume', names)} ${quoted(names)} ${verb} restricted volume ${plural('type', list)} ${quoted(list)}`,
+  );
 };
 
 const runAsNonRoot: Check = ({ spec }) => {
   if (spec.hostUsers === false) return undefined;
   const podValue = spec.securityContext?.runAsNonRoot;
   const explicit = failing(spec, ({ securityContext }) => securityContext?.runAsNonRoot === false);
-  const implicit = podValue === true ? [] : failing(spec, ({ securityContext }) => (securityContext?.runAsNonRoot ?? undefined) === undefined);
+  const implicit =
+    podValue === true ? [] : failing(spec, ({ securityContext }) => (securityContext?.runAsNonRoot ?? undefined) === undefined);
   const bad = [...(podValue === false ? ['pod'] : []), ...(explicit.length > 0 ? [containersText(explicit)] : [])];
   const set = bad.length === 0 ? undefined : `${bad.join(' and ')} must not set securityContext.runAsNonRoot=false`;
   const lacking = implicit.length === 0 ? undefined : `pod or ${containersText(implicit)} must set securityContext.runAsNonRoot=true`;
@@ -242,7 +282,10 @@ const seccompRestricted: Check = (subject) => {
   if (isWindows(spec)) return undefined;
   const podSet = SECCOMP_ALLOWED.has(spec.securityContext?.seccompProfile?.type ?? '');
   const names = podSet ? [] : failing(spec, ({ securityContext }) => securityContext?.seccompProfile?.type === undefined);
-  const lacking = names.length === 0 ? undefined : `pod or ${containersText(names)} must set securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost"`;
+  const lacking =
+    names.length === 0
+      ? undefined
+      : `pod or ${containersText(names)} must set securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost"`;
   const bad = badSeccomp(subject);
   return violation('seccompProfile', bad, spec.securityContext?.seccompProfile?.type !== undefined && !podSet ? undefined : lacking);
 };

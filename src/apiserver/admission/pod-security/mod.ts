@@ -78,7 +78,8 @@ function labelsOf(request: AdmissionRequest, { reader }: AdmissionDeps): Readonl
 function isSignificant(request: AdmissionRequest): boolean {
   if (request.operation === 'CREATE' || request.subresource === 'ephemeralcontainers') return true;
   const [next, old] = [request.object, request.oldObject].map((it) => it as unknown as Pod);
-  const images = (pod: Pod | undefined) => [...(pod?.spec.initContainers ?? []), ...(pod?.spec.containers ?? [])].map(({ image }) => image ?? '');
+  const images = (pod: Pod | undefined) =>
+    [...(pod?.spec.initContainers ?? []), ...(pod?.spec.containers ?? [])].map(({ image }) => image ?? '');
   return !semanticEqual(images(next), images(old)) || !semanticEqual(next?.metadata.annotations, old?.metadata.annotations);
 }
 
@@ -101,20 +102,28 @@ const TEMPLATES: Readonly<Record<string, (object: never) => PodTemplateSpec | un
   '/podtemplates': ({ template }: { template: PodTemplateSpec }) => template,
   'batch/cronjobs': ({ spec }: { spec: { jobTemplate: { spec: { template: PodTemplateSpec } } } }) => spec.jobTemplate.spec.template,
   ...Object.fromEntries(
-    ['/replicationcontrollers', 'apps/replicasets', 'apps/deployments', 'apps/statefulsets', 'apps/daemonsets', 'batch/jobs'].map((name) => [
-      name,
-      ({ spec }: { spec: { template?: PodTemplateSpec } }) => spec.template,
-    ]),
+    ['/replicationcontrollers', 'apps/replicasets', 'apps/deployments', 'apps/statefulsets', 'apps/daemonsets', 'batch/jobs'].map(
+      (name) => [name, ({ spec }: { spec: { template?: PodTemplateSpec } }) => spec.template],
+    ),
   ),
 };
 const templateOf = ({ resource }: AdmissionRequest) => TEMPLATES[`${resource.group}/${resource.resource}`];
 
 function validate(request: AdmissionRequest, deps: AdmissionDeps): void {
-  if (isFor(request, 'namespaces')) return validateNamespace(request, deps);
-  if (request.resource.group === '' && request.resource.resource === 'pods') return validatePod(request, deps);
+  if (isFor(request, 'namespaces')) {
+    validateNamespace(request, deps);
+    return;
+  }
+  if (request.resource.group === '' && request.resource.resource === 'pods') {
+    validatePod(request, deps);
+    return;
+  }
   const template = templateOf(request)?.(request.object as never);
   if (template !== undefined && template !== null) {
-    warn(request, policyOf(labelsOf(request, deps), 'warn'), { metadata: template.metadata ?? ({} as Pod['metadata']), spec: template.spec });
+    warn(request, policyOf(labelsOf(request, deps), 'warn'), {
+      metadata: template.metadata ?? ({} as Pod['metadata']),
+      spec: template.spec,
+    });
   }
 }
 
@@ -122,6 +131,9 @@ export const podSecurity: AdmissionPlugin = {
   name: 'PodSecurity',
   handles: (request) =>
     isOperation(request, 'CREATE', 'UPDATE') &&
-    (isFor(request, 'namespaces') || isFor(request, 'pods') || isFor(request, 'pods/ephemeralcontainers') || (request.subresource === '' && templateOf(request) !== undefined)),
+    (isFor(request, 'namespaces') ||
+      isFor(request, 'pods') ||
+      isFor(request, 'pods/ephemeralcontainers') ||
+      (request.subresource === '' && templateOf(request) !== undefined)),
   validate,
 };

@@ -32,12 +32,15 @@ function eventField(event: Event, name: string): string | undefined {
 
 /** Events of both groups: one object, stored as core/v1. In events.k8s.io the fields go by their names there. */
 export function eventStrategy(resource: Resource): Strategy {
-  const names = EVENT_FIELDS.map((name) => (resource.group === '' ? name : name.replace('involvedObject', 'regarding').replace('reportingComponent', 'reportingController')));
+  const names = EVENT_FIELDS.map((name) =>
+    resource.group === '' ? name : name.replace('involvedObject', 'regarding').replace('reportingComponent', 'reportingController'),
+  );
   return defaultStrategy(resource, {
     allowCreateOnUpdate: true,
     selectableFields: names,
     fieldValue: (object, name) => {
-      const core = resource.group === '' ? name : name.replace('regarding', 'involvedObject').replace('reportingController', 'reportingComponent');
+      const core =
+        resource.group === '' ? name : name.replace('regarding', 'involvedObject').replace('reportingController', 'reportingComponent');
       return eventField(as<Event>(object), core);
     },
   });
@@ -134,7 +137,7 @@ export function replicationControllerStrategy(): Strategy {
     generation: true,
     initialStatus: () => ({ replicas: 0 }),
     selectableFields: ['status.replicas'],
-    fieldValue: (object, name) => (name === 'status.replicas' ? String(as<ReplicationController>(object).status?.replicas ?? 0) : undefined),
+    fieldValue: (object, name) =>
+      name === 'status.replicas' ? String(as<ReplicationController>(object).status?.replicas ?? 0) : undefined,
   });
 }
-

@@ -1,11 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // Pods: the status a creator gets, graceful deletion, what each endpoint may change, fields to select by.
-import { ephemeralContainersCauses, podResizeCauses, podStatusCauses, podUpdateCauses, podWarnings, pods, qosClassOf, validateObject } from '#api';
+import {
+  ephemeralContainersCauses,
+  podResizeCauses,
+  podStatusCauses,
+  pods,
+  podUpdateCauses,
+  podWarnings,
+  qosClassOf,
+  validateObject,
+} from '#api';
 import type { Pod } from '#api/core/v1';
 import { type DeepReadonly, deepCopy, semanticEqual } from '#machinery';
 import { defaultStrategy, keepGeneration, restore, restoreMeta } from '../default-strategy.ts';
-import { preparePod } from './pod-preparation.ts';
 import type { GracefulDeletion, MutableObject, Strategy, SubresourceRules } from '../strategy.ts';
+import { preparePod } from './pod-preparation.ts';
 
 type Old = DeepReadonly<MutableObject>;
 const asPod = (object: MutableObject | Old) => object as unknown as Pod;
@@ -77,7 +86,13 @@ const ephemeralcontainers: SubresourceRules = {
     const wanted = asPod(next).spec.ephemeralContainers;
     restore(next, previous, 'status');
     restore(next, previous, 'spec');
-    restoreMeta(next.metadata, previous.metadata, Object.keys({ ...next.metadata, ...previous.metadata }).filter((key) => key !== 'resourceVersion' && key !== 'managedFields') as never);
+    restoreMeta(
+      next.metadata,
+      previous.metadata,
+      Object.keys({ ...next.metadata, ...previous.metadata }).filter(
+        (key) => key !== 'resourceVersion' && key !== 'managedFields',
+      ) as never,
+    );
     if (wanted === undefined) delete asPod(next).spec.ephemeralContainers;
     else asPod(next).spec.ephemeralContainers = wanted;
     keepGeneration(next, previous);
@@ -134,6 +149,11 @@ export function podStrategy(): Strategy {
 
 function gate(pod: Pod): void {
   pod.status.conditions = [
-    { type: 'PodScheduled', status: 'False', reason: 'SchedulingGated', message: 'Scheduling is blocked due to non-empty scheduling gates' },
+    {
+      type: 'PodScheduled',
+      status: 'False',
+      reason: 'SchedulingGated',
+      message: 'Scheduling is blocked due to non-empty scheduling gates',
+    },
   ];
 }

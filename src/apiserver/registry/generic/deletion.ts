@@ -62,13 +62,24 @@ async function tryDelete({ store, clock, request }: Deletion, current: CachedObj
   return mark(store, current, next, finalizersChanged || mayGo, request.dryRun);
 }
 
-async function remove(store: GenericStore, current: CachedObject, next: MutableObject, dryRun: boolean): Promise<DeletionOutcome | undefined> {
+async function remove(
+  store: GenericStore,
+  current: CachedObject,
+  next: MutableObject,
+  dryRun: boolean,
+): Promise<DeletionOutcome | undefined> {
   const last = new CachedObject(current.key, current.revision, next);
   if (dryRun) return { cached: last, gone: true };
   return (await store.remove(current)) ? { cached: last, gone: true } : undefined;
 }
 
-async function mark(store: GenericStore, current: CachedObject, next: MutableObject, _changed: boolean, dryRun: boolean): Promise<DeletionOutcome | undefined> {
+async function mark(
+  store: GenericStore,
+  current: CachedObject,
+  next: MutableObject,
+  _changed: boolean,
+  dryRun: boolean,
+): Promise<DeletionOutcome | undefined> {
   if (JSON.stringify(next) === JSON.stringify(current.object)) return { cached: current, gone: false };
   if (dryRun) return { cached: new CachedObject(current.key, current.revision, next), gone: false };
   const written = await store.replace(current, next);
@@ -131,6 +142,8 @@ function markAsDeleting({ metadata }: MutableObject, now: number): void {
 /** @throws {ApiError} 400 or 422-like answers of upstream's ValidateDeleteOptions. */
 export function checkPropagation({ propagationPolicy, orphanDependents }: DeletionRequest): void {
   if (propagationPolicy !== undefined && orphanDependents !== undefined) {
-    throw badRequest('DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: Invalid value: orphanDependents and deletionPropagation cannot be both set');
+    throw badRequest(
+      'DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: Invalid value: orphanDependents and deletionPropagation cannot be both set',
+    );
   }
 }

@@ -202,7 +202,11 @@ export class GenericStore {
     if (uid && uid !== previous.metadata.uid) throw preconditionFailed(this.strategy, name, uid, previous.metadata.uid);
     if (!resourceVersion || resourceVersion === '0') {
       if (mayOverwrite) return false;
-      const cause = { field: 'metadata.resourceVersion', reason: 'FieldValueInvalid', message: 'Invalid value: 0x0: must be specified for an update' };
+      const cause = {
+        field: 'metadata.resourceVersion',
+        reason: 'FieldValueInvalid',
+        message: 'Invalid value: 0x0: must be specified for an update',
+      };
       throw invalid(resource, name, [cause]);
     }
     if (!/^\d+$/.test(resourceVersion)) throw badRequest(`strconv.ParseUint: parsing ${JSON.stringify(resourceVersion)}: invalid syntax`);
@@ -210,7 +214,12 @@ export class GenericStore {
     return true;
   }
 
-  async #replace(next: MutableObject, current: CachedObject, context: WriteContext, conditional: boolean): Promise<CachedObject | undefined> {
+  async #replace(
+    next: MutableObject,
+    current: CachedObject,
+    context: WriteContext,
+    conditional: boolean,
+  ): Promise<CachedObject | undefined> {
     if (isFinished(next)) return this.#removeFinished(next, current, context);
     if (isUnchanged(next, current.object as MutableObject)) return current;
     if (context.dryRun) {
@@ -251,7 +260,9 @@ export class GenericStore {
     const value = encode(object);
     cacher.handOver(value, object);
     const ttl = this.#options.traits.ttlSeconds;
-    const result = await store.put(`/registry/${this.prefix}${key}`, value, expected, ttl === undefined ? {} : { ttlSeconds: ttl }).catch(rethrow);
+    const result = await store
+      .put(`/registry/${this.prefix}${key}`, value, expected, ttl === undefined ? {} : { ttlSeconds: ttl })
+      .catch(rethrow);
     if (!result.ok) return undefined;
     await cacher.reached(result.revision);
     object.metadata.resourceVersion = String(result.revision);
@@ -316,7 +327,8 @@ function keepSystemFields(next: MutableObject, previous: DeepReadonly<MutableObj
   if (!metadata.creationTimestamp) metadata.creationTimestamp = before.creationTimestamp;
   if (before.generation === undefined) delete metadata.generation;
   else metadata.generation = before.generation;
-  if (before.deletionTimestamp !== undefined && metadata.deletionTimestamp === undefined) metadata.deletionTimestamp = before.deletionTimestamp;
+  if (before.deletionTimestamp !== undefined && metadata.deletionTimestamp === undefined)
+    metadata.deletionTimestamp = before.deletionTimestamp;
   if (before.deletionTimestamp === undefined) delete metadata.deletionTimestamp;
   if (before.deletionGracePeriodSeconds === undefined) delete metadata.deletionGracePeriodSeconds;
   else metadata.deletionGracePeriodSeconds ??= before.deletionGracePeriodSeconds;
@@ -327,7 +339,9 @@ export function isFinished(object: DeepReadonly<MutableObject>): boolean {
   const { deletionTimestamp, deletionGracePeriodSeconds, finalizers } = object.metadata;
   const spec = object['spec'] as { finalizers?: readonly string[] } | undefined;
   const ownFinalizers = object.kind === 'Namespace' ? (spec?.finalizers?.length ?? 0) : 0;
-  return deletionTimestamp !== undefined && (deletionGracePeriodSeconds ?? 0) === 0 && (finalizers?.length ?? 0) === 0 && ownFinalizers === 0;
+  return (
+    deletionTimestamp !== undefined && (deletionGracePeriodSeconds ?? 0) === 0 && (finalizers?.length ?? 0) === 0 && ownFinalizers === 0
+  );
 }
 
 /** Whether a write would change nothing but the times in managedFields: then nothing is written. */

@@ -10,7 +10,11 @@ export function createPageReader(store: Store, decode: (value: Uint8Array) => Mu
   return {
     async read(prefix, { revision, after, limit }) {
       try {
-        const result = await store.range(`/registry/${prefix}`, { revision, limit, ...(after === '' ? {} : { after: `/registry/${after}` }) });
+        const result = await store.range(`/registry/${prefix}`, {
+          revision,
+          limit,
+          ...(after === '' ? {} : { after: `/registry/${after}` }),
+        });
         const items = result.items.map((item) => {
           const object = decode(item.value);
           object.metadata.resourceVersion = String(item.modRevision);
@@ -18,7 +22,8 @@ export function createPageReader(store: Store, decode: (value: Uint8Array) => Mu
         });
         return { items, more: result.more, count: result.count };
       } catch (error) {
-        if (error instanceof CompactedError) throw expired(after === '' ? `The resourceVersion for the provided list is too old.` : CONTINUE_EXPIRED);
+        if (error instanceof CompactedError)
+          throw expired(after === '' ? `The resourceVersion for the provided list is too old.` : CONTINUE_EXPIRED);
         if (error instanceof FutureRevisionError) throw expired(`Too large resource version: ${revision}, current: ${error.current}`);
         throw error;
       }

@@ -19,7 +19,8 @@ function stampConditions(next: CertificateSigningRequest, previous: DeepReadonly
     condition.status ||= 'True';
     condition.lastUpdateTime ??= time;
     const before = previous.status?.conditions?.find(({ type }) => type === condition.type);
-    condition.lastTransitionTime ??= before !== undefined && before.status === condition.status ? (before.lastTransitionTime ?? time) : time;
+    condition.lastTransitionTime ??=
+      before !== undefined && before.status === condition.status ? (before.lastTransitionTime ?? time) : time;
   }
 }
 

@@ -73,7 +73,11 @@ export function selectorText(selector: DeepReadonly<LabelSelector> | undefined):
   const parts = Object.entries(selector.matchLabels ?? {}).map(([key, value]) => [key, `${key}=${value}`] as const);
   const more = (selector.matchExpressions ?? []).map(({ key, operator, values }) => {
     const text =
-      operator === 'Exists' ? key : operator === 'DoesNotExist' ? `!${key}` : `${key} ${OPERATORS[operator] ?? operator} (${[...(values ?? [])].sort().join(',')})`;
+      operator === 'Exists'
+        ? key
+        : operator === 'DoesNotExist'
+          ? `!${key}`
+          : `${key} ${OPERATORS[operator] ?? operator} (${[...(values ?? [])].sort().join(',')})`;
     return [key, text] as const;
   });
   const all = [...parts, ...more].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));

@@ -29,7 +29,12 @@ function count(map: object | undefined): number {
   return Object.keys(map ?? {}).length;
 }
 
-export const secretTable = table<Secret>(name(), [column('Type'), ({ type }) => type ?? ''], [column('Data'), ({ data }) => count(data)], age());
+export const secretTable = table<Secret>(
+  name(),
+  [column('Type'), ({ type }) => type ?? ''],
+  [column('Data'), ({ data }) => count(data)],
+  age(),
+);
 export const serviceAccountTable = table<ServiceAccount>(name(), age());
 export const namespaceTable = table<Namespace>(name(), [column('Status'), ({ status }) => status?.phase ?? ''], age());
 
@@ -88,7 +93,9 @@ function shorten(text: string, isShared: boolean): string {
 }
 
 function portsText({ spec }: DeepReadonly<Service>): string {
-  return none((spec.ports ?? []).map(({ port, nodePort, protocol }) => `${nodePort ? `${port}:${nodePort}` : port}/${protocol ?? 'TCP'}`).join(','));
+  return none(
+    (spec.ports ?? []).map(({ port, nodePort, protocol }) => `${nodePort ? `${port}:${nodePort}` : port}/${protocol ?? 'TCP'}`).join(','),
+  );
 }
 
 export const serviceTable = table<Service>(
@@ -120,7 +127,10 @@ const MODES: readonly (readonly [string, string])[] = [
   ['ReadWriteMany', 'RWX'],
   ['ReadWriteOncePod', 'RWOP'],
 ];
-const modesText = (modes: readonly string[] | undefined) => MODES.filter(([mode]) => modes?.includes(mode)).map(([, short]) => short).join(',');
+const modesText = (modes: readonly string[] | undefined) =>
+  MODES.filter(([mode]) => modes?.includes(mode))
+    .map(([, short]) => short)
+    .join(',');
 const CLASS_ANNOTATION = 'volume.beta.kubernetes.io/storage-class';
 
 export const persistentVolumeTable = table<PersistentVolume>(

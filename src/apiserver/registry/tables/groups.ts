@@ -154,7 +154,8 @@ function targetText(target: DeepReadonly<MetricTarget>, current: DeepReadonly<Me
 
 function metricText(spec: DeepReadonly<MetricSpec>, status: DeepReadonly<MetricStatus> | undefined): string {
   if (spec.resource) return `${spec.resource.name}: ${targetText(spec.resource.target, status?.resource?.current)}`;
-  if (spec.containerResource) return `${spec.containerResource.name}: ${targetText(spec.containerResource.target, status?.containerResource?.current)}`;
+  if (spec.containerResource)
+    return `${spec.containerResource.name}: ${targetText(spec.containerResource.target, status?.containerResource?.current)}`;
   if (spec.external) {
     const text = targetText(spec.external.target, status?.external?.current);
     return spec.external.target.averageValue ? `${text} (avg)` : text;
@@ -220,7 +221,11 @@ export const ingressClassTable = table<IngressClass>(
   age(),
 );
 
-export const networkPolicyTable = table<NetworkPolicy>(name(), [column('Pod-Selector'), ({ spec }) => selectorText(spec.podSelector)], age());
+export const networkPolicyTable = table<NetworkPolicy>(
+  name(),
+  [column('Pod-Selector'), ({ spec }) => selectorText(spec.podSelector)],
+  age(),
+);
 
 export const ipAddressTable = table<IPAddress>(name(), [
   column('ParentRef'),
@@ -316,7 +321,10 @@ export const flowSchemaTable = table<FlowSchema>(
 export const priorityLevelTable = table<PriorityLevelConfiguration>(
   name(),
   [column('Type'), ({ spec }) => spec.type],
-  [column('NominalConcurrencyShares'), ({ spec }) => spec.limited?.nominalConcurrencyShares ?? spec.exempt?.nominalConcurrencyShares ?? '<none>'],
+  [
+    column('NominalConcurrencyShares'),
+    ({ spec }) => spec.limited?.nominalConcurrencyShares ?? spec.exempt?.nominalConcurrencyShares ?? '<none>',
+  ],
   [column('Queues'), ({ spec }) => spec.limited?.limitResponse?.queuing?.queues ?? '<none>'],
   [column('HandSize'), ({ spec }) => spec.limited?.limitResponse?.queuing?.handSize ?? '<none>'],
   [column('QueueLengthLimit'), ({ spec }) => spec.limited?.limitResponse?.queuing?.queueLengthLimit ?? '<none>'],
@@ -337,7 +345,10 @@ export const plainAgeTable = table<DeviceClass>(name(), age());
 
 export const resourceSliceTable = table<ResourceSlice>(
   name(),
-  [column('Node'), ({ spec }) => (spec.nodeName ? spec.nodeName : spec.allNodes === true ? '<all>' : spec.nodeSelector ? '<some>' : '<none>')],
+  [
+    column('Node'),
+    ({ spec }) => (spec.nodeName ? spec.nodeName : spec.allNodes === true ? '<all>' : spec.nodeSelector ? '<some>' : '<none>'),
+  ],
   [column('Driver'), ({ spec }) => spec.driver],
   [column('Pool'), ({ spec }) => spec.pool.name],
   age(),
@@ -388,7 +399,10 @@ export const csiDriverTable = table<CSIDriver>(
   [column('AttachRequired', BOOLEAN), ({ spec }) => spec.attachRequired ?? true],
   [column('PodInfoOnMount', BOOLEAN), ({ spec }) => spec.podInfoOnMount ?? false],
   [column('StorageCapacity', BOOLEAN), ({ spec }) => spec.storageCapacity ?? false],
-  [column('TokenRequests'), ({ spec }) => (spec.tokenRequests === undefined ? '<unset>' : spec.tokenRequests.map(({ audience }) => audience).join(','))],
+  [
+    column('TokenRequests'),
+    ({ spec }) => (spec.tokenRequests === undefined ? '<unset>' : spec.tokenRequests.map(({ audience }) => audience).join(',')),
+  ],
   [column('RequiresRepublish', BOOLEAN), ({ spec }) => spec.requiresRepublish ?? false],
   [column('Modes'), ({ spec }) => none((spec.volumeLifecycleModes ?? []).join(','))],
   age(),
@@ -400,7 +414,8 @@ export const webhooksTable = table<MutatingWebhookConfiguration>(
   age(),
 );
 
-const paramKind = (kind: { readonly apiVersion?: string; readonly kind?: string } | undefined) => (kind ? `${kind.apiVersion}/${kind.kind}` : '<unset>');
+const paramKind = (kind: { readonly apiVersion?: string; readonly kind?: string } | undefined) =>
+  kind ? `${kind.apiVersion}/${kind.kind}` : '<unset>';
 
 export const validatingPolicyTable = table<ValidatingAdmissionPolicy>(
   name(),
@@ -430,4 +445,3 @@ export const policyBindingTable = table<ValidatingAdmissionPolicyBinding>(
   ],
   age(),
 );
-

@@ -106,7 +106,10 @@ const columns = table<Pod>(
   name(),
   [column('Ready', { description: 'How many containers of the Pod are ready.' }), (pod, now) => summarize(pod, now).ready],
   [column('Status', { description: 'The state of the Pod as a whole.' }), (pod, now) => summarize(pod, now).status],
-  [column('Restarts', { description: 'How often its containers were restarted, and when last.' }), (pod, now) => summarize(pod, now).restarts],
+  [
+    column('Restarts', { description: 'How often its containers were restarted, and when last.' }),
+    (pod, now) => summarize(pod, now).restarts,
+  ],
   age(),
   [wide('IP'), (pod) => pod.status?.podIPs?.[0]?.ip || pod.status?.podIP || '<none>'],
   [wide('Node'), (pod) => pod.spec.nodeName || '<none>'],

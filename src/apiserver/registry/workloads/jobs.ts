@@ -13,7 +13,9 @@ export function generateJobSelector(object: MutableObject): void {
   const { metadata, spec } = asJob(object);
   if (spec.manualSelector === true) return;
   const uid = metadata.uid ?? '';
-  const labels = ((spec.template.metadata ??= {} as NonNullable<typeof spec.template.metadata>).labels ??= {});
+  spec.template.metadata ??= {} as NonNullable<typeof spec.template.metadata>;
+  spec.template.metadata.labels ??= {};
+  const { labels } = spec.template.metadata;
   // A Job without labels has its template's, generated ones too.
   const isBare = Object.keys(metadata.labels ?? {}).length === 0;
   const isMirror = metadata.labels === spec.template.metadata.labels;

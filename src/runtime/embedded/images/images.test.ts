@@ -32,7 +32,8 @@ type Entry = Partial<Header> & { name: string; text?: string };
 
 async function tarOf(entries: readonly Entry[]): Promise<Buffer> {
   const tar = pack();
-  for (const { text, ...header } of entries) tar.entry({ uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, ...header }, text ?? '');
+  for (const { text, ...header } of entries)
+    tar.entry({ uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, ...header }, text ?? '');
   tar.finalize();
   const chunks: Buffer[] = [];
   for await (const chunk of tar) chunks.push(chunk as Buffer);
@@ -240,4 +241,3 @@ test('pull() refuses a layer or manifest with another digest and keeps nothing',
   await assert.rejects(images.pull(`${manifests.host}/team/app:v1`, auth, never), /manifest digest mismatch/);
   assert.deepEqual([images.list(), await readdir(join(folder, 'layers')), await readdir(join(folder, 'tmp'))], [[], [], []]);
 });
-

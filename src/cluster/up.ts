@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// `sagong up`: from nothing to Ready nodes. Repeating it on a running cluster changes nothing but adds the nodes that are missing.
+import { mkdirSync } from 'node:fs';
+import { ensureCertificates } from './certificates.ts';
+import { addressAt, CONTROL_PLANE, type ClusterSettings, findSettings, type Layout, type NodeSettings, writeSettings } from './layout.ts';
+import { ensureNodeNetwork } from './node-network.ts';
+import { preflight } from './preflight.ts';
+import { findProcess, namespacePath, startProcess } from './processes.ts';
+import { UserError } from './user-error.ts';
+
+export interface UpOptions {
+  readonly nodes: number;
+  readonly port: number;
+  readonly podCidr: string;
+  readonly serviceCidr: string;
+  readonly nodeNetwork: string;
+  readonly runtime: 'embedded' | 'simulated';
+}
+
+/** Index of the DNS Service's address in the Service range. @source kubeadm: the tenth */
+const DNS_INDEX = 10;
+
+export async function up(layout: Layout, options: UpOptions, say: (text: string) => void): Promise<void> {
+  const before = findSettings(layout);
+  const settings = before === undefined ? newSettings(options) : withNodes(before, Math.max(options.nodes, before.nodes.length));
+  if (findProcess(layout, CONTROL_PLANE) === undefined) await preflight(settings, layout.root);
+  mkdirSync(layout.root, { recursive: true, mode: 0o700 });
+  writeSettings(layout, settings);
+  if (settings.runtime === 'embedded') await ensureNodeNetwork(settings);
+  await ensureCertificates(layout, settings);
+  await startMissing(layout, settings, say);
+}
+
+/** Starts every process of the cluster that does not run. */
+export async function startMissing(layout: Layout, settings: ClusterSettings, say: (text: string) => void): Promise<void> {
+  await startControlPlane(layout, say);
+  await Promise.all(settings.nodes.map((node) => startNode(layout, node, say)));
+}
+
+export async function startControlPlane(layout: Layout, say: (text: string) => void): Promise<void> {
+  if (findProcess(layout, CONTROL_PLANE) !== undefined) return;
+  await startProcess(layout, { name: CONTROL_PLANE, args: ['internal', 'control-plane', '--data-dir', layout.root] }, say);
+  say('API server, controller manager and scheduler run');
+}
+
+export async function startNode(layout: Layout, node: NodeSettings, say: (text: string) => void): Promise<void> {
+  if (findProcess(layout, node.name) !== undefined) return;
+  const networkNamespace = node.networkNamespace === undefined ? undefined : namespacePath(node.networkNamespace);
+  await startProcess(layout, { name: node.name, args: ['internal', 'agent', '--data-dir', layout.root, '--node', node.name], networkNamespace }, say);
+  say(`node ${node.name} is Ready`);
+}
+
+function newSettings(options: UpOptions): ClusterSettings {
+  checkCidr('--pod-cidr', options.podCidr);
+  checkCidr('--service-cidr', options.serviceCidr);
+  checkCidr('--node-network', options.nodeNetwork);
+  if (!(options.port > 0 && options.port < 65536)) throw new UserError(`port ${options.port} does not exist: take one between 1 and 65535`);
+  const base: ClusterSettings = {
+    port: options.port,
+    podCidr: options.podCidr,
+    serviceCidr: options.serviceCidr,
+    clusterDomain: 'cluster.local',
+    dnsIp: addressAt(options.serviceCidr, DNS_INDEX),
+    nodeNetwork: options.nodeNetwork,
+    runtime: options.runtime,
+    nodes: [],
+  };
+  return withNodes(base, options.nodes);
+}
+
+function withNodes(settings: ClusterSettings, count: number): ClusterSettings {
+  if (!(count >= 1)) throw new UserError(`a cluster has at least one node, not ${count}`);
+  const nodes = Array.from({ length: count }, (_, index): NodeSettings => {
+    const name = `node-${index + 1}`;
+    const ip = settings.runtime === 'simulated' ? '127.0.0.1' : addressAt(settings.nodeNetwork, index + 1);
+    return settings.nodes[index] ?? { name, ip, networkNamespace: index === 0 || settings.runtime === 'simulated' ? undefined : `sagong-${name}` };
+  });
+  return { ...settings, nodes };
+}
+
+function checkCidr(flag: string, text: string): void {
+  const match = /^(\d+)\.(\d+)\.(\d+)\.(\d+)\/(\d+)$/.exec(text);
+  const numbers = match?.slice(1).map(Number) ?? [];
+  const [bits = 99] = numbers.slice(4);
+  if (match === null || numbers.slice(0, 4).some((octet) => octet > 255) || bits > 30) {
+    throw new UserError(`${flag} ${JSON.stringify(text)} is no network: write it as 10.244.0.0/16`);
+  }
+}
