@@ -387,12 +387,22 @@ export function apiServiceCauses({ metadata, spec }: DeepReadonly<APIService>): 
   return causes;
 }
 
+const KEY_USAGES =
+  'any,cert sign,client auth,code signing,content commitment,crl sign,data encipherment,decipher only,digital signature,email protection,encipher only,ipsec end system,ipsec tunnel,ipsec user,key agreement,key encipherment,microsoft sgc,netscape sgc,ocsp signing,s/mime,server auth,signing,timestamping'.split(
+    ',',
+  );
+
 export function signingRequestCauses({ spec }: DeepReadonly<CertificateSigningRequest>): FieldCause[] {
   const causes: FieldCause[] = [];
   const text = Buffer.from(spec.request ?? '', 'base64').toString();
   if (!/-----BEGIN CERTIFICATE REQUEST-----/.test(text))
     causes.push(invalidValue(SPEC.child('request'), spec.request ?? '', 'PEM block type must be CERTIFICATE REQUEST'));
   if ((spec.usages ?? []).length === 0) causes.push(required(SPEC.child('usages')));
+  for (const [index, usage] of (spec.usages ?? []).entries())
+    causes.push(...enumCauses(usage, KEY_USAGES, SPEC.child('usages').index(index)));
+  if (spec.signerName === 'kubernetes.io/legacy-unknown') {
+    causes.push(invalidValue(SPEC.child('signerName'), spec.signerName, 'the legacy signerName is not allowed via this API version'));
+  }
   if (!spec.signerName) causes.push(required(SPEC.child('signerName')));
   else if (!/^[^/]+\.[^/]+\/.+$/.test(spec.signerName)) {
     causes.push(

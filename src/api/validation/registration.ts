@@ -295,6 +295,47 @@ function conversionCauses(conversion: DeepReadonly<CustomResourceDefinition>['sp
   return causes;
 }
 
+type Version = DeepReadonly<CustomResourceDefinition>['spec']['versions'][number];
+const COLUMN_FORMATS = ['byte', 'date', 'date-time', 'double', 'float', 'int32', 'int64', 'password'];
+const COLUMN_TYPES = ['boolean', 'date', 'integer', 'number', 'string'];
+
+/** Printer columns and the scale endpoint. */
+function versionPartCauses(version: Version, path: FieldPath): FieldCause[] {
+  const causes: FieldCause[] = [];
+  for (const [index, column] of (version.additionalPrinterColumns ?? []).entries()) {
+    const at = path.child('additionalPrinterColumns').index(index);
+    if (!column.name) causes.push(required(at.child('name')));
+    if (!column.type) causes.push(required(at.child('type'), `must be one of ${COLUMN_TYPES.join(',')}`));
+    else if (!COLUMN_TYPES.includes(column.type))
+      causes.push(invalidValue(at.child('type'), column.type, `must be one of ${COLUMN_TYPES.join(',')}`));
+    if (column.format && !COLUMN_FORMATS.includes(column.format)) {
+      causes.push(invalidValue(at.child('format'), column.format, `must be one of ${COLUMN_FORMATS.join(',')}`));
+    }
+    if (!column.jsonPath) causes.push(required(at.child('JSONPath')));
+    else if (!column.jsonPath.startsWith('.') || /\[(?![^[\]]*\])/.test(column.jsonPath)) {
+      causes.push(invalidValue(at.child('JSONPath'), column.jsonPath, 'must be a simple json path starting with .'));
+    }
+  }
+  const scale = version.subresources?.scale;
+  if (!scale) return causes;
+  const at = path.child('subresources', 'scale');
+  for (const [name, root] of [
+    ['specReplicasPath', '.spec'],
+    ['statusReplicasPath', '.status'],
+  ] as const) {
+    const value = scale[name];
+    if (!value) causes.push(required(at.child(name)));
+    else if (!/^(\.[A-Za-z_][\w-]*)+$/.test(value))
+      causes.push(invalidValue(at.child(name), value, 'must be a simple json path starting with .'));
+    else if (!value.startsWith(`${root}.`)) causes.push(invalidValue(at.child(name), value, `should be a json path under ${root}`));
+  }
+  const label = scale.labelSelectorPath;
+  if (label && !/^\.(spec|status)\./.test(label)) {
+    causes.push(invalidValue(at.child('labelSelectorPath'), label, 'should be a json path under either .spec or .status'));
+  }
+  return causes;
+}
+
 /** Names, group, scope and versions of a definition. */
 export function definitionCauses(definition: DeepReadonly<CustomResourceDefinition>): FieldCause[] {
   const { metadata, spec, status } = definition;
@@ -325,6 +366,13 @@ export function definitionCauses(definition: DeepReadonly<CustomResourceDefiniti
     causes.push(...problems(checkDns1035Label(version.name), at.child('name'), version.name));
     if (!version.schema?.openAPIV3Schema) causes.push(required(at.child('schema', 'openAPIV3Schema')));
   }
+  // The parts of a single version are written as the definition's own, which is how upstream holds them.
+  const [single] = versions;
+  if (versions.length === 1 && single !== undefined) {
+    causes.push(...problems(checkDns1035Label(single.name), SPEC.child('version'), single.name), ...versionPartCauses(single, SPEC));
+  } else {
+    for (const [index, version] of versions.entries()) causes.push(...versionPartCauses(version, SPEC.child('versions').index(index)));
+  }
   if (new Set(versions.map(({ name }) => name)).size !== versions.length)
     causes.push(invalidValue(SPEC.child('versions'), versions, 'must contain unique version names'));
   const storage = versions.filter((version) => version.storage);
@@ -333,15 +381,17 @@ export function definitionCauses(definition: DeepReadonly<CustomResourceDefiniti
   for (const name of ['plural', 'singular', 'kind', 'listKind'] as const) {
     const value = names[name];
     const at = SPEC.child('names', name);
+    const isKind = name === 'kind' || name === 'listKind';
     if (!value) causes.push(required(at));
     else
-      causes.push(
-        ...problems(
-          checkDns1035Label(value.toLowerCase() === value || name === 'plural' || name === 'singular' ? value : value.toLowerCase()),
-          at,
-          value,
-        ),
-      );
+      for (const problem of checkDns1035Label(isKind ? value.toLowerCase() : value)) {
+        causes.push(invalidValue(at, value, isKind ? `may have mixed case, but should otherwise match: ${problem}` : problem));
+      }
+  }
+  for (const name of ['shortNames', 'categories'] as const) {
+    for (const [index, value] of (names[name] ?? []).entries()) {
+      causes.push(...problems(checkDns1035Label(value), SPEC.child('names', name).index(index), value));
+    }
   }
   const stored = status?.storedVersions ?? [];
   const [only] = storage;
