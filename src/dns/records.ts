@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the cluster's names mean: the Kubernetes DNS specification 1.1 over Services, EndpointSlices and Namespaces, with CoreDNS'
+// What the cluster's names mean: the Kubernetes DNS specification 1.1 over Services and EndpointSlices, with CoreDNS'
 // choices where it leaves some. Synchronous, from caches; knows nothing of packets.
 import { isIPv6 } from 'node:net';
-import { endpointslices, namespaces, services } from '#api';
-import type { Namespace, Service } from '#api/core/v1';
+import { endpointslices, services } from '#api';
+import type { Service } from '#api/core/v1';
 import type { Endpoint, EndpointSlice } from '#api/discovery/v1';
 import type { Informer, InformerFactory } from '#client';
 import type { DeepReadonly } from '#machinery';
@@ -24,6 +24,7 @@ export type Lookup =
 const SERVICE_LABEL = 'kubernetes.io/service-name';
 const BY_SERVICE = 'dns.service';
 const BY_ADDRESS = 'dns.address';
+const BY_NAMESPACE = 'dns.namespace';
 const SPECIFICATION = '1.1.0';
 const MISSING: Lookup = { outcome: 'missing' };
 const SRV_WEIGHT = 100;
@@ -37,14 +38,13 @@ export class ClusterRecords {
   readonly #zone: string;
   readonly #services: Informer<Service>;
   readonly #slices: Informer<EndpointSlice>;
-  readonly #namespaces: Informer<Namespace>;
 
   /** Registers with the informers; their owner starts them. */
   constructor(informers: InformerFactory, clusterDomain: string) {
     this.#zone = clusterDomain.toLowerCase().replace(/\.$/, '');
     this.#services = informers.informer(services);
     this.#slices = informers.informer(endpointslices);
-    this.#namespaces = informers.informer(namespaces);
+    this.#services.addIndex(BY_NAMESPACE, (service) => [service.metadata.namespace ?? '']);
     this.#services.addIndex(BY_ADDRESS, (service) => service.spec?.clusterIPs ?? [service.spec?.clusterIP ?? '']);
     this.#slices.addIndex(BY_SERVICE, (slice) => [`${slice.metadata.namespace ?? ''}/${slice.metadata.labels?.[SERVICE_LABEL] ?? ''}`]);
     this.#slices.addIndex(BY_ADDRESS, (slice) => (slice.endpoints ?? []).flatMap(({ addresses }) => addresses));
@@ -55,7 +55,7 @@ export class ClusterRecords {
   }
 
   get hasSynced(): boolean {
-    return this.#services.hasSynced && this.#slices.hasSynced && this.#namespaces.hasSynced;
+    return this.#services.hasSynced && this.#slices.hasSynced;
   }
 
   /** `name` in lower case without the final dot. */
@@ -71,9 +71,11 @@ export class ClusterRecords {
     if (kind === 'dns-version' && namespace === undefined) return found(type === 'TXT' ? [{ type, name, data: SPECIFICATION }] : []);
     if (kind !== 'svc' && kind !== 'pod') return MISSING;
     if (namespace === undefined) return found([]);
-    if (this.#namespaces.lister.find(namespace) === undefined) return MISSING;
+    if (kind === 'pod') return rest.length === 0 ? found([]) : this.#pod(name, rest, type);
+    // A namespace is known by its Services: reading namespaces would need a permission more, for names nobody asks.
+    if (this.#services.lister.byIndex(BY_NAMESPACE, namespace).length === 0) return MISSING;
     if (rest.length === 0) return found([]);
-    return kind === 'pod' ? this.#pod(name, rest, type) : this.#service(name, namespace, rest, type);
+    return this.#service(name, namespace, rest, type);
   }
 
   /** `10-1-2-3.ns.pod`: any address, as CoreDNS with `pods insecure`. */

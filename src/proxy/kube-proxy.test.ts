@@ -7,9 +7,9 @@ import { test } from 'node:test';
 import type { ServiceSpec } from '#api/core/v1';
 import type { Endpoint as ApiEndpoint } from '#api/discovery/v1';
 import { staleFlows } from './conntrack.ts';
-import { deleteTable, type RuleSet, updateTable } from './nftables/rule-set.ts';
-import { serviceRules } from './nftables/service-rules.ts';
-import { planService, planServices, type ServicePort } from './service-map.ts';
+import { deleteTable, type RuleSet, replaceTable, updateTable } from './nftables/rule-set.ts';
+import { RuleBuilder } from './nftables/service-rules.ts';
+import { planService, planServices, ServicePlanner, type ServicePort } from './service-map.ts';
 import { service, slice } from './testing.ts';
 
 const NODE = { name: 'n1', zone: 'z1' };
@@ -95,34 +95,51 @@ test('planService() makes one port per family', () => {
   );
 });
 
-const RULE_OPTIONS = { family: 'ip', clusterCidr: '10.0.0.0/8', nodePortIps: ['192.0.2.1'] } as const;
+const builder = new RuleBuilder({ family: 'ip', clusterCidr: '10.0.0.0/8' });
+const serviceRules = (ports: readonly ServicePort[]): RuleSet => builder.build(ports, ['192.0.2.1']);
 
 function verdict(rules: RuleSet, map: string, key: string): string | undefined {
   return rules.sets.get(map)?.elements?.get(key);
 }
 
 test('serviceRules() drops for a local policy with endpoints elsewhere and rejects without any', () => {
-  const elsewhere = serviceRules([plan({ internalTrafficPolicy: 'Local' }, [at('10.0.0.1')])], RULE_OPTIONS);
+  const elsewhere = serviceRules([plan({ internalTrafficPolicy: 'Local' }, [at('10.0.0.1')])]);
   assert.equal(verdict(elsewhere, 'no-endpoint-services', '10.96.0.1 . tcp . 80'), 'drop');
-  const nowhere = serviceRules([plan({}, [])], RULE_OPTIONS);
+  const nowhere = serviceRules([plan({}, [])]);
   assert.equal(verdict(nowhere, 'no-endpoint-services', '10.96.0.1 . tcp . 80'), 'goto reject-chain');
 });
 
 test('updateTable() is empty for equal rules, and small for one changed endpoint', () => {
   const many = Array.from({ length: 50 }, (_, index) => service(`s${index}`, { clusterIP: `10.96.1.${index}` }));
   const planned = many.flatMap((each) => planService(each, [slice(each.metadata.name ?? '', [at('10.0.0.1')])], NODE));
-  const before = serviceRules(planned, RULE_OPTIONS);
-  assert.equal(updateTable(before, serviceRules(planned, RULE_OPTIONS)), '');
+  const before = serviceRules(planned);
+  assert.equal(updateTable(before, serviceRules(planned)), '');
   const [first, ...rest] = planned;
   assert.ok(first);
   const changed = { ...first, clusterEndpoints: [{ ip: '10.0.0.9', port: 80, local: false }] };
-  const commands = updateTable(before, serviceRules([changed, ...rest], RULE_OPTIONS))
+  const commands = updateTable(before, serviceRules([changed, ...rest]))
     .trim()
     .split('\n');
   assert.deepEqual(
     commands.map((line) => line.split(' ').slice(0, 2).join(' ')),
     ['add chain', 'flush chain', 'add rule', 'add rule', 'add rule', 'flush chain', 'delete chain'],
   );
+});
+
+test('ServicePlanner keeps the ports of what has not changed', () => {
+  const planner = new ServicePlanner();
+  const [a, b] = [service('a', { clusterIP: '10.96.0.1' }), service('b', { clusterIP: '10.96.0.2' })];
+  const slices = new Map([
+    ['a', [slice('a', [at('10.0.0.1')])]],
+    ['b', [slice('b', [at('10.0.0.2')])]],
+  ]);
+  const plan = (): ServicePort[] => planner.plan([a, b], (_namespace, name) => slices.get(name) ?? [], NODE);
+  const before = plan();
+  slices.set('b', [slice('b', [at('10.0.0.3')])]);
+  const after = plan();
+  assert.equal(after[0], before[0]);
+  assert.notEqual(after[1], before[1]);
+  assert.equal(after[1]?.clusterEndpoints[0]?.ip, '10.0.0.3');
 });
 
 test('staleFlows() names UDP endpoints that are gone, and Services that get their first', () => {
@@ -136,6 +153,19 @@ test('staleFlows() names UDP endpoints that are gone, and Services that get thei
   ]);
   assert.deepEqual(staleFlows([udp([])], [udp(['10.0.0.1'])]), [['--orig-dst', '10.96.0.1', '--orig-port-dst', '80', '-p', 'udp']]);
   assert.deepEqual(staleFlows([udp(['10.0.0.1'])], [udp(['10.0.0.1'])]), []);
+});
+
+test('replaceTable() takes one transaction, and several for a large table with hooks in the last', () => {
+  const ports = Array.from({ length: 1500 }, (_, index) => ({
+    ...plan({}, [at('10.0.0.1')]),
+    name: `s${index}`,
+    clusterIp: `10.96.${index >> 8}.${index & 255}`,
+  }));
+  assert.equal(replaceTable(serviceRules(ports.slice(0, 10))).length, 1);
+  const transactions = replaceTable(serviceRules(ports));
+  const withHooks = transactions.map((text) => text.includes(' hook '));
+  assert.ok(transactions.length > 2);
+  assert.equal(withHooks.indexOf(true), transactions.length - 1);
 });
 
 test('deleteTable() does not fail where there is no table', () => {

@@ -10,11 +10,11 @@ import type { Informer, InformerFactory } from '#client';
 import { type Clock, type Logger, Metrics } from '#component';
 import type { DeepReadonly, KubeObject } from '#machinery';
 import { forgetFlows, staleFlows } from './conntrack.ts';
-import { Nft } from './nftables/nft.ts';
+import { Nft, type NftResult } from './nftables/nft.ts';
 import { deleteTable, type RuleSet, redeclares, replaceTable, updateTable } from './nftables/rule-set.ts';
-import { serviceRules, TABLE } from './nftables/service-rules.ts';
+import { RuleBuilder, TABLE } from './nftables/service-rules.ts';
 import { close, HEALTH_TIMEOUT_MS, type Health, healthListener, listen, metricsListener, ServiceHealthServers } from './servers.ts';
-import { type Family, familyOf, planServices, SERVICE_NAME_LABEL, type ServicePort } from './service-map.ts';
+import { type Family, familyOf, SERVICE_NAME_LABEL, ServicePlanner, type ServicePort } from './service-map.ts';
 
 export interface KubeProxyOptions {
   readonly informers: InformerFactory;
@@ -39,12 +39,6 @@ const RETRY_MS = 5000;
 const TO_BE_DELETED = 'ToBeDeletedByClusterAutoscaler';
 const BUCKETS = [0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.024, 2.048, 4.096, 8.192, 16.384];
 
-/** Removes the rules that a proxy has left in this network namespace. Idempotent. */
-export async function removeProxyRules(): Promise<void> {
-  const nft = new Nft();
-  for (const family of FAMILIES) await nft.apply(deleteTable({ family, table: TABLE }));
-}
-
 export function createKubeProxy(options: KubeProxyOptions): KubeProxy {
   return new KubeProxy(options);
 }
@@ -56,6 +50,8 @@ export class KubeProxy {
   readonly #services: Informer<Service>;
   readonly #slices: Informer<EndpointSlice>;
   readonly #nodes: Informer<Node>;
+  readonly #planner = new ServicePlanner();
+  readonly #builders: Readonly<Record<Family, RuleBuilder>>;
   readonly #measures: ReturnType<typeof measuresOf>;
   #applied = new Map<Family, RuleSet>();
   #plan: readonly ServicePort[] = [];
@@ -71,6 +67,10 @@ export class KubeProxy {
     this.metrics = options.metrics ?? new Metrics();
     this.#measures = measuresOf(this.metrics);
     this.#nft = new Nft(options.clock);
+    this.#builders = {
+      ip: new RuleBuilder({ family: 'ip', clusterCidr: this.#clusterCidr('ip') }),
+      ip6: new RuleBuilder({ family: 'ip6', clusterCidr: this.#clusterCidr('ip6') }),
+    };
     this.#services = options.informers.informer(services);
     this.#slices = options.informers.informer(endpointslices);
     this.#nodes = options.informers.informer(nodes, { fieldSelector: `metadata.name=${options.nodeName}` });
@@ -174,8 +174,7 @@ export class KubeProxy {
     const zone = node?.metadata.labels?.['topology.kubernetes.io/zone'];
     const slicesOf = (namespace: string, name: string): readonly DeepReadonly<EndpointSlice>[] =>
       this.#slices.lister.byIndex(BY_SERVICE, `${namespace}/${name}`);
-    const plan = planServices(this.#services.lister.list(), slicesOf, { name: nodeName, zone });
-    plan.sort((a, b) => compare(`${a.namespace}/${a.name}/${a.portName}`, `${b.namespace}/${b.name}/${b.portName}`));
+    const plan = this.#planner.plan(this.#services.lister.list(), slicesOf, { name: nodeName, zone });
     let ok = true;
     for (const family of FAMILIES) ok = (await this.#applyFamily(family, plan, node)) && ok;
     if (!ok) return false;
@@ -196,16 +195,24 @@ export class KubeProxy {
     const { logger } = this.#options;
     const applied = this.#applied;
     const before = applied.get(family);
-    const wanted = serviceRules(plan, { family, clusterCidr: this.#clusterCidr(family), nodePortIps: this.#nodePortIps(family, node) });
-    const commands = before === undefined || redeclares(before, wanted) ? replaceTable(wanted) : updateTable(before, wanted);
-    if (commands === '') return true;
-    const { ok, error } = await this.#nft.apply(commands).catch((cause: unknown) => ({ ok: false, error: String(cause) }));
+    const wanted = this.#builders[family].build(plan, this.#nodePortIps(family, node));
+    const whole = before === undefined || redeclares(before, wanted);
+    const { ok, error } = await this.#write(whole ? replaceTable(wanted) : [updateTable(before, wanted)]);
     if (ok)
       applied.set(family, wanted); // The map of before: if the rules were flushed meanwhile, a fresh one is in place.
     else applied.delete(family);
     if (!ok) logger.error({ family, error }, 'Cannot write the rules');
     if (!ok) this.#measures.failures.inc();
     return ok;
+  }
+
+  async #write(transactions: readonly string[]): Promise<NftResult> {
+    for (const commands of transactions) {
+      if (commands === '') continue;
+      const result = await this.#nft.apply(commands).catch((cause: unknown) => ({ ok: false, error: String(cause) }));
+      if (!result.ok) return result;
+    }
+    return { ok: true, error: '' };
   }
 
   #clusterCidr(family: Family): string | undefined {
@@ -244,6 +251,14 @@ export class KubeProxy {
   }
 }
 
+/** `kube-proxy --cleanup`, without a proxy. */
+export async function removeProxyRules(nft = new Nft()): Promise<void> {
+  for (const family of FAMILIES) {
+    const { ok, error } = await nft.apply(deleteTable({ family, table: TABLE }));
+    if (!ok) throw new Error(`remove the rules of kube-proxy: ${error}`);
+  }
+}
+
 function measuresOf(metrics: Metrics) {
   return {
     duration: metrics.histogram('kubeproxy_sync_proxy_rules_duration_seconds', 'SyncProxyRules latency in seconds', BUCKETS),
@@ -261,8 +276,4 @@ function measuresOf(metrics: Metrics) {
 
 function noLocal(port: ServicePort): boolean {
   return port.hasAnyEndpoints && port.localEndpoints.length === 0;
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -12,6 +12,7 @@ import type { EndpointSlice } from '#api/discovery/v1';
 import { createInformerFactory } from '#client';
 import { FakeApi } from '#client/testing';
 import { silentLogger, systemClock } from '#component';
+import type { KubeObject, Resource } from '#machinery';
 import { createKubeProxy } from './mod.ts';
 import { node, service, slice } from './testing.ts';
 
@@ -74,11 +75,22 @@ async function publish(object: Service, endpoints: EndpointSlice): Promise<void>
   await settled();
 }
 
-/** The fake server's events have reached the caches, and the rules follow them. */
+/** The caches show what the API has, and the rules follow them. */
 async function settled(): Promise<void> {
-  await new Promise((resolve) => setImmediate(resolve));
-  await systemClock.sleep(5);
+  await caughtUp(services);
+  await caughtUp(endpointslices);
   await proxy.synced();
+}
+
+async function caughtUp<T extends KubeObject>(resource: Resource<T>): Promise<void> {
+  const versions = (all: readonly { readonly metadata: { readonly resourceVersion?: string | undefined } }[]): string =>
+    all
+      .map(({ metadata }) => metadata.resourceVersion ?? '')
+      .sort()
+      .join();
+  const wanted = versions((await api.list(resource)).items);
+  const { lister } = informers.informer(resource);
+  while (versions(lister.list()) !== wanted) await new Promise((resolve) => setImmediate(resolve));
 }
 
 before(async () => {
@@ -193,7 +205,7 @@ test('/healthz tells when the node is going away', async () => {
   await api.patch(nodes, { name: metadata.name ?? '' }, 'merge', {
     spec: { taints: [{ key: 'ToBeDeletedByClusterAutoscaler', effect: 'NoSchedule' }] },
   });
-  await settled();
+  while ((await fetch('http://127.0.0.1:10256/healthz')).status === 200) await settled();
   assert.equal((await fetch('http://127.0.0.1:10256/healthz')).status, 503);
   assert.equal((await fetch('http://127.0.0.1:10256/livez')).status, 200);
 });

@@ -74,6 +74,36 @@ export function planServices(
   });
 }
 
+interface Planned {
+  readonly slices: readonly DeepReadonly<EndpointSlice>[];
+  readonly zone: string | undefined;
+  readonly ports: readonly ServicePort[];
+}
+
+/** `planServices` for one node that keeps the ports of Services that have not changed: the same objects, so that others can, too. */
+export class ServicePlanner {
+  readonly #known = new WeakMap<DeepReadonly<Service>, Planned>();
+
+  plan(
+    services: readonly DeepReadonly<Service>[],
+    slicesOf: (namespace: string, name: string) => readonly DeepReadonly<EndpointSlice>[],
+    node: NodeFacts,
+  ): ServicePort[] {
+    return services.filter(isProxied).flatMap((service) => {
+      const slices = slicesOf(service.metadata.namespace ?? '', service.metadata.name ?? '');
+      const known = this.#known.get(service);
+      if (known !== undefined && known.zone === node.zone && sameItems(known.slices, slices)) return known.ports;
+      const ports = planService(service, slices, node);
+      this.#known.set(service, { slices: [...slices], zone: node.zone, ports });
+      return ports;
+    });
+  }
+}
+
+function sameItems<T>(a: readonly T[], b: readonly T[]): boolean {
+  return a.length === b.length && a.every((item, index) => item === b[index]);
+}
+
 export function isProxied(service: DeepReadonly<Service>): boolean {
   const { labels = {} } = service.metadata;
   const { clusterIP = '', type } = service.spec ?? {};

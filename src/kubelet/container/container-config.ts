@@ -14,6 +14,7 @@ import type { PodAddresses } from './field-ref.ts';
 import { containerAnnotations, containerLabels, hashOf } from './labels.ts';
 import { containerResources } from './resources.ts';
 import { securityOf } from './security.ts';
+import { refuseUnsupported } from './unsupported.ts';
 
 export interface ConfigDeps {
   readonly paths: Paths;
@@ -36,6 +37,7 @@ export interface ConfigInput {
 /** @throws {ConfigError} */
 export async function containerConfig(input: ConfigInput, deps: ConfigDeps): Promise<ContainerConfig> {
   const { pod, image, restartCount } = input;
+  refuseUnsupported(pod, input.spec);
   const spec = input.spec as ContainerSpec;
   const env = await environmentOf(pod, spec, { sources: deps.sources, addresses: input.addresses });
   const values = new Map(env.map(({ name, value }) => [name, value]));

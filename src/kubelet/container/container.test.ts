@@ -5,11 +5,11 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { computeQos } from '../pod/pod.ts';
 import { podOf, spec } from '../testing/objects.ts';
+import { weightOf } from './cgroups.ts';
 import { hostsFile, parseResolvConf, podDns, podHostname } from './dns.ts';
 import { ConfigError, type EnvironmentSources, environmentOf, variablesOf } from './environment.ts';
 import { expand } from './expansion.ts';
 import { fieldValue, resourceValue } from './field-ref.ts';
-import { weightOf } from './cgroups.ts';
 import { cgroupParent, containerResources, podLimits, quotaOf, sharesOf } from './resources.ts';
 import { securityOf } from './security.ts';
 
@@ -44,7 +44,9 @@ const ADDRESSES = { podIps: ['10.0.0.1'], hostIps: ['192.168.0.1'] };
 
 function environment(container: ReturnType<typeof spec>) {
   const pod = podOf({ containers: [container], nodeName: 'n', serviceAccountName: 'sa' }, { metadata: { labels: { a: 'b' } } });
-  return environmentOf(pod, container as never, { sources: SOURCES, addresses: ADDRESSES }).then((list) => Object.fromEntries(list.map(({ name, value }) => [name, value])));
+  return environmentOf(pod, container as never, { sources: SOURCES, addresses: ADDRESSES }).then((list) =>
+    Object.fromEntries(list.map(({ name, value }) => [name, value])),
+  );
 }
 
 test('environmentOf() reads every source, later ones winning', async () => {
@@ -62,7 +64,16 @@ test('environmentOf() reads every source, later ones winning', async () => {
     }),
   );
 
-  assert.deepEqual(env, { P_key: 'value', P_other: '2', key: 'hidden', LABEL: 'b', IP: '10.0.0.1', SECRET: 'hidden', BOTH: 'value-10.0.0.1', CPU: '2000' });
+  assert.deepEqual(env, {
+    P_key: 'value',
+    P_other: '2',
+    key: 'hidden',
+    LABEL: 'b',
+    IP: '10.0.0.1',
+    SECRET: 'hidden',
+    BOTH: 'value-10.0.0.1',
+    CPU: '2000',
+  });
 });
 
 test('environmentOf() refuses references that lead nowhere', async () => {
@@ -103,8 +114,12 @@ test('fieldValue() prints maps in order and refuses other paths', () => {
 test('resourceValue() rounds up, divides, and falls back to what the node has', () => {
   const self = spec('web', { resources: { limits: { cpu: '250m', memory: '1Ki' }, requests: {} } }) as never;
   const pod = podOf({ containers: [self] });
-  const read = (resource: string, divisor?: string) => resourceValue(pod, { resource, ...(divisor === undefined ? {} : { divisor }) }, { self, allocatable: { cpu: '2' } });
-  assert.deepEqual([read('limits.cpu'), read('limits.cpu', '1m'), read('limits.memory'), read('limits.memory', '1Ki'), read('requests.cpu')], ['1', '250', '1024', '1', '0']);
+  const read = (resource: string, divisor?: string) =>
+    resourceValue(pod, { resource, ...(divisor === undefined ? {} : { divisor }) }, { self, allocatable: { cpu: '2' } });
+  assert.deepEqual(
+    [read('limits.cpu'), read('limits.cpu', '1m'), read('limits.memory'), read('limits.memory', '1Ki'), read('requests.cpu')],
+    ['1', '250', '1024', '1', '0'],
+  );
 });
 
 test('shares, quotas and weights are the kernel’s', () => {
@@ -123,7 +138,10 @@ test('QoS decides the cgroup and the oom score', () => {
   ] as const;
   for (const [resources, qos, parent, score] of table) {
     const pod = with_(resources);
-    assert.deepEqual([computeQos(pod), cgroupParent(pod), containerResources(pod, pod.spec.containers[0] as never, 1000).oomScoreAdj], [qos, parent, score]);
+    assert.deepEqual(
+      [computeQos(pod), cgroupParent(pod), containerResources(pod, pod.spec.containers[0] as never, 1000).oomScoreAdj],
+      [qos, parent, score],
+    );
   }
 });
 
@@ -153,12 +171,24 @@ test('securityOf() merges both contexts and enforces runAsNonRoot', () => {
 });
 
 test('podDns() follows the policy', () => {
-  const settings = { clusterDns: ['10.96.0.10'], clusterDomain: 'cluster.local', hostResolvConf: 'nameserver 1.1.1.1\nsearch corp\noptions ndots:2\n' };
+  const settings = {
+    clusterDns: ['10.96.0.10'],
+    clusterDomain: 'cluster.local',
+    hostResolvConf: 'nameserver 1.1.1.1\nsearch corp\noptions ndots:2\n',
+  };
   const dns = (of: object) => podDns(podOf({ containers: [], ...of }), settings);
-  assert.deepEqual(dns({}), { servers: ['10.96.0.10'], searches: ['default.svc.cluster.local', 'svc.cluster.local', 'cluster.local', 'corp'], options: ['ndots:5'] });
+  assert.deepEqual(dns({}), {
+    servers: ['10.96.0.10'],
+    searches: ['default.svc.cluster.local', 'svc.cluster.local', 'cluster.local', 'corp'],
+    options: ['ndots:5'],
+  });
   assert.deepEqual(dns({ hostNetwork: true }).servers, ['1.1.1.1']);
   assert.deepEqual(dns({ hostNetwork: true, dnsPolicy: 'ClusterFirstWithHostNet' }).servers, ['10.96.0.10']);
-  assert.deepEqual(dns({ dnsPolicy: 'None', dnsConfig: { nameservers: ['9.9.9.9'], options: [{ name: 'ndots', value: '1' }] } }), { servers: ['9.9.9.9'], searches: [], options: ['ndots:1'] });
+  assert.deepEqual(dns({ dnsPolicy: 'None', dnsConfig: { nameservers: ['9.9.9.9'], options: [{ name: 'ndots', value: '1' }] } }), {
+    servers: ['9.9.9.9'],
+    searches: [],
+    options: ['ndots:1'],
+  });
   fc.assert(fc.property(fc.string(), (text) => void parseResolvConf(text)));
 });
 
@@ -169,5 +199,8 @@ test('podHostname() and hostsFile() name the pod', () => {
   const text = hostsFile(pod, ['10.0.0.1'], name, '');
   assert.match(text, /^# Kubernetes-managed hosts file\.\n127\.0\.0\.1\tlocalhost\n/);
   assert.match(text, /\n10\.0\.0\.1\th\.s\.default\.svc\.cluster\.local\th\n\n# Entries added by HostAliases\.\n1\.2\.3\.4\tx\ty\n$/);
-  assert.throws(() => podHostname(podOf({ containers: [], hostname: 'h'.repeat(60), subdomain: 's', setHostnameAsFQDN: true }), 'cluster.local'), /is too long \(64 characters is the max/);
+  assert.throws(
+    () => podHostname(podOf({ containers: [], hostname: 'h'.repeat(60), subdomain: 's', setHostnameAsFQDN: true }), 'cluster.local'),
+    /is too long \(64 characters is the max/,
+  );
 });

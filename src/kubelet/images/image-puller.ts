@@ -3,6 +3,7 @@
 // @source upstream pkg/kubelet/images/image_manager.go. Pulls of one image by several Pods run once.
 import type { Clock } from '#component';
 import { type Image, type RegistryAuth, type Runtime, RuntimeError } from '#runtime';
+import { abortable } from '../abortable.ts';
 import type { Backoff } from '../backoff.ts';
 import type { ContainerSpec, EphemeralSpec, PodView } from '../pod/pod.ts';
 import type { EventRecorder } from '../recorder.ts';
@@ -155,16 +156,4 @@ export function formatDuration(ms: number): string {
   const minutes = Math.floor((ms % 3_600_000) / 60_000);
   const seconds = Number(((ms % 60_000) / 1000).toFixed(3));
   return `${hours > 0 ? `${hours}h` : ''}${hours > 0 || minutes > 0 ? `${minutes}m` : ''}${seconds}s`;
-}
-
-async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const abort = () => reject(signal.reason);
-  signal.addEventListener('abort', abort, { once: true });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener('abort', abort);
-  }
 }

@@ -5,12 +5,6 @@ import type { Secret } from '#api/core/v1';
 import type { DeepReadonly } from '#machinery';
 import type { RegistryAuth } from '#runtime';
 
-interface AuthEntry {
-  readonly auth?: string;
-  readonly username?: string;
-  readonly password?: string;
-}
-
 /** The credentials whose registry matches the image, most specific first. Broken secrets give none. */
 export function credentialsFor(image: string, pullSecrets: readonly DeepReadonly<Secret>[]): RegistryAuth[] {
   const found: { key: string; auth: RegistryAuth }[] = [];
@@ -24,26 +18,25 @@ export function credentialsFor(image: string, pullSecrets: readonly DeepReadonly
   return found.sort((a, b) => b.key.length - a.key.length).map(({ auth }) => auth);
 }
 
-function entriesOf(secret: DeepReadonly<Secret>): Record<string, AuthEntry> {
+function entriesOf(secret: DeepReadonly<Secret>): Record<string, unknown> {
   const modern = secret.data?.['.dockerconfigjson'];
   const old = secret.data?.['.dockercfg'];
   try {
-    if (modern !== undefined) return parse(modern)['auths'] as Record<string, AuthEntry>;
-    if (old !== undefined) return parse(old) as Record<string, AuthEntry>;
+    if (modern !== undefined) return record(record(parse(modern))['auths']);
+    if (old !== undefined) return record(parse(old));
   } catch {
     // A secret that is no JSON has no credentials: the pull then fails with the registry's words.
   }
   return {};
 }
 
-function parse(base64: string): Record<string, unknown> {
-  const value: unknown = JSON.parse(Buffer.from(base64, 'base64').toString('utf8'));
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
-}
+const parse = (base64: string): unknown => JSON.parse(Buffer.from(base64, 'base64').toString('utf8'));
+const record = (value: unknown) => (typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {});
 
-function authOf({ auth, username, password }: AuthEntry): RegistryAuth | undefined {
-  if (username !== undefined && password !== undefined) return { username, password };
-  if (auth === undefined) return undefined;
+function authOf(entry: unknown): RegistryAuth | undefined {
+  const { auth, username, password } = record(entry);
+  if (typeof username === 'string' && typeof password === 'string') return { username, password };
+  if (typeof auth !== 'string') return undefined;
   const text = Buffer.from(auth, 'base64').toString('utf8');
   const colon = text.indexOf(':');
   return colon < 0 ? undefined : { username: text.slice(0, colon), password: text.slice(colon + 1) };

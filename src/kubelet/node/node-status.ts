@@ -3,7 +3,7 @@
 // @source upstream pkg/kubelet/nodestatus/setters.go
 import type { Node, NodeCondition, NodeStatus } from '#api/core/v1';
 import { formatTime } from '#component';
-import { type DeepReadonly, formatQuantity, milliOf, parseQuantity } from '#machinery';
+import { canonicalQuantity, type DeepReadonly, milliOf, unitsOf } from '#machinery';
 import type { Image, RuntimeInfo } from '#runtime';
 import type { Machine } from './machine.ts';
 
@@ -71,29 +71,30 @@ function imagesOf(images: readonly Image[]): NonNullable<NodeStatus['images']> {
     .map((image) => ({ names: [...image.digests, ...image.tags].slice(0, MAX_NAMES), sizeBytes: image.sizeBytes }));
 }
 
-const bytes = (count: number) => formatQuantity({ nanos: BigInt(Math.floor(count)) * 1_000_000_000n, format: 'BinarySI' });
-const milli = (count: number) => formatQuantity({ nanos: BigInt(count) * 1_000_000n, format: 'DecimalSI' });
-
 function capacityOf({ machine, maxPods, ephemeralBytes }: NodeFacts): Record<string, string> {
-  return {
+  return canonical({
     cpu: String(machine.cpus),
     memory: `${Math.floor(machine.memoryBytes / 1024)}Ki`,
     pods: String(maxPods),
     'ephemeral-storage': `${Math.floor(ephemeralBytes / 1024)}Ki`,
     'hugepages-1Gi': '0',
     'hugepages-2Mi': '0',
-  };
+  });
 }
 
 function allocatableOf(facts: NodeFacts, capacity: Record<string, string>): Record<string, string> {
-  const reservedMemory = Number(parseQuantity(facts.reserved.memory).nanos / 1_000_000_000n);
-  const cpu = facts.machine.cpus * 1000 - milliOf(facts.reserved.cpu);
-  return {
+  const memory = Math.floor(facts.machine.memoryBytes / 1024) * 1024 - unitsOf(facts.reserved.memory) - facts.evictionMemoryBytes;
+  return canonical({
     ...capacity,
-    cpu: milli(Math.max(0, cpu)),
-    memory: bytes(Math.max(0, Math.floor(facts.machine.memoryBytes / 1024) * 1024 - reservedMemory - facts.evictionMemoryBytes)),
+    cpu: `${Math.max(0, facts.machine.cpus * 1000 - milliOf(facts.reserved.cpu))}m`,
+    memory: `${Math.max(0, Math.floor(memory / 1024))}Ki`,
     'ephemeral-storage': String(Math.floor(facts.ephemeralBytes * (1 - facts.nodefsThreshold))),
-  };
+  });
+}
+
+/** As the server stores them: else every look would find a difference. */
+function canonical(list: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(list).map(([name, text]) => [name, canonicalQuantity(text)]));
 }
 
 interface ConditionParts {

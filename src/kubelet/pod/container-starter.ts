@@ -3,6 +3,7 @@
 // @source upstream pkg/kubelet/kuberuntime/kuberuntime_container.go startContainer
 
 import type { Container, Sandbox } from '#runtime';
+import { abortable } from '../abortable.ts';
 import { containerConfig } from '../container/container-config.ts';
 import { ConfigError } from '../container/environment.ts';
 import { runHook } from '../container/lifecycle-hook.ts';
@@ -40,7 +41,7 @@ export async function startContainer(step: StartStep, context: StartContext, dep
     .catch((error: unknown) => {
       throw signal.aborted ? error : fail(error, 'ErrImagePull');
     });
-  const config = await containerConfig(
+  const making = containerConfig(
     {
       pod,
       spec: step.spec,
@@ -51,7 +52,10 @@ export async function startContainer(step: StartStep, context: StartContext, dep
       hostsFile: context.hostsFile,
     },
     { paths: deps.paths, sources: deps.sourcesFor(pod), memoryCapacity: deps.memoryCapacity, pidsLimit: deps.podPidsLimit },
-  ).catch((error: unknown) => {
+  );
+  // It may wait for an object of the API.
+  const config = await abortable(making, signal).catch((error: unknown) => {
+    if (signal.aborted) throw error;
     throw fail(error, error instanceof ConfigError ? 'CreateContainerConfigError' : 'CreateContainerError');
   });
   signal.throwIfAborted();

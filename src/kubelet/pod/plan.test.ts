@@ -56,7 +56,12 @@ const TABLE: readonly (readonly [string, Draft<PodSpec>, PodRuntime, string])[] 
   ['init after a sidecar', withSidecar, runtimeOf('side:running'), 'start one@0'],
   ['mains beside a sidecar', withSidecar, runtimeOf('side:running', 'one:0'), 'start web@0'],
   ['a sidecar that ended', withSidecar, runtimeOf('side:1', 'one:0', 'web:running'), 'start side@1'],
-  ['mains that are done end the sidecar too', { ...withSidecar, restartPolicy: 'Never' }, runtimeOf('side:running', 'one:0', 'web:0'), 'finished'],
+  [
+    'mains that are done end the sidecar too',
+    { ...withSidecar, restartPolicy: 'Never' },
+    runtimeOf('side:running', 'one:0', 'web:0'),
+    'finished',
+  ],
 ];
 
 for (const [name, podSpec, runtime, wanted] of TABLE) {

@@ -8,6 +8,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { Sandbox } from '#runtime';
+import { abortable } from '../abortable.ts';
 import { hostsFile, podHostname } from '../container/dns.ts';
 import { hashOf } from '../container/labels.ts';
 import { terminationMessage } from '../container/termination-message.ts';
@@ -255,7 +256,7 @@ export class PodWorker {
     const volumes = wantsWork || this.#volumesStale ? this.#setUpVolumes() : undefined;
     volumes?.catch(() => {}); // Awaited below; a sandbox that fails first must not leave it unhandled.
     const sandbox = plan.createSandbox === undefined ? plan.sandbox : await this.#createSandbox(plan.createSandbox, signal);
-    const ready = await volumes;
+    const ready = volumes && (await abortable(volumes, signal));
     if (ready === 'failed') return this.#volumeRetry();
     if (sandbox === undefined || sandbox === 'failed') return sandbox === 'failed' ? this.#deps.clock.now() + RETRY_MS : undefined;
     this.#deps.probes.sync(this.#pod, observePod(this.#deps.runtime, this.uid), this.#ips(sandbox)[0] ?? '');

@@ -110,6 +110,7 @@ export class PodWorkers {
   }
 
   #ended(uid: string): void {
+    this.#deps.released(uid); // An ended Pod reads no objects and needs no tokens any more.
     const worker = this.#workers.get(uid);
     if (worker?.isForgotten === true) this.#track(this.#release(worker.pod));
   }

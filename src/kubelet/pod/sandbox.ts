@@ -4,11 +4,13 @@ import type { PortMapping, SandboxConfig } from '#runtime';
 import { podDns, podHostname } from '../container/dns.ts';
 import { podLabels } from '../container/labels.ts';
 import { cgroupParent } from '../container/resources.ts';
+import { refuseUnsupportedPod } from '../container/unsupported.ts';
 import type { PodDeps } from './deps.ts';
 import { allContainers, CONFIG_SEEN, CONFIG_SOURCE, type PodView } from './pod.ts';
 
-/** @throws {RangeError} If the full host name is too long. */
+/** @throws {RangeError} If the full host name is too long. @throws {ConfigError} For a runtime class. */
 export function sandboxConfig(pod: PodView, attempt: number, deps: PodDeps): SandboxConfig {
+  refuseUnsupportedPod(pod);
   const dns = deps.dns();
   const { spec, metadata } = pod;
   const hostNetwork = spec.hostNetwork === true;

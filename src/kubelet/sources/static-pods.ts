@@ -76,7 +76,7 @@ async function readFolder(
 
 /** @throws {TypeError} If the text is no Pod. */
 export function readStaticPod(text: string, { path, nodeName, seen }: { path: string; nodeName: string; seen: string }): PodView {
-  const value: unknown = parse(text);
+  const value: unknown = parse(text, { logLevel: 'error' });
   if (!isPod(value)) throw new TypeError(`Static manifest "${path}": is no v1 Pod`);
   const uid = value.metadata.uid || createHash('sha256').update(`host:${nodeName}\0file:${path}\0${text}`).digest('hex').slice(0, 32);
   const name = `${value.metadata.name}-${nodeName.toLowerCase()}`;

@@ -59,10 +59,7 @@ export class CniNetwork implements PodNetwork {
   }
 
   notReadyReason(): string | undefined {
-    return 'problem' in this.#loaded
-      ? 'container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: ' +
-          'cni plugin not initialized'
-      : undefined;
+    return 'problem' in this.#loaded ? 'Network plugin returns error: cni plugin not initialized' : undefined;
   }
 
   async setUp(request: PodNetworkRequest, signal?: AbortSignal): Promise<PodNetworkResult> {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The default Pod network: a bridge per node with addresses from the node's Pod CIDRs and host ports, by the reference plugins.
 // Masquerading is not the bridge plugin's (it would hide Pods from Pods of other nodes): see ../node-network.ts.
-import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
 import type { ConfList } from './conflist.ts';
@@ -43,6 +43,8 @@ export function defaultConfList({ podCidrs, bridge = 'sagong0', ipamDir, mtu }: 
 export async function writeDefaultConfList(confDir: string, network: DefaultNetwork): Promise<void> {
   await mkdir(confDir, { recursive: true });
   const file = join(confDir, DEFAULT_CONFLIST_FILE);
-  await writeFile(`${file}.draft`, `${JSON.stringify(defaultConfList(network), undefined, 2)}\n`, { mode: 0o644 });
+  const text = `${JSON.stringify(defaultConfList(network), undefined, 2)}\n`;
+  if ((await readFile(file, 'utf8').catch(() => '')) === text) return;
+  await writeFile(`${file}.draft`, text, { mode: 0o644 });
   await rename(`${file}.draft`, file);
 }

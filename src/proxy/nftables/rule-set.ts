@@ -24,12 +24,25 @@ export interface NamedSet {
 }
 
 const BATCH = 500;
+/** Chains. */
+const ONE_TRANSACTION = 2000;
+const TRANSACTION_LINES = 4000;
 
-/** Replaces the table in one transaction, whatever was there. */
-export function replaceTable(wanted: RuleSet): string {
+/**
+ * Replaces the table, whatever was there. One transaction; a large table takes several, hooks last, since the kernel's effort grows
+ * with the square of a transaction.
+ */
+export function replaceTable(wanted: RuleSet): string[] {
   const { family, table } = wanted;
   const nothing: RuleSet = { family, table, chains: new Map(), sets: new Map() };
-  return `add table ${family} ${table}\ndelete table ${family} ${table}\nadd table ${family} ${table}\n${updateTable(nothing, wanted)}`;
+  const first = `add table ${family} ${table}\ndelete table ${family} ${table}\nadd table ${family} ${table}\n`;
+  if (wanted.chains.size <= ONE_TRANSACTION) return [first + updateTable(nothing, wanted)];
+  const unhooked: RuleSet = { ...wanted, chains: new Map([...wanted.chains].filter(([, { hook }]) => hook === '')) };
+  const lines = updateTable(nothing, unhooked).split('\n');
+  const transactions = [first];
+  for (let start = 0; start < lines.length; start += TRANSACTION_LINES)
+    transactions.push(`${lines.slice(start, start + TRANSACTION_LINES).join('\n')}\n`);
+  return [...transactions, updateTable(unhooked, wanted)];
 }
 
 export function deleteTable({ family, table }: Pick<RuleSet, 'family' | 'table'>): string {
@@ -82,5 +95,6 @@ function element(key: string, value: string): string {
 }
 
 function sameRules(a: Chain | undefined, b: Chain): boolean {
+  if (a === b) return true;
   return a !== undefined && a.rules.length === b.rules.length && a.rules.every((rule, index) => rule === b.rules[index]);
 }

@@ -9,33 +9,81 @@ export interface RuleOptions {
   readonly family: Family;
   /** Pods of the cluster: what does not come from there is masqueraded on its way to a cluster IP. Absent: nothing is. */
   readonly clusterCidr: string | undefined;
-  /** Addresses node ports answer on. */
-  readonly nodePortIps: readonly string[];
 }
+
+type ElementSet = 'cluster-ips' | 'no-endpoint-services' | 'no-endpoint-nodeports' | 'service-ips' | 'service-nodeports' | 'firewall-ips';
 
 export const TABLE = 'kube-proxy';
 const MARK = '0x4000';
 const NAME_LIMIT = 120;
 const TERM_MARK = 'jump mark-for-masquerade';
 
-export function serviceRules(ports: readonly ServicePort[], options: RuleOptions): RuleSet {
-  const builder = new Builder(options);
-  for (const port of ports) if (port.family === options.family) builder.add(port);
-  return builder.build();
+/** Builds tables for one family; what a port needs is made once and kept as long as the port object. */
+export class RuleBuilder {
+  readonly #options: RuleOptions;
+  readonly #base: readonly (readonly [string, Chain])[];
+  readonly #known = new WeakMap<ServicePort, PortRules>();
+
+  constructor(options: RuleOptions) {
+    this.#options = options;
+    this.#base = baseChains(options.family);
+  }
+
+  /** `nodePortIps`: the addresses node ports answer on. */
+  build(ports: readonly ServicePort[], nodePortIps: readonly string[]): RuleSet {
+    const { family } = this.#options;
+    const chains = new Map(this.#base);
+    const affinities = new Map<string, NamedSet>();
+    const elements = new Map<string, Map<string, string>>();
+    for (const port of ports) {
+      if (port.family !== family) continue;
+      const rules = this.#rulesOf(port);
+      for (const [name, chain] of rules.chains) chains.set(name, chain);
+      for (const [name, set] of rules.affinities) affinities.set(name, set);
+      for (const [set, key, value] of rules.elements) {
+        const found = elements.get(set) ?? new Map<string, string>();
+        elements.set(set, found.set(key, value));
+      }
+    }
+    elements.set('nodeport-ips', new Map(nodePortIps.map((ip) => [ip, ''])));
+    const sets = new Map<string, NamedSet>();
+    for (const [name, kind, declaration] of namedSets(family))
+      sets.set(name, { kind, declaration, elements: elements.get(name) ?? new Map() });
+    for (const [name, set] of affinities) sets.set(name, set);
+    return { family, table: TABLE, chains, sets };
+  }
+
+  #rulesOf(port: ServicePort): PortRules {
+    const known = this.#known.get(port);
+    if (known !== undefined) return known;
+    const rules = new PortRules(this.#options);
+    rules.add(port);
+    this.#known.set(port, rules);
+    return rules;
+  }
 }
 
-class Builder {
+function namedSets(family: Family): readonly (readonly [string, 'set' | 'map', string])[] {
+  const address = family === 'ip' ? 'ipv4_addr' : 'ipv6_addr';
+  const triple = `type ${address} . inet_proto . inet_service : verdict`;
+  const pair = 'type inet_proto . inet_service : verdict';
+  return [
+    ['cluster-ips', 'set', `type ${address}`],
+    ['nodeport-ips', 'set', `type ${address}`],
+    ['no-endpoint-services', 'map', triple],
+    ['no-endpoint-nodeports', 'map', pair],
+    ['service-ips', 'map', triple],
+    ['service-nodeports', 'map', pair],
+    ['firewall-ips', 'map', triple],
+  ];
+}
+
+/** What one port adds to the table. */
+class PortRules {
+  readonly chains = new Map<string, Chain>();
+  readonly affinities = new Map<string, NamedSet>();
+  readonly elements: (readonly [ElementSet, string, string])[] = [];
   readonly #options: RuleOptions;
-  readonly #chains = new Map<string, Chain>();
-  readonly #affinities = new Map<string, NamedSet>();
-  readonly #elements = {
-    clusterIps: new Map<string, string>(),
-    noEndpointServices: new Map<string, string>(),
-    noEndpointNodePorts: new Map<string, string>(),
-    serviceIps: new Map<string, string>(),
-    nodePorts: new Map<string, string>(),
-    firewallIps: new Map<string, string>(),
-  };
 
   constructor(options: RuleOptions) {
     this.#options = options;
@@ -44,7 +92,7 @@ class Builder {
   add(port: ServicePort): void {
     const { clusterIp, protocol, nodePort, externalIps, loadBalancerIps } = port;
     const name = chainName(port);
-    this.#elements.clusterIps.set(clusterIp, '');
+    this.#put('cluster-ips', clusterIp, '');
     const internal = port.internalLocal ? port.localEndpoints : port.clusterEndpoints;
     const external = port.externalLocal ? port.localEndpoints : port.clusterEndpoints;
     const isExternal = nodePort > 0 || externalIps.length + loadBalancerIps.length > 0;
@@ -53,28 +101,13 @@ class Builder {
     if (needsLocal) this.#balance(`local-${name}`, port, port.localEndpoints);
     if (needsCluster) this.#balance(`service-${name}`, port, port.clusterEndpoints);
     const key = `${clusterIp} . ${protocol} . ${port.port}`;
-    if (internal.length > 0) this.#elements.serviceIps.set(key, `goto ${this.#internalChain(name, port)}`);
-    else this.#elements.noEndpointServices.set(key, verdictWithout(port));
+    if (internal.length > 0) this.#put('service-ips', key, `goto ${this.#internalChain(name, port)}`);
+    else this.#put('no-endpoint-services', key, verdictWithout(port));
     if (isExternal) this.#addExternal(name, port, external);
   }
 
-  build(): RuleSet {
-    const address = this.#options.family === 'ip' ? 'ipv4_addr' : 'ipv6_addr';
-    const triple = `type ${address} . inet_proto . inet_service : verdict`;
-    const pair = 'type inet_proto . inet_service : verdict';
-    const { clusterIps, noEndpointServices, noEndpointNodePorts, serviceIps, nodePorts, firewallIps } = this.#elements;
-    const nodePortIps = new Map(this.#options.nodePortIps.map((ip) => [ip, '']));
-    const sets = new Map<string, NamedSet>([
-      ['cluster-ips', { kind: 'set', declaration: `type ${address}`, elements: clusterIps }],
-      ['nodeport-ips', { kind: 'set', declaration: `type ${address}`, elements: nodePortIps }],
-      ['no-endpoint-services', { kind: 'map', declaration: triple, elements: noEndpointServices }],
-      ['no-endpoint-nodeports', { kind: 'map', declaration: pair, elements: noEndpointNodePorts }],
-      ['service-ips', { kind: 'map', declaration: triple, elements: serviceIps }],
-      ['service-nodeports', { kind: 'map', declaration: pair, elements: nodePorts }],
-      ['firewall-ips', { kind: 'map', declaration: triple, elements: firewallIps }],
-      ...this.#affinities,
-    ]);
-    return { family: this.#options.family, table: TABLE, chains: new Map([...baseChains(this.#options.family), ...this.#chains]), sets };
+  #put(set: ElementSet, key: string, value: string): void {
+    this.elements.push([set, key, value]);
   }
 
   #addExternal(name: string, port: ServicePort, endpoints: readonly Endpoint[]): void {
@@ -83,14 +116,14 @@ class Builder {
     const verdict = endpoints.length > 0 || port.clusterEndpoints.length > 0 ? `goto ${this.#externalChain(name, port)}` : undefined;
     for (const ip of [...externalIps, ...loadBalancerIps]) {
       const key = `${ip} . ${protocol} . ${port.port}`;
-      if (verdict !== undefined) this.#elements.serviceIps.set(key, verdict);
-      if (endpoints.length === 0) this.#elements.noEndpointServices.set(key, verdictWithout(port));
+      if (verdict !== undefined) this.#put('service-ips', key, verdict);
+      if (endpoints.length === 0) this.#put('no-endpoint-services', key, verdictWithout(port));
     }
-    if (nodePort > 0 && verdict !== undefined) this.#elements.nodePorts.set(`${protocol} . ${nodePort}`, verdict);
-    if (nodePort > 0 && endpoints.length === 0) this.#elements.noEndpointNodePorts.set(`${protocol} . ${nodePort}`, verdictWithout(port));
+    if (nodePort > 0 && verdict !== undefined) this.#put('service-nodeports', `${protocol} . ${nodePort}`, verdict);
+    if (nodePort > 0 && endpoints.length === 0) this.#put('no-endpoint-nodeports', `${protocol} . ${nodePort}`, verdictWithout(port));
     if (sourceRanges.length === 0) return;
-    this.#chains.set(`firewall-${name}`, plain([`${family} saddr != { ${sourceRanges.join(', ')} } drop`]));
-    for (const ip of loadBalancerIps) this.#elements.firewallIps.set(`${ip} . ${protocol} . ${port.port}`, `goto firewall-${name}`);
+    this.chains.set(`firewall-${name}`, plain([`${family} saddr != { ${sourceRanges.join(', ')} } drop`]));
+    for (const ip of loadBalancerIps) this.#put('firewall-ips', `${ip} . ${protocol} . ${port.port}`, `goto firewall-${name}`);
   }
 
   /** Where a cluster IP leads: masquerading for what comes from outside, then the endpoints. */
@@ -98,7 +131,7 @@ class Builder {
     const { family, clusterCidr } = this.#options;
     const target = port.internalLocal ? `local-${name}` : `service-${name}`;
     if (clusterCidr === undefined) return target;
-    this.#chains.set(`internal-${name}`, plain([`${family} saddr != ${clusterCidr} ${TERM_MARK}`, `goto ${target}`]));
+    this.chains.set(`internal-${name}`, plain([`${family} saddr != ${clusterCidr} ${TERM_MARK}`, `goto ${target}`]));
     return `internal-${name}`;
   }
 
@@ -107,7 +140,7 @@ class Builder {
     const { family, clusterCidr } = this.#options;
     const chain = `external-${name}`;
     if (!port.externalLocal) {
-      this.#chains.set(chain, plain([TERM_MARK, `goto service-${name}`]));
+      this.chains.set(chain, plain([TERM_MARK, `goto service-${name}`]));
       return chain;
     }
     // Pods and the node itself go anywhere, as if to the cluster IP; others only to endpoints here, with their address kept.
@@ -117,7 +150,7 @@ class Builder {
       ...(cluster === undefined ? [] : [`fib saddr type local ${TERM_MARK}`, `fib saddr type local ${cluster}`]),
       ...(port.localEndpoints.length > 0 ? [`goto local-${name}`] : []),
     ];
-    this.#chains.set(chain, plain(rules));
+    this.chains.set(chain, plain(rules));
     return chain;
   }
 
@@ -132,25 +165,25 @@ class Builder {
             return `${family} saddr @affinity-${target} goto endpoint-${target}`;
           });
     const choices = endpoints.map((endpoint, index) => `${index} : goto endpoint-${endpointName(port, endpoint)}`);
-    this.#chains.set(chain, plain([...sticky, `numgen random mod ${endpoints.length} vmap { ${choices.join(', ')} }`]));
+    this.chains.set(chain, plain([...sticky, `numgen random mod ${endpoints.length} vmap { ${choices.join(', ')} }`]));
     for (const endpoint of endpoints) this.#endpoint(port, endpoint);
   }
 
   #endpoint(port: ServicePort, { ip, port: targetPort }: Endpoint): void {
     const { family } = this.#options;
     const name = endpointName(port, { ip, port: targetPort });
-    if (this.#chains.has(`endpoint-${name}`)) return;
+    if (this.chains.has(`endpoint-${name}`)) return;
     const remember = port.affinitySeconds === undefined ? [] : [`update @affinity-${name} { ${family} saddr }`];
     const target = family === 'ip' ? `${ip}:${targetPort}` : `[${ip}]:${targetPort}`;
     // A Pod that reaches itself through the Service must get its answer back through the node.
-    this.#chains.set(
+    this.chains.set(
       `endpoint-${name}`,
       plain([`${family} saddr ${ip} ${TERM_MARK}`, ...remember, `meta l4proto ${port.protocol} dnat to ${target}`]),
     );
     if (port.affinitySeconds === undefined) return;
     const address = family === 'ip' ? 'ipv4_addr' : 'ipv6_addr';
     const declaration = `type ${address} ; flags dynamic,timeout ; timeout ${port.affinitySeconds}s`;
-    this.#affinities.set(`affinity-${name}`, { kind: 'set', declaration, elements: undefined });
+    this.affinities.set(`affinity-${name}`, { kind: 'set', declaration, elements: undefined });
   }
 }
 

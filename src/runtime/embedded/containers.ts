@@ -71,7 +71,9 @@ export class Containers {
       if (record === undefined) await this.#erase(id);
       else this.#records.set(id, record);
     }
-    for (const record of [...this.#records.values()]) if (record.state === 'running') await this.#recover(record);
+    for (const record of [...this.#records.values()])
+      if (record.state === 'running') await this.#recover(record);
+      else if (record.state === 'created') await this.#abandonStart(record);
   }
 
   get runtimeRoot(): string {
@@ -282,6 +284,18 @@ export class Containers {
     if (config.pidTarget !== undefined) return { pid: `/proc/${this.getRunning(config.pidTarget).pid}/ns/pid` };
     if (sandbox.config.namespaces.pid === 'node') return {};
     return { pid: sandbox.pidHolder === undefined ? 'new' : `/proc/${sandbox.pidHolder.pid}/ns/pid` };
+  }
+
+  /** Its start was under way when the process ended: what the OCI runtime has of it goes. */
+  async #abandonStart(record: ContainerRecord): Promise<void> {
+    if ((await readFile(join(this.bundle(record.id), 'pidfile'), 'utf8').catch(() => '')) === '') return;
+    const end = {
+      exitCode: START_FAILED,
+      reason: 'StartError',
+      message: 'The start was interrupted',
+      finishedAt: this.#options.clock.now(),
+    };
+    await this.#finish(record, end);
   }
 
   /** After a restart: ended meanwhile, still running, or lost with its conmon. */

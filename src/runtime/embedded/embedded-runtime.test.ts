@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Real containers: the contract, and what only processes show. Needs root, conmon and an OCI runtime; skipped elsewhere.
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, rmdir } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -184,6 +184,14 @@ it('execSync collects output and code, and kills what takes too long', async (no
   assert.doesNotMatch((await node.runtime.execSync(id, ['ps'], { timeoutMs: 5000 })).stdout.toString(), /sleep 77/);
 });
 
+it('a command that is not there is told apart from one that fails', async (node) => {
+  const id = await startOne(node);
+  const wanted = /failed to exec in container: .*exec: "nothing": executable file not found in \$PATH: unknown/;
+  await assert.rejects(node.runtime.execSync(id, ['nothing'], { timeoutMs: 5000 }), wanted);
+  const session = await node.runtime.exec(id, { command: ['nothing'], tty: true, stdin: false });
+  await assert.rejects(session.exit, wanted);
+});
+
 it('exec passes standard input and its end', async (node) => {
   const id = await startOne(node);
   const session = await node.runtime.exec(id, { command: ['wc', '-c'], tty: false, stdin: true });
@@ -267,6 +275,18 @@ it('a second process finds running containers, and exits that happened meanwhile
   await again.runtime.stopContainer(ends, 0);
   assert.equal(again.runtime.findContainer(lives)?.exitCode, 137);
   assert.equal(again.runtime.findContainer(ends)?.exitCode, 4);
+});
+
+it('a start that was cut off by the end of the process shows as failed, not as ready to start', async (node) => {
+  const { runtime, logs, folder } = node;
+  const sandbox = await runtime.runSandbox(sandboxConfig({ logDirectory: logs }), never);
+  const [cut, fresh] = [await runtime.createContainer(sandbox.id, containerConfig('busybox'), never), await startOne(node)];
+  await writeFile(join(folder, 'state/containers', cut, 'pidfile'), '1');
+  await node.leave();
+
+  await using again = await openNode(folder);
+  assert.equal(again.runtime.findContainer(cut)?.reason, 'StartError');
+  assert.equal(again.runtime.findContainer(fresh)?.state, 'running');
 });
 
 it('stats show memory and processes, and a rotated log is opened anew', async (node) => {

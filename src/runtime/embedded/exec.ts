@@ -35,11 +35,13 @@ export class Streaming {
     containers.getRunning(id);
     const name = randomBytes(6).toString('hex');
     const pidFile = join(containers.bundle(id), `exec-${name}.pid`);
-    const base = ['--root', containers.runtimeRoot, 'exec', '--pid-file', pidFile];
+    const log = join(containers.bundle(id), `exec-${name}.log`);
+    const base = ['--root', containers.runtimeRoot, '--log', log, '--log-format', 'json', 'exec', '--pid-file', pidFile];
     const child = options.tty
       ? await this.#spawnOnTerminal(name, pidFile, base, [id, ...options.command])
       : spawn(host.ociRuntime, [...base, id, ...options.command], { stdio: ['pipe', 'pipe', 'pipe', 'ignore'] });
-    const exit = ended(child).finally(() => void rm(pidFile, { force: true }));
+    const exit = execResult(ended(child), name, pidFile, log);
+    exit.catch(() => {}); // Whoever holds the session may not look.
     if (!options.stdin) child.stdin?.end();
     return {
       stdin: options.stdin ? (quiet(child.stdin) ?? undefined) : undefined,
@@ -142,6 +144,28 @@ function bridgeTo(child: ChildProcess): Duplex {
   output.once('end', () => stream.push(null));
   input.on('error', (error) => stream.destroy(error));
   return stream;
+}
+
+/** The code of the command. Where it never started there is no PID file, and the OCI runtime's log says why. */
+async function execResult(exit: Promise<number>, name: string, pidFile: string, log: string): Promise<number> {
+  try {
+    const code = await exit;
+    if (code === 0 || (await readFile(pidFile, 'utf8').catch(() => '')) !== '') return code;
+    const why = lastMessage(await readFile(log, 'utf8').catch(() => '')) || `exit code ${code}`;
+    const words = `failed to exec in container: failed to start exec "${name}": OCI runtime exec failed: ${why}: unknown`;
+    throw new RuntimeError('RunContainerError', words);
+  } finally {
+    await Promise.all([rm(pidFile, { force: true }), rm(log, { force: true })]);
+  }
+}
+
+/** Of JSON lines. */
+function lastMessage(text: string): string {
+  try {
+    return String((JSON.parse(text.trim().split('\n').at(-1) ?? '') as { msg?: unknown }).msg ?? '');
+  } catch {
+    return '';
+  }
 }
 
 /** The exit code once all streams are closed; 128 + n for signals. */

@@ -33,6 +33,8 @@ export interface SandboxPaths {
 
 const NSFS_MAGIC = 0x6e736673;
 const SIGKILL = 9;
+/** As containerd's `enable_unprivileged_ports` and `enable_unprivileged_icmp`, on since 2.0. */
+const UNPRIVILEGED = { 'net.ipv4.ip_unprivileged_port_start': '0', 'net.ipv4.ping_group_range': '0 2147483647' };
 /** Arguments: hostname, shm folder or '', whether the network is its own, then pairs of a file below /proc/sys and its value. */
 const SET_UP = `
 printf %s "$1" > /proc/sys/kernel/hostname || exit 1
@@ -170,7 +172,8 @@ export class Sandboxes {
         ? copyFile('/etc/resolv.conf', paths.resolvConf).catch(() => writeFile(paths.resolvConf, ''))
         : writeFile(paths.resolvConf, resolvConf(config.dns), { mode: 0o644 }),
     ]);
-    const sysctls = Object.entries(config.sysctls).flatMap(([name, value]) => [sysctlFile(name), value]);
+    const defaults: Readonly<Record<string, string>> = config.namespaces.network === 'pod' ? UNPRIVILEGED : {};
+    const sysctls = Object.entries({ ...defaults, ...config.sysctls }).flatMap(([name, value]) => [sysctlFile(name), value]);
     const script = [
       'sh',
       '-c',

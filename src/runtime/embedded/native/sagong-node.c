@@ -88,6 +88,8 @@ static int receive_terminal(int listener, pid_t runtime, int *status) {
   if (recvmsg(sock, &message, MSG_CMSG_CLOEXEC) < 0) return -1;
   struct cmsghdr *header = CMSG_FIRSTHDR(&message);
   if (header && header->cmsg_type == SCM_RIGHTS) memcpy(&terminal, CMSG_DATA(header), sizeof terminal);
+  struct winsize size = {24, 80, 0, 0}; // At once: the process may ask as soon as it runs.
+  ioctl(terminal, TIOCSWINSZ, &size);
   close(sock);
   waitpid(runtime, status, 0);
   return terminal;
@@ -110,8 +112,7 @@ static int pty(const char *path, const char *pidfile, char **command) {
   unlink(path);
   FILE *file = master < 0 ? NULL : fopen(pidfile, "r");
   if (!file || fscanf(file, "%d", &pid) != 1) return WIFEXITED(status) && WEXITSTATUS(status) ? WEXITSTATUS(status) : 255;
-  struct winsize size = {24, 80, 0, 0};
-  ioctl(master, TIOCSWINSZ, &size);
+  struct winsize size = {0};
   struct pollfd fds[3] = {{0, POLLIN, 0}, {master, POLLIN, 0}, {3, POLLIN, 0}};
   for (;;) {
     if (poll(fds, 3, -1) < 0 && errno != EINTR) break;
