@@ -135,7 +135,10 @@ function networkSpecs(context: AgentContext): ComponentSpec[] {
   return [
     withInformers('pod-network', async (informers, signal) => {
       const routes = runNodeRoutes({ informers, nodeName: node.name, logger: log('pod-network'), signal });
-      informers.informer(nodes).addHandler({ add: (found) => void prepare(context, found), update: (_before, found) => void prepare(context, found) });
+      informers.informer(nodes).addHandler({
+        add: (found) => void prepare(context, found),
+        update: (before, found) => void (before.spec.podCIDR === found.spec.podCIDR ? undefined : prepare(context, found)),
+      });
       informers.start(signal);
       await routes;
     }),

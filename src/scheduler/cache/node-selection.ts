@@ -6,9 +6,8 @@ import type { DeepReadonly } from '#machinery';
 type Labels = Readonly<Record<string, string>>;
 export type NodeMatcher = (name: string, labels: Labels) => boolean;
 
-function compileRequirement({ key, operator, values = [] }: DeepReadonly<NodeSelectorRequirement>): (value: string | undefined) => boolean {
+function compileRequirement({ operator, values = [] }: DeepReadonly<NodeSelectorRequirement>): (value: string | undefined) => boolean {
   const among = new Set(values);
-  void key;
   switch (operator) {
     case 'In':
       return (value) => value !== undefined && among.has(value);
@@ -45,8 +44,8 @@ export function compileTerms(terms: readonly DeepReadonly<NodeSelectorTerm>[]): 
   return (name, labels) => compiled.some((term) => term(name, labels));
 }
 
-export function tolerates({ key = '', operator = 'Equal', value = '', effect = '' }: DeepReadonly<Toleration>, taint: DeepReadonly<Taint>): boolean {
-  if (effect !== '' && effect !== taint.effect) return false;
+export function tolerates({ key = '', operator = 'Equal', value = '', effect }: DeepReadonly<Toleration>, taint: DeepReadonly<Taint>): boolean {
+  if (effect && effect !== taint.effect) return false;
   if (key !== '' && key !== taint.key) return false;
   switch (operator) {
     case 'Exists':

@@ -4,7 +4,7 @@
 import type { NodeInfo } from '../cache/node-info.ts';
 import type { PodInfo } from '../cache/pod-info.ts';
 import { countReasons, type Diagnosis } from './diagnosis.ts';
-import { CycleState, type NodeView, type Plugin, type Rejection } from './plugin.ts';
+import { CycleState, type NodeView, type Plugin, type Rejection, unresolvable } from './plugin.ts';
 
 const LEAST_FEASIBLE = 100;
 
@@ -82,8 +82,9 @@ export class Framework {
       return { type: 'rejected', diagnosis, state, run };
     }
     const { feasible, rejected } = this.#filter(run, prepared.names);
+    const unnamed = unresolvable(`node(s) didn't satisfy plugin(s) [${prepared.naming.sort().join(' ')}]`);
     const [only] = feasible;
-    if (only === undefined) return { type: 'rejected', diagnosis: diagnose(nodeCount, rejected), state, run };
+    if (only === undefined) return { type: 'rejected', diagnosis: diagnose(view.nodes, rejected, unnamed, plugins.filter(({ name }) => prepared.naming.includes(name))), state, run };
     const scorers = feasible.length === 1 ? [] : plugins.filter((plugin) => plugin.preScore === undefined || plugin.preScore(state, pod, feasible, view));
     const node = feasible.length === 1 ? only : this.#best(state, pod, { feasible, scorers });
     return { type: 'chosen', node, state };
@@ -93,13 +94,17 @@ export class Framework {
     const { plugins, view } = this.#options;
     const filters: Plugin[] = [];
     let names: ReadonlySet<string> | undefined;
+    const naming: string[] = [];
     for (const plugin of plugins) {
       const result = plugin.preFilter?.(state, pod, view);
-      if (result?.type === 'reject') return { filters, names, rejected: { rejection: result.rejection, plugin } };
-      if (result?.type === 'nodes') names = names?.intersection(result.names) ?? result.names;
+      if (result?.type === 'reject') return { filters, names, naming, rejected: { rejection: result.rejection, plugin } };
+      if (result?.type === 'nodes') {
+        names = names?.intersection(result.names) ?? result.names;
+        naming.push(plugin.name);
+      }
       if (result?.type !== 'skip' && plugin.filter !== undefined) filters.push(plugin);
     }
-    return { filters, names, rejected: undefined };
+    return { filters, names, naming, rejected: undefined };
   }
 
   #filter(run: FilterRun, names: ReadonlySet<string> | undefined) {
@@ -122,7 +127,6 @@ export class Framework {
       else rejected.set(node.name, verdict);
     }
     if (names === undefined) this.#start = start + tried;
-    else noteUnnamed(run, view, names, rejected);
     return { feasible, rejected };
   }
 
@@ -167,15 +171,6 @@ function judgeWithNominated(run: FilterRun, node: NodeInfo, nominatedOn: Nominat
   return run.judge(node);
 }
 
-/** The nodes that a pre-filter left out get its plugin's own reason. */
-function noteUnnamed(run: FilterRun, { nodes }: NodeView, names: ReadonlySet<string>, rejected: Map<string, { rejection: Rejection; plugin: Plugin }>): void {
-  for (const node of nodes) {
-    if (names.has(node.name)) continue;
-    const verdict = run.judge(node);
-    if (verdict !== undefined) rejected.set(node.name, verdict);
-  }
-}
-
 /** @source upstream numFeasibleNodesToFind with percentageOfNodesToScore 0 */
 export function feasibleWanted(nodes: number): number {
   if (nodes < LEAST_FEASIBLE) return nodes;
@@ -183,8 +178,14 @@ export function feasibleWanted(nodes: number): number {
   return Math.max(LEAST_FEASIBLE, Math.floor((nodes * percentage) / 100));
 }
 
-function diagnose(nodeCount: number, rejected: ReadonlyMap<string, { rejection: Rejection; plugin: Plugin }>): Diagnosis {
-  const byNode = new Map([...rejected].map(([name, { rejection }]) => [name, rejection]));
-  const plugins = new Set([...rejected.values()].map(({ plugin }) => plugin));
-  return { nodeCount, preFilter: '', reasons: countReasons(byNode.values()), byNode, plugins };
+function diagnose(
+  nodes: readonly NodeInfo[],
+  rejected: ReadonlyMap<string, { rejection: Rejection; plugin: Plugin }>,
+  unnamed: Rejection,
+  naming: readonly Plugin[],
+): Diagnosis {
+  // Nodes that a pre-filter left out were not looked at.
+  const byNode = new Map(nodes.map(({ name }) => [name, rejected.get(name)?.rejection ?? unnamed]));
+  const plugins = new Set([...naming, ...[...rejected.values()].map(({ plugin }) => plugin)]);
+  return { nodeCount: nodes.length, preFilter: '', reasons: countReasons(byNode.values()), byNode, plugins };
 }

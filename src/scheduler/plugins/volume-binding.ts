@@ -80,7 +80,7 @@ function isBound({ spec, metadata }: Claim): boolean {
 }
 
 function claimNames({ pod }: PodInfo): { name: string; isEphemeral: boolean }[] {
-  return (pod.spec.volumes ?? []).flatMap(({ name, persistentVolumeClaim, ephemeral }) => {
+  return (pod.spec.volumes ?? []).flatMap(({ name, persistentVolumeClaim, ephemeral }): { name: string; isEphemeral: boolean }[] => {
     if (persistentVolumeClaim !== undefined) return [{ name: persistentVolumeClaim.claimName, isEphemeral: false }];
     return ephemeral === undefined ? [] : [{ name: `${pod.metadata.name}-${name}`, isEphemeral: true }];
   });
