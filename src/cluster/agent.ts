@@ -2,14 +2,14 @@
 // The agent process of one node: kubelet (with the container runtime inside), kube-proxy, cluster DNS, and the node's part of the
 // Pod network. It runs in its node's network namespace, so that everything it does to the network concerns that node alone.
 import { mkdirSync, readFileSync } from 'node:fs';
-import { createClient, createInformerFactory, HttpsTransport, type Client, type InformerFactory } from '#client';
+import { nodes } from '#api';
+import { type Client, createClient, createInformerFactory, HttpsTransport, type InformerFactory } from '#client';
 import { createLogger, type Logger, systemClock } from '#component';
 import { createClusterDns, createDnsInterface, resolversOf } from '#dns';
 import { createKubelet, systemCgroups } from '#kubelet';
 import { type CniNetwork, createCniNetwork, prepareNodeNetwork, runNodeRoutes, writeDefaultConfList } from '#network';
 import { createKubeProxy } from '#proxy';
 import type { Runtime } from '#runtime';
-import { nodes } from '#api';
 import { NODE_CLIENT, NODE_SERVING, readPair } from './certificates.ts';
 import { ComponentSet, type ComponentSpec } from './component-set.ts';
 import { serveControl } from './control-socket.ts';
@@ -59,7 +59,12 @@ export function networkOf({ layout, node }: Pick<AgentContext, 'layout' | 'node'
 }
 
 export async function runtimeOf({ layout, settings, node, log }: AgentContext, network: CniNetwork): Promise<Runtime> {
-  if (settings.runtime === 'simulated') return (await import('#runtime/simulated')).createSimulatedRuntime({ clock: systemClock, ips: simulatedAddresses(settings, node), name: node.name });
+  if (settings.runtime === 'simulated')
+    return (await import('#runtime/simulated')).createSimulatedRuntime({
+      clock: systemClock,
+      ips: simulatedAddresses(settings, node),
+      name: node.name,
+    });
   const { createEmbeddedRuntime } = await import('#runtime/embedded');
   return createEmbeddedRuntime({
     root: layout.images,
@@ -103,7 +108,12 @@ function kubeletSpec(context: AgentContext): ComponentSpec {
         clusterDns: [settings.dnsIp],
         clusterDomain: settings.clusterDomain,
         logger: log('kubelet'),
-        server: { address: '0.0.0.0', port: KUBELET_PORT, certificate: () => ({ cert: serving.certificate, key: serving.key }), clientCa: readPair(layout, 'ca').certificate },
+        server: {
+          address: '0.0.0.0',
+          port: KUBELET_PORT,
+          certificate: () => ({ cert: serving.certificate, key: serving.key }),
+          clientCa: readPair(layout, 'ca').certificate,
+        },
         ...(simulated ? {} : { cgroups: await systemCgroups({ root: cgroupRootOf(node), logger: log('kubelet') }) }),
       });
       void kubelet.ready.then(() => report({ type: 'ready', text: `node ${node.name} is Ready` }));
@@ -143,14 +153,26 @@ function networkSpecs(context: AgentContext): ComponentSpec[] {
       await routes;
     }),
     withInformers('kube-proxy', async (informers, signal) => {
-      const proxy = createKubeProxy({ informers, nodeName: node.name, clusterCidr: settings.podCidr, logger: log('kube-proxy'), clock: systemClock });
+      const proxy = createKubeProxy({
+        informers,
+        nodeName: node.name,
+        clusterCidr: settings.podCidr,
+        logger: log('kube-proxy'),
+        clock: systemClock,
+      });
       informers.start(signal);
       await proxy.run(signal);
     }),
     withInformers('dns', async (informers, signal) => {
       await createDnsInterface([settings.dnsIp]);
       const listen = [{ address: settings.dnsIp, port: 53 }];
-      const dns = createClusterDns({ informers, clusterDomain: settings.clusterDomain, upstreamResolvers: resolversOf(readResolvConf()), listen, logger: log('dns') });
+      const dns = createClusterDns({
+        informers,
+        clusterDomain: settings.clusterDomain,
+        upstreamResolvers: resolversOf(readResolvConf()),
+        listen,
+        logger: log('dns'),
+      });
       informers.start(signal);
       await dns.run(signal);
     }),
@@ -166,7 +188,10 @@ function readResolvConf(): string {
 }
 
 /** Once the node has its range of Pod addresses, the default network is written down. */
-async function prepare({ layout, settings, node, log }: AgentContext, found: { readonly metadata: { readonly name: string }; readonly spec: { readonly podCIDR?: string } }): Promise<void> {
+async function prepare(
+  { layout, settings, node, log }: AgentContext,
+  found: { readonly metadata: { readonly name: string }; readonly spec: { readonly podCIDR?: string } },
+): Promise<void> {
   const range = found.spec.podCIDR;
   if (found.metadata.name !== node.name || !range) return;
   const { cni } = layout.node(node.name);

@@ -7,7 +7,7 @@ import { dirname } from 'node:path';
 import { firstAddress } from '#apiserver';
 import { formatKubeconfig, singleContextKubeconfig } from '#client';
 import type { CertificateRequest, KeyPair } from '#component/pki';
-import { type ClusterSettings, Layout, type NodeSettings } from './layout.ts';
+import type { ClusterSettings, Layout, NodeSettings } from './layout.ts';
 
 export const NODE_CLIENT = 'kubelet-client';
 export const NODE_SERVING = 'kubelet-serving';
@@ -37,7 +37,9 @@ function keep(layout: Layout, name: string, pair: KeyPair): KeyPair {
 
 /** Makes what is missing; what is there stays. */
 export async function ensureCertificates(layout: Layout, settings: ClusterSettings): Promise<void> {
-  const wanted = [...controlPlaneRequests(settings), ...settings.nodes.flatMap(nodeRequests)].filter(([name]) => !existsSync(layout.pki(`${name}.crt`)));
+  const wanted = [...controlPlaneRequests(settings), ...settings.nodes.flatMap(nodeRequests)].filter(
+    ([name]) => !existsSync(layout.pki(`${name}.crt`)),
+  );
   const hasAuthority = existsSync(layout.pki('ca.crt'));
   if (wanted.length === 0 && hasAuthority && existsSync(layout.adminConf)) return;
   const pki = await import('#component/pki');
@@ -45,7 +47,9 @@ export async function ensureCertificates(layout: Layout, settings: ClusterSettin
   const authority = hasAuthority ? readPair(layout, 'ca') : keep(layout, 'ca', await pki.createAuthority('kubernetes', now));
   if (!existsSync(layout.pki('sa.key'))) keep(layout, 'sa', await pki.createAuthority('service-accounts', now));
   await Promise.all(
-    wanted.map(async ([name, request]) => keep(layout, name, await pki.createCertificate(authority, { ...request, validDays: pki.CERTIFICATE_DAYS }, now))),
+    wanted.map(async ([name, request]) =>
+      keep(layout, name, await pki.createCertificate(authority, { ...request, validDays: pki.CERTIFICATE_DAYS }, now)),
+    ),
   );
   writeAdminConf(layout, settings);
 }
@@ -53,7 +57,14 @@ export async function ensureCertificates(layout: Layout, settings: ClusterSettin
 type Request = readonly [name: string, request: Omit<CertificateRequest, 'validDays'>];
 
 function controlPlaneRequests({ serviceCidr, clusterDomain, nodes }: ClusterSettings): Request[] {
-  const names = ['localhost', hostname(), 'kubernetes', 'kubernetes.default', 'kubernetes.default.svc', `kubernetes.default.svc.${clusterDomain}`];
+  const names = [
+    'localhost',
+    hostname(),
+    'kubernetes',
+    'kubernetes.default',
+    'kubernetes.default.svc',
+    `kubernetes.default.svc.${clusterDomain}`,
+  ];
   const own = nodes[0]?.ip;
   const addresses = [...new Set([...machineAddresses(), ...(own === undefined ? [] : [own]), firstAddress(serviceCidr)])];
   return [
@@ -67,7 +78,10 @@ function controlPlaneRequests({ serviceCidr, clusterDomain, nodes }: ClusterSett
 function nodeRequests({ name, ip }: NodeSettings): Request[] {
   return [
     [`${name}-${NODE_CLIENT}`, { commonName: `system:node:${name}`, organizations: ['system:nodes'], usages: ['client'] }],
-    [`${name}-${NODE_SERVING}`, { commonName: `system:node:${name}`, organizations: ['system:nodes'], usages: ['server'], dnsNames: [name], ipAddresses: [ip] }],
+    [
+      `${name}-${NODE_SERVING}`,
+      { commonName: `system:node:${name}`, organizations: ['system:nodes'], usages: ['server'], dnsNames: [name], ipAddresses: [ip] },
+    ],
   ];
 }
 

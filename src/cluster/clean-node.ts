@@ -39,4 +39,3 @@ async function removeContainers(context: Parameters<typeof runtimeOf>[0]): Promi
   );
   removeCgroups(context.node);
 }
-

@@ -50,7 +50,10 @@ export async function runClusterCommand(args: readonly string[], signal: AbortSi
 
 /** A command with the option that all have. */
 function command(parent: Command, text: string, description: string): Command {
-  return parent.command(text).description(description).option('--data-dir <folder>', 'where the cluster keeps everything', process.env['SAGONG_DATA_DIR'] ?? DEFAULT_DATA_DIR);
+  return parent
+    .command(text)
+    .description(description)
+    .option('--data-dir <folder>', 'where the cluster keeps everything', process.env['SAGONG_DATA_DIR'] ?? DEFAULT_DATA_DIR);
 }
 
 function addLifecycle(program: Command): void {
@@ -64,7 +67,9 @@ function addLifecycle(program: Command): void {
     .action(async (options: Parameters<typeof up>[1] & Shared) => {
       const layout = layoutOf(options);
       await up(layout, options, say);
-      say(`\nThe cluster is ready. Next:\n\n  export KUBECONFIG=${layout.adminConf}\n  kubectl get nodes\n  kubectl create -f examples/nginx-pod.yaml`);
+      say(
+        `\nThe cluster is ready. Next:\n\n  export KUBECONFIG=${layout.adminConf}\n  kubectl get nodes\n  kubectl create -f examples/nginx-pod.yaml`,
+      );
     });
   command(program, 'down', 'end the cluster and remove all it made')
     .option('--keep-data', 'leave the data directory: the next "up" goes on with it', false)
@@ -79,7 +84,9 @@ function addLifecycle(program: Command): void {
 
 function addComponents(program: Command): void {
   const node = ['--node <name>', 'the node, for kubelet, kube-proxy, dns and pod-network; the first one unless given'] as const;
-  command(program, 'stop <component>', 'stop one component; the others go on').option(...node).action((component: string, options: NodeOption) => stopComponent(layoutOf(options), component, options.node, say));
+  command(program, 'stop <component>', 'stop one component; the others go on')
+    .option(...node)
+    .action((component: string, options: NodeOption) => stopComponent(layoutOf(options), component, options.node, say));
   command(program, 'start [component]', 'start one component, or every process that does not run')
     .option(...node)
     .action(async (component: string | undefined, options: NodeOption) => {
@@ -118,21 +125,32 @@ function addImages(program: Command): void {
   const images = {
     loadImage: async (...given: Parameters<typeof import('./images.ts').loadImage>) => (await import('./images.ts')).loadImage(...given),
     listImages: async (...given: Parameters<typeof import('./images.ts').listImages>) => (await import('./images.ts')).listImages(...given),
-    removeImage: async (...given: Parameters<typeof import('./images.ts').removeImage>) => (await import('./images.ts')).removeImage(...given),
+    removeImage: async (...given: Parameters<typeof import('./images.ts').removeImage>) =>
+      (await import('./images.ts')).removeImage(...given),
   };
   const image = program.command('image').description('container images of the cluster');
-  command(image, 'load <file>', 'load a docker or OCI archive').action((file: string, options: Shared) => images.loadImage(layoutOf(options), file, say));
-  command(image, 'list', 'list the images').alias('ls').action((options: Shared) => images.listImages(layoutOf(options), say));
-  command(image, 'rm <image>', 'remove an image').action((name: string, options: Shared) => images.removeImage(layoutOf(options), name, say));
+  command(image, 'load <file>', 'load a docker or OCI archive').action((file: string, options: Shared) =>
+    images.loadImage(layoutOf(options), file, say),
+  );
+  command(image, 'list', 'list the images')
+    .alias('ls')
+    .action((options: Shared) => images.listImages(layoutOf(options), say));
+  command(image, 'rm <image>', 'remove an image').action((name: string, options: Shared) =>
+    images.removeImage(layoutOf(options), name, say),
+  );
 }
 
 /** What the background processes are started with. */
 function addInternals(program: Command, signal: AbortSignal): void {
   const internal = program.command('internal', { hidden: true });
-  command(internal, 'control-plane', 'run the control plane').action(async (options: Shared) => (await import('./control-plane.ts')).runControlPlane(layoutOf(options), signal));
+  command(internal, 'control-plane', 'run the control plane').action(async (options: Shared) =>
+    (await import('./control-plane.ts')).runControlPlane(layoutOf(options), signal),
+  );
   command(internal, 'agent', 'run a node')
     .requiredOption('--node <name>')
-    .action(async (options: Shared & { readonly node: string }) => (await import('./agent.ts')).runAgent(layoutOf(options), options.node, signal));
+    .action(async (options: Shared & { readonly node: string }) =>
+      (await import('./agent.ts')).runAgent(layoutOf(options), options.node, signal),
+    );
   command(internal, 'clean-node', 'take back what a node made')
     .requiredOption('--node <name>')
     .action(async (options: Shared & { readonly node: string }) => {

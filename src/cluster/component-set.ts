@@ -29,7 +29,12 @@ export class ComponentSet {
 
   /** In the order they were given. */
   get states(): Readonly<Record<string, ComponentState>> {
-    return Object.fromEntries([...this.#slots].map(([name, slot]) => [name, slot.abort === undefined ? (slot.failure === undefined ? 'stopped' : 'failed') : 'running']));
+    return Object.fromEntries(
+      [...this.#slots].map(([name, slot]) => [
+        name,
+        slot.abort === undefined ? (slot.failure === undefined ? 'stopped' : 'failed') : 'running',
+      ]),
+    );
   }
 
   /** Nothing happens if it runs. @throws {UserError} If there is no such component. */
@@ -71,7 +76,8 @@ export class ComponentSet {
 
   #slot(name: string): Slot {
     const found = this.#slots.get(name);
-    if (found === undefined) throw new UserError(`there is no component ${JSON.stringify(name)} here: there are ${[...this.#slots.keys()].join(', ')}`);
+    if (found === undefined)
+      throw new UserError(`there is no component ${JSON.stringify(name)} here: there are ${[...this.#slots.keys()].join(', ')}`);
     return found;
   }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `sagong stop|start COMPONENT`: finds the process a component lives in and asks it; a process that is gone is started.
 import { askControl } from './control-socket.ts';
-import { CONTROL_PLANE, type ClusterSettings, findNode, type Layout, readSettings } from './layout.ts';
+import { type ClusterSettings, CONTROL_PLANE, findNode, type Layout, readSettings } from './layout.ts';
 import { findProcess, stopProcess } from './processes.ts';
 import { startControlPlane, startNode } from './up.ts';
 import { UserError } from './user-error.ts';
@@ -18,14 +18,24 @@ export function processOf(settings: ClusterSettings, component: string, node: st
   throw new UserError(`there is no component ${JSON.stringify(component)}: there are ${known.join(', ')}`);
 }
 
-export async function stopComponent(layout: Layout, component: string, node: string | undefined, say: (text: string) => void): Promise<void> {
+export async function stopComponent(
+  layout: Layout,
+  component: string,
+  node: string | undefined,
+  say: (text: string) => void,
+): Promise<void> {
   const { process, whole } = processOf(readSettings(layout), component, node);
   if (whole) await stopProcess(layout, process);
   else await askControl(layout.controlSocket(process), { op: 'stop', component });
   say(`${component} has stopped`);
 }
 
-export async function startComponent(layout: Layout, component: string, node: string | undefined, say: (text: string) => void): Promise<void> {
+export async function startComponent(
+  layout: Layout,
+  component: string,
+  node: string | undefined,
+  say: (text: string) => void,
+): Promise<void> {
   const settings = readSettings(layout);
   const { process, whole } = processOf(settings, component, node);
   if (findProcess(layout, process) === undefined) {

@@ -13,7 +13,7 @@ import { ensureAddons } from './addons.ts';
 import { readPair } from './certificates.ts';
 import { ComponentSet, type ComponentSpec } from './component-set.ts';
 import { serveControl } from './control-socket.ts';
-import { CONTROL_PLANE, type ClusterSettings, type Layout, readSettings } from './layout.ts';
+import { type ClusterSettings, CONTROL_PLANE, type Layout, readSettings } from './layout.ts';
 import { report } from './processes.ts';
 
 const ISSUER = 'https://kubernetes.default.svc.cluster.local';
@@ -25,7 +25,12 @@ function userOf(name: string): UserInfo {
 }
 
 function serviceAccountOf(name: string): UserInfo {
-  return { name: `system:serviceaccount:kube-system:${name}`, uid: '', groups: ['system:serviceaccounts', 'system:serviceaccounts:kube-system', AUTHENTICATED_GROUP], extra: {} };
+  return {
+    name: `system:serviceaccount:kube-system:${name}`,
+    uid: '',
+    groups: ['system:serviceaccounts', 'system:serviceaccounts:kube-system', AUTHENTICATED_GROUP],
+    extra: {},
+  };
 }
 
 /** Runs until `signal`. Tells its parent when the API is ready. */
@@ -41,7 +46,12 @@ export async function runControlPlane(layout: Layout, signal: AbortSignal): Prom
   await components.stopAll();
 }
 
-function specsOf(layout: Layout, settings: ClusterSettings, store: SqliteStore, log: (component: string) => ReturnType<typeof createLogger>): ComponentSpec[] {
+function specsOf(
+  layout: Layout,
+  settings: ClusterSettings,
+  store: SqliteStore,
+  log: (component: string) => ReturnType<typeof createLogger>,
+): ComponentSpec[] {
   const authority = readPair(layout, 'ca');
   let client: ((user: UserInfo, agent: string) => Client) | undefined;
   let ready = Promise.withResolvers<void>();
@@ -97,7 +107,13 @@ function specsOf(layout: Layout, settings: ClusterSettings, store: SqliteStore, 
     async run(signal) {
       const make = await clientWhenReady(signal);
       if (make === undefined) return;
-      await runScheduler({ client: make(userOf('system:kube-scheduler'), 'kube-scheduler'), clock: systemClock, logger: log('kube-scheduler'), leaderElect: false, signal });
+      await runScheduler({
+        client: make(userOf('system:kube-scheduler'), 'kube-scheduler'),
+        clock: systemClock,
+        logger: log('kube-scheduler'),
+        leaderElect: false,
+        signal,
+      });
     },
   };
   return [api, controllers, scheduler];
@@ -123,7 +139,11 @@ function createServer(layout: Layout, settings: ClusterSettings, store: SqliteSt
     serviceClusterIpRange: settings.serviceCidr,
     serviceNodePortRange: '30000-32767',
     advertiseAddress: settings.nodes[0]?.ip ?? '127.0.0.1',
-    kubelets: { certificate: { cert: kubelets.certificate, key: kubelets.key }, ca: undefined, preferredAddressTypes: ['InternalIP', 'Hostname'] },
+    kubelets: {
+      certificate: { cert: kubelets.certificate, key: kubelets.key },
+      ca: undefined,
+      preferredAddressTypes: ['InternalIP', 'Hostname'],
+    },
     maxInFlight: { reading: MAX_READS, mutating: MAX_WRITES },
   });
 }

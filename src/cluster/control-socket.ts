@@ -2,7 +2,7 @@
 // How the command line talks to a running process of the cluster: one JSON line in, one JSON line out, over a Unix socket that
 // only its owner may open.
 import { chmodSync, rmSync } from 'node:fs';
-import { createServer, connect, type Server } from 'node:net';
+import { connect, createServer, type Server } from 'node:net';
 import type { ComponentSet, ComponentState } from './component-set.ts';
 import { UserError } from './user-error.ts';
 

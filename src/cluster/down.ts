@@ -32,7 +32,17 @@ function cleanNodeInItsNamespace(layout: Layout, node: NodeSettings): Promise<vo
   const path = node.networkNamespace === undefined ? undefined : namespacePath(node.networkNamespace);
   if (path !== undefined && !existsSync(path)) return Promise.resolve();
   const enter = path === undefined ? [] : ['nsenter', `--net=${path}`, '--'];
-  const self = [process.execPath, '--disable-warning=ExperimentalWarning', process.argv[1] ?? '', 'internal', 'clean-node', '--data-dir', layout.root, '--node', node.name];
+  const self = [
+    process.execPath,
+    '--disable-warning=ExperimentalWarning',
+    process.argv[1] ?? '',
+    'internal',
+    'clean-node',
+    '--data-dir',
+    layout.root,
+    '--node',
+    node.name,
+  ];
   const [command = '', ...args] = [...enter, ...self];
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit'] });

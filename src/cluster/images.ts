@@ -2,9 +2,9 @@
 // `sagong image load|list|rm`: the images of this machine's nodes, who share one store. Works whether or not the cluster runs.
 import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
+import { nodes } from '#api';
 import { silentLogger, systemClock } from '#component';
 import { createEmbeddedRuntime, loadImageArchive } from '#runtime/embedded';
-import { nodes } from '#api';
 import type { Layout } from './layout.ts';
 import { CONTROL_PLANE, findSettings } from './layout.ts';
 import { findProcess } from './processes.ts';
@@ -24,7 +24,14 @@ export async function loadImage(layout: Layout, file: string, say: (text: string
 /** The image service over the shared store, without any containers. */
 function imagesOf(layout: Layout) {
   const stateDir = `${layout.images}/.cli`;
-  return createEmbeddedRuntime({ root: layout.images, stateDir, network: undefined, logger: silentLogger, clock: systemClock, cgroupRoot: '/sagong' });
+  return createEmbeddedRuntime({
+    root: layout.images,
+    stateDir,
+    network: undefined,
+    logger: silentLogger,
+    clock: systemClock,
+    cgroupRoot: '/sagong',
+  });
 }
 
 export async function listImages(layout: Layout, say: (text: string) => void): Promise<void> {
@@ -55,6 +62,9 @@ async function refuseIfUsed(layout: Layout, id: string, name: string): Promise<v
   using _transport = transport;
   const { pods } = await import('#api');
   const [{ items }] = await Promise.all([client.list(pods), client.list(nodes, { limit: 1 })]);
-  const user = items.find(({ status }) => (status.containerStatuses ?? []).some((container) => container.imageID.endsWith(id) && container.state?.running !== undefined));
-  if (user !== undefined) throw new UserError(`image ${name} is used by the Pod ${user.metadata.namespace}/${user.metadata.name}: delete that first`);
+  const user = items.find(({ status }) =>
+    (status.containerStatuses ?? []).some((container) => container.imageID.endsWith(id) && container.state?.running !== undefined),
+  );
+  if (user !== undefined)
+    throw new UserError(`image ${name} is used by the Pod ${user.metadata.namespace}/${user.metadata.name}: delete that first`);
 }

@@ -109,7 +109,8 @@ export function findSettings(layout: Layout): ClusterSettings | undefined {
 /** @throws {UserError} If the cluster has no node of that name. */
 export function findNode(settings: ClusterSettings, name: string): NodeSettings {
   const found = settings.nodes.find((node) => node.name === name);
-  if (found === undefined) throw new UserError(`there is no node ${JSON.stringify(name)}: there are ${settings.nodes.map((node) => node.name).join(', ')}`);
+  if (found === undefined)
+    throw new UserError(`there is no node ${JSON.stringify(name)}: there are ${settings.nodes.map((node) => node.name).join(', ')}`);
   return found;
 }
 

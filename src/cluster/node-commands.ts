@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { type Client, createClient, createInformerFactory, HttpsTransport, loadKubeconfig } from '#client';
-import { createLogger, describeFlags, FlagError, type Flags, type FlagSpecs, parseFlags, systemClock } from '#component';
+import { createLogger, describeFlags, FlagError, type FlagSpecs, type Flags, parseFlags, systemClock } from '#component';
 import { createKubelet, systemCgroups } from '#kubelet';
 import { createCniNetwork } from '#network';
 import { createKubeProxy, removeProxyRules } from '#proxy';
@@ -53,10 +53,20 @@ export async function runKubeletCommand(args: readonly string[], signal: AbortSi
   using _transport = transport;
   const root = flags.string('root-dir');
   mkdirSync(root, { recursive: true, mode: 0o700 });
-  const network = await createCniNetwork({ confDir: flags.string('cni-conf-dir'), binDirs: flags.strings('cni-bin-dir'), cacheDir: join(root, 'cni-cache') }, signal);
+  const network = await createCniNetwork(
+    { confDir: flags.string('cni-conf-dir'), binDirs: flags.strings('cni-bin-dir'), cacheDir: join(root, 'cni-cache') },
+    signal,
+  );
   const cgroupRoot = flags.string('cgroup-root');
   const { createEmbeddedRuntime } = await import('#runtime/embedded');
-  await using runtime = createEmbeddedRuntime({ root: join(root, 'images'), stateDir: join(root, 'runtime'), network, logger, clock: systemClock, cgroupRoot });
+  await using runtime = createEmbeddedRuntime({
+    root: join(root, 'images'),
+    stateDir: join(root, 'runtime'),
+    network,
+    logger,
+    clock: systemClock,
+    cgroupRoot,
+  });
   const given = flags.strings('node-ip');
   const read = (flag: string) => readFileSync(flags.string(flag), 'utf8');
   const serving = flags.has('tls-cert-file') ? { cert: read('tls-cert-file'), key: read('tls-private-key-file') } : undefined;
@@ -76,7 +86,12 @@ export async function runKubeletCommand(args: readonly string[], signal: AbortSi
     server:
       serving === undefined
         ? undefined
-        : { address: flags.string('address'), port: flags.int('port'), certificate: () => serving, ...(flags.has('client-ca-file') ? { clientCa: read('client-ca-file') } : {}) },
+        : {
+            address: flags.string('address'),
+            port: flags.int('port'),
+            certificate: () => serving,
+            ...(flags.has('client-ca-file') ? { clientCa: read('client-ca-file') } : {}),
+          },
   });
   network.onChange(() => kubelet.networkChanged());
   await kubelet.run(signal);
@@ -86,12 +101,19 @@ export async function runKubeProxyCommand(args: readonly string[], signal: Abort
   if (args.includes('--help')) return void process.stdout.write(describeFlags('kube-proxy', PROXY));
   const flags = parseFlags('kube-proxy', args, PROXY);
   if (flags.bool('cleanup')) return removeProxyRules();
-  if (flags.string('proxy-mode') !== 'nftables') throw new FlagError(`--proxy-mode=${flags.string('proxy-mode')} is not implemented: take nftables`);
+  if (flags.string('proxy-mode') !== 'nftables')
+    throw new FlagError(`--proxy-mode=${flags.string('proxy-mode')} is not implemented: take nftables`);
   const logger = createLogger({ component: 'kube-proxy' });
   const { client, transport } = connect(flags);
   using _transport = transport;
   const informers = createInformerFactory(client, { logger });
-  const proxy = createKubeProxy({ informers, nodeName: nodeNameOf(flags), clusterCidr: flags.strings('cluster-cidr'), logger, clock: systemClock });
+  const proxy = createKubeProxy({
+    informers,
+    nodeName: nodeNameOf(flags),
+    clusterCidr: flags.strings('cluster-cidr'),
+    logger,
+    clock: systemClock,
+  });
   informers.start(signal);
   await proxy.run(signal);
   await informers.drained();

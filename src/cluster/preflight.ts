@@ -27,9 +27,11 @@ const MIN_INOTIFY_INSTANCES = 64;
 export async function preflight(settings: ClusterSettings, dataDir: string): Promise<void> {
   const problems: string[] = [];
   if (settings.runtime === 'embedded') problems.push(...containerProblems());
-  if (!(await isFree(settings.port))) problems.push(`port ${settings.port} is taken by another program: stop that, or give "--port" a free one`);
+  if (!(await isFree(settings.port)))
+    problems.push(`port ${settings.port} is taken by another program: stop that, or give "--port" a free one`);
   const free = freeBytes(dataDir);
-  if (free < MIN_FREE_BYTES) problems.push(`only ${Math.round(free / 1024 / 1024)} MiB are free in ${dataDir}: make room, or give "--data-dir" another disk`);
+  if (free < MIN_FREE_BYTES)
+    problems.push(`only ${Math.round(free / 1024 / 1024)} MiB are free in ${dataDir}: make room, or give "--data-dir" another disk`);
   if (problems.length > 0) throw new UserError(`cannot start:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
 }
 
@@ -38,10 +40,12 @@ function containerProblems(): string[] {
   const problems = NEEDS.filter(({ program }) => findProgram(program) === undefined).map((need) => missing(need.program, need.package));
   if (findProgram('runc') === undefined && findProgram('crun') === undefined) problems.push(missing('runc or crun', 'runc'));
   for (const plugin of PLUGINS) {
-    if (!PLUGIN_FOLDERS.some((folder) => existsSync(join(folder, plugin)))) problems.push(missing(`the CNI plugin "${plugin}"`, 'containernetworking-plugins'));
+    if (!PLUGIN_FOLDERS.some((folder) => existsSync(join(folder, plugin))))
+      problems.push(missing(`the CNI plugin "${plugin}"`, 'containernetworking-plugins'));
   }
   const instances = Number(readFileSync('/proc/sys/fs/inotify/max_user_instances', 'utf8'));
-  if (instances < MIN_INOTIFY_INSTANCES) problems.push(`only ${instances} inotify instances are allowed: run "sysctl fs.inotify.max_user_instances=512"`);
+  if (instances < MIN_INOTIFY_INSTANCES)
+    problems.push(`only ${instances} inotify instances are allowed: run "sysctl fs.inotify.max_user_instances=512"`);
   return problems;
 }
 
@@ -50,14 +54,16 @@ const missing = (what: string, name: string) => `${what} is missing: run "apt-ge
 /** Where a program is, also outside the PATH of a plain user. */
 export function findProgram(name: string): string | undefined {
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin'];
-  return folders.map((folder) => join(folder, name)).find((path) => {
-    try {
-      accessSync(path, constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
+  return folders
+    .map((folder) => join(folder, name))
+    .find((path) => {
+      try {
+        accessSync(path, constants.X_OK);
+        return true;
+      } catch {
+        return false;
+      }
+    });
 }
 
 function freeBytes(folder: string): number {

@@ -55,7 +55,9 @@ function readiness(child: ChildProcess, name: string, logFile: string, progress:
       else reject(new UserError(message.text));
     });
     child.on('error', (error) => reject(new UserError(`start ${name}: ${error.message}`)));
-    child.on('exit', (code, signal) => reject(new UserError(`${name} ended with ${signal ?? code} before it was ready: see ${logFile}\n${tailOf(logFile)}`)));
+    child.on('exit', (code, signal) =>
+      reject(new UserError(`${name} ended with ${signal ?? code} before it was ready: see ${logFile}\n${tailOf(logFile)}`)),
+    );
   });
 }
 

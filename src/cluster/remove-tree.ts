@@ -19,11 +19,13 @@ export async function removeTree(folder: string): Promise<void> {
 /** Deepest first. */
 export function mountsBelow(folder: string): string[] {
   const lines = readFileSync('/proc/self/mountinfo', 'utf8').split('\n');
-  const points = lines.map((line) => unescape(line.split(' ')[4] ?? '')).filter((point) => point === folder || point.startsWith(`${folder}/`));
+  const points = lines
+    .map((line) => unescapePath(line.split(' ')[4] ?? ''))
+    .filter((point) => point === folder || point.startsWith(`${folder}/`));
   return points.sort((a, b) => b.length - a.length);
 }
 
 /** The kernel writes blanks as `\040`. */
-function unescape(text: string): string {
+function unescapePath(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // `sagong status`: the processes, what runs in them, how much memory they take, and the nodes as the API sees them.
-import { createClient, HttpsTransport, loadKubeconfig, type Client } from '#client';
+
 import { nodes } from '#api';
+import { type Client, createClient, HttpsTransport, loadKubeconfig } from '#client';
 import { askControl } from './control-socket.ts';
 import { CONTROL_PLANE, type Layout, readSettings } from './layout.ts';
 import { findProcess, residentBytes } from './processes.ts';

@@ -2,7 +2,7 @@
 // `sagong up`: from nothing to Ready nodes. Repeating it on a running cluster changes nothing but adds the nodes that are missing.
 import { mkdirSync } from 'node:fs';
 import { ensureCertificates } from './certificates.ts';
-import { addressAt, CONTROL_PLANE, type ClusterSettings, findSettings, type Layout, type NodeSettings, writeSettings } from './layout.ts';
+import { addressAt, type ClusterSettings, CONTROL_PLANE, findSettings, type Layout, type NodeSettings, writeSettings } from './layout.ts';
 import { ensureNodeNetwork } from './node-network.ts';
 import { preflight } from './preflight.ts';
 import { findProcess, namespacePath, startProcess } from './processes.ts';
@@ -46,7 +46,11 @@ export async function startControlPlane(layout: Layout, say: (text: string) => v
 export async function startNode(layout: Layout, node: NodeSettings, say: (text: string) => void): Promise<void> {
   if (findProcess(layout, node.name) !== undefined) return;
   const networkNamespace = node.networkNamespace === undefined ? undefined : namespacePath(node.networkNamespace);
-  await startProcess(layout, { name: node.name, args: ['internal', 'agent', '--data-dir', layout.root, '--node', node.name], networkNamespace }, say);
+  await startProcess(
+    layout,
+    { name: node.name, args: ['internal', 'agent', '--data-dir', layout.root, '--node', node.name], networkNamespace },
+    say,
+  );
   say(`node ${node.name} is Ready`);
 }
 
@@ -73,7 +77,13 @@ function withNodes(settings: ClusterSettings, count: number): ClusterSettings {
   const nodes = Array.from({ length: count }, (_, index): NodeSettings => {
     const name = `node-${index + 1}`;
     const ip = settings.runtime === 'simulated' ? '127.0.0.1' : addressAt(settings.nodeNetwork, index + 1);
-    return settings.nodes[index] ?? { name, ip, networkNamespace: index === 0 || settings.runtime === 'simulated' ? undefined : `sagong-${name}` };
+    return (
+      settings.nodes[index] ?? {
+        name,
+        ip,
+        networkNamespace: index === 0 || settings.runtime === 'simulated' ? undefined : `sagong-${name}`,
+      }
+    );
   });
   return { ...settings, nodes };
 }

@@ -116,7 +116,10 @@ export function parseFlags(component: string, args: readonly string[], specs: Fl
     }
     if (spec === undefined) {
       if (HARMLESS.has(name)) ignored.push(name);
-      else throw new FlagError(known.has(name) ? `flag --${name} is not implemented by sagong's ${component}: leave it out` : `unknown flag: --${name}`);
+      else
+        throw new FlagError(
+          known.has(name) ? `flag --${name} is not implemented by sagong's ${component}: leave it out` : `unknown flag: --${name}`,
+        );
       continue;
     }
     checkValue(name, value, spec.type);
@@ -129,7 +132,8 @@ function checkValue(name: string, value: string, type: FlagType): void {
   const refuse = (why: string) => new FlagError(`invalid argument ${JSON.stringify(value)} for "--${name}" flag: ${why}`);
   if (type === 'int' && !/^-?\d+$/.test(value)) throw refuse('want a whole number');
   if (type === 'bool' && value !== 'true' && value !== 'false') throw refuse('want true or false');
-  if (type === 'duration' && !/^-?(\d+(\.\d+)?(ns|us|ms|s|m|h))+$|^0$/.test(value)) throw refuse('want a duration such as 300ms, 1.5h or 2h45m');
+  if (type === 'duration' && !/^-?(\d+(\.\d+)?(ns|us|ms|s|m|h))+$|^0$/.test(value))
+    throw refuse('want a duration such as 300ms, 1.5h or 2h45m');
 }
 
 const UNIT_MS: Readonly<Record<string, number>> = { ns: 1e-6, us: 1e-3, ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
@@ -139,7 +143,8 @@ export function parseDuration(text: string): number {
   if (text === '0') return 0;
   const sign = text.startsWith('-') ? -1 : 1;
   const parts = [...text.replace(/^-/, '').matchAll(/(\d+(?:\.\d+)?)(ns|us|ms|s|m|h)/g)];
-  if (parts.length === 0 || parts.map(([whole]) => whole).join('') !== text.replace(/^-/, '')) throw new FlagError(`parse the duration ${JSON.stringify(text)}: want such as 300ms, 1.5h or 2h45m`);
+  if (parts.length === 0 || parts.map(([whole]) => whole).join('') !== text.replace(/^-/, ''))
+    throw new FlagError(`parse the duration ${JSON.stringify(text)}: want such as 300ms, 1.5h or 2h45m`);
   return sign * parts.reduce((sum, [, amount, unit]) => sum + Number(amount) * (UNIT_MS[unit ?? 's'] ?? 0), 0);
 }
 

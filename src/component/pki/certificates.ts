@@ -72,7 +72,12 @@ export async function createCertificate(authority: KeyPair, request: Certificate
 }
 
 /** Signs a PEM PKCS#10 request as it stands, after its own signature was checked. @throws {Error} If that is wrong. */
-export async function signRequest(authority: KeyPair, pem: string, options: { usages: readonly ('client' | 'server')[]; validMs: number }, now: number): Promise<string> {
+export async function signRequest(
+  authority: KeyPair,
+  pem: string,
+  options: { usages: readonly ('client' | 'server')[]; validMs: number },
+  now: number,
+): Promise<string> {
   const csr = new Pkcs10CertificateRequest(pem);
   if (!(await csr.verify())) throw new Error('sign a certificate request: its signature is not valid');
   const issuer = new X509Certificate(authority.certificate);
@@ -105,7 +110,10 @@ async function sign(authority: KeyPair, publicKey: webcrypto.CryptoKey, request:
     signingKey: await importKey(authority.key),
     signingAlgorithm: ALGORITHM,
     ...validity(now, request.validDays),
-    extensions: [...(await leafExtensions(issuer, request.usages)), ...(names.length === 0 ? [] : [new SubjectAlternativeNameExtension(names)])],
+    extensions: [
+      ...(await leafExtensions(issuer, request.usages)),
+      ...(names.length === 0 ? [] : [new SubjectAlternativeNameExtension(names)]),
+    ],
   });
   return `${certificate.toString('pem')}\n`;
 }
