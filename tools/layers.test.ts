@@ -5,14 +5,18 @@ import { importsOf, judge, LAYERS } from './layers.ts';
 import { functionsOf } from './measure.ts';
 
 test('importsOf() finds static, type and dynamic imports and re-exports', () => {
-  const text = "import { a } from '#store';\nimport type { B } from '#api/core/v1';\nexport * from './c.ts';\nconst d = await import('#client');\n";
+  const text =
+    "import { a } from '#store';\nimport type { B } from '#api/core/v1';\nexport * from './c.ts';\nconst d = await import('#client');\n";
 
-  assert.deepEqual(importsOf('x.ts', text).map(({ from, typeOnly }) => [from, typeOnly]), [
-    ['#store', false],
-    ['#api/core/v1', true],
-    ['./c.ts', false],
-    ['#client', false],
-  ]);
+  assert.deepEqual(
+    importsOf('x.ts', text).map(({ from, typeOnly }) => [from, typeOnly]),
+    [
+      ['#store', false],
+      ['#api/core/v1', true],
+      ['./c.ts', false],
+      ['#client', false],
+    ],
+  );
 });
 
 const cases: readonly [from: string, file: string, allowed: boolean][] = [

@@ -10,7 +10,8 @@ interface Measured {
 }
 
 const root = join(import.meta.dirname, '..');
-const FUNCTION_START = /^( *)(?:export )?(?:default )?(?:async )?(?:function\*? +([\w$]+)|(?:static |override |private |get |set )*(?:async )?\*?(#?[\w$]+|\[[\w.]+\])(?:<[^>]*>)?\(.*\{$)/;
+const FUNCTION_START =
+  /^( *)(?:export )?(?:default )?(?:async )?(?:function\*? +([\w$]+)|(?:static |override |private |get |set )*(?:async )?\*?(#?[\w$]+|\[[\w.]+\])(?:<[^>]*>)?\(.*\{$)/;
 const KEYWORDS = new Set(['if', 'for', 'while', 'switch', 'catch', 'return', 'function', 'with']);
 
 function sources(): string[] {
@@ -41,13 +42,20 @@ function quantile(values: readonly number[], share: number): number {
 function report(what: string, measured: readonly Measured[]): void {
   const counts = measured.map(({ lines }) => lines);
   console.log(`${what}: ${measured.length}, median ${quantile(counts, 0.5)}, p90 ${quantile(counts, 0.9)}, largest ${Math.max(...counts)}`);
-  for (const { name, lines } of [...measured].sort((a, b) => b.lines - a.lines).slice(0, 10)) console.log(`  ${String(lines).padStart(5)}  ${name}`);
+  for (const { name, lines } of [...measured].sort((a, b) => b.lines - a.lines).slice(0, 10))
+    console.log(`  ${String(lines).padStart(5)}  ${name}`);
 }
 
 function main(): void {
   const files = sources().map((path) => ({ path: relative(root, path), text: readFileSync(path, 'utf8') }));
-  report('files', files.map(({ path, text }) => ({ name: path, lines: text.split('\n').length - 1 })));
-  report('functions', files.flatMap(({ path, text }) => functionsOf(text).map(({ name, lines }) => ({ name: `${path} ${name}`, lines }))));
+  report(
+    'files',
+    files.map(({ path, text }) => ({ name: path, lines: text.split('\n').length - 1 })),
+  );
+  report(
+    'functions',
+    files.flatMap(({ path, text }) => functionsOf(text).map(({ name, lines }) => ({ name: `${path} ${name}`, lines }))),
+  );
 }
 
 if (import.meta.main) main();
