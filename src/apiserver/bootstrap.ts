@@ -2,11 +2,29 @@
 // What every API server makes sure exists before it is ready: system namespaces, RBAC's roles, priority classes, the `kubernetes`
 // Service with its endpoints, the default ServiceCIDR. What is there already is left alone.
 // @source upstream pkg/controlplane/{controller,apiserver}, post-start hooks
+
+import {
+  apiservices,
+  clusterrolebindings,
+  clusterroles,
+  endpoints,
+  endpointslices,
+  flowschemas,
+  namespaces,
+  priorityclasses,
+  prioritylevelconfigurations,
+  RESOURCES,
+  rolebindings,
+  roles,
+  servicecidrs,
+  services,
+} from '#api';
 import type { Client } from '#client';
 import type { Logger } from '#component';
 import { type Draft, isAlreadyExists, isNotFound, type KubeObject, type Resource } from '#machinery';
-import { apiservices, clusterrolebindings, clusterroles, endpoints, endpointslices, namespaces, priorityclasses, RESOURCES, rolebindings, roles, servicecidrs, services } from '#api';
+import type { FlowSchema } from '#api/flowcontrol/v1';
 import { bootstrapPolicy } from './auth/bootstrap-policy.ts';
+import { danglingCondition, flowSchemas, priorityLevels } from './flow/flow-objects.ts';
 
 export interface BootstrapOptions {
   readonly client: Client;
@@ -30,8 +48,12 @@ export async function bootstrap(options: BootstrapOptions): Promise<void> {
   await Promise.all([
     ...policy.map(({ resource, object }) => ensure(client, RBAC[resource] as unknown as Resource<KubeObject>, object as Draft<KubeObject>)),
     ...priorityClasses().map((object) => ensure(client, priorityclasses, object)),
+    ...priorityLevels().map((object) => ensure(client, prioritylevelconfigurations, object)),
+    ...flowSchemas().map((object) => ensureFlowSchema(client, object)),
     ...localApiServices().map((object) => ensure(client, apiservices, object)),
-    ensure(client, servicecidrs, { metadata: { name: 'kubernetes' }, spec: { cidrs: options.serviceClusterIpRange.split(',') } }).then(() => markReady(client)),
+    ensure(client, servicecidrs, { metadata: { name: 'kubernetes' }, spec: { cidrs: options.serviceClusterIpRange.split(',') } }).then(() =>
+      markReady(client),
+    ),
   ]);
   await ensure(client, services as Resource<KubeObject>, kubernetesService(options.serviceIp));
   await publishEndpoints(options);
@@ -50,17 +72,41 @@ async function ensure<T extends KubeObject>(client: Client, resource: Resource<T
   });
 }
 
+/** With the status that says its priority level exists. */
+async function ensureFlowSchema(client: Client, object: Draft<FlowSchema>): Promise<void> {
+  await ensure(client, flowschemas, object);
+  const name = object.metadata?.name ?? '';
+  const found = await client.get(flowschemas, { name });
+  if (found.status?.conditions?.some(({ type }) => type === 'Dangling')) return;
+  const condition = danglingCondition(found.spec.priorityLevelConfiguration.name, found.metadata.creationTimestamp ?? '');
+  await client.patch(flowschemas, { name }, 'merge', { status: { conditions: [condition] } }, { subresource: 'status' });
+}
+
 async function markReady(client: Client): Promise<void> {
   const cidr = await client.get(servicecidrs, { name: 'kubernetes' });
   if (cidr.status?.conditions?.some(({ type }) => type === 'Ready')) return;
-  const condition = { type: 'Ready', status: 'True', reason: '', message: 'Kubernetes Service CIDR is ready', lastTransitionTime: cidr.metadata.creationTimestamp };
+  const condition = {
+    type: 'Ready',
+    status: 'True',
+    reason: '',
+    message: 'Kubernetes Service CIDR is ready',
+    lastTransitionTime: cidr.metadata.creationTimestamp,
+  };
   await client.patch(servicecidrs, { name: 'kubernetes' }, 'merge', { status: { conditions: [condition] } }, { subresource: 'status' });
 }
 
 function priorityClasses() {
   return [
-    { metadata: { name: 'system-node-critical' }, value: 2_000_001_000, description: 'Used for system critical pods that must not be moved from their current node.' },
-    { metadata: { name: 'system-cluster-critical' }, value: 2_000_000_000, description: 'Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.' },
+    {
+      metadata: { name: 'system-node-critical' },
+      value: 2_000_001_000,
+      description: 'Used for system critical pods that must not be moved from their current node.',
+    },
+    {
+      metadata: { name: 'system-cluster-critical' },
+      value: 2_000_000_000,
+      description: 'Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.',
+    },
   ];
 }
 
@@ -69,7 +115,10 @@ function localApiServices() {
   const versions = new Map(RESOURCES.map(({ group, version }) => [`${version}.${group}`, { group, version }]));
   return [...versions].map(([name, { group, version }]) => ({
     metadata: { name, labels: { 'kube-aggregator.kubernetes.io/automanaged': 'onstart' } },
-    spec: group === '' ? { version, groupPriorityMinimum: 18000, versionPriority: 1 } : { group, version, groupPriorityMinimum: 17000, versionPriority: 15 },
+    spec:
+      group === ''
+        ? { version, groupPriorityMinimum: 18000, versionPriority: 1 }
+        : { group, version, groupPriorityMinimum: 17000, versionPriority: 15 },
   }));
 }
 
@@ -102,7 +151,10 @@ async function publishEndpoints({ client, logger, advertise: { address, port } }
   };
   const name = 'kubernetes';
   const namespace = 'default';
-  await ensure(client, endpoints, { metadata: { name, namespace, labels: { 'endpointslice.kubernetes.io/skip-mirror': 'true' } }, subsets });
+  await ensure(client, endpoints, {
+    metadata: { name, namespace, labels: { 'endpointslice.kubernetes.io/skip-mirror': 'true' } },
+    subsets,
+  });
   await ensure(client, endpointslices, { metadata: { name, namespace, labels: { 'kubernetes.io/service-name': name } }, ...slice });
   // The address may be another one than at the last start.
   await client.patch(endpoints, { name, namespace }, 'merge', { subsets });

@@ -5,13 +5,16 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { formatKubeconfig, singleContextKubeconfig } from '#client';
-import { createLogger, describeFlags, type Flags, type FlagSpecs, type LogLevel, parseFlags, systemClock } from '#component';
+import { createLogger, describeFlags, type FlagSpecs, type Flags, type LogLevel, parseFlags, systemClock } from '#component';
 import { MemoryStore, SqliteStore, type Store } from '#store';
 import { readStaticTokens } from './auth/authenticators.ts';
 import { ApiServer, type ApiServerOptions, firstAddress } from './server.ts';
 
 const FLAGS: FlagSpecs = {
-  'data-dir': { type: 'string', help: 'Folder of the embedded store, and of certificates that are not given. Without it the store is in memory.' },
+  'data-dir': {
+    type: 'string',
+    help: 'Folder of the embedded store, and of certificates that are not given. Without it the store is in memory.',
+  },
   'secure-port': { type: 'int', default: '6443', help: 'Port of HTTPS.' },
   'bind-address': { type: 'string', default: '0.0.0.0', help: 'Address to listen on.' },
   'advertise-address': { type: 'string', help: 'Address other members of the cluster reach this server at.' },
@@ -33,7 +36,11 @@ const FLAGS: FlagSpecs = {
   'kubelet-client-certificate': { type: 'string', help: 'Certificate shown to kubelets, PEM.' },
   'kubelet-client-key': { type: 'string', help: 'Its key, PEM.' },
   'kubelet-certificate-authority': { type: 'string', help: 'Authority of kubelet certificates, PEM.' },
-  'kubelet-preferred-address-types': { type: 'strings', default: 'Hostname,InternalDNS,InternalIP,ExternalDNS,ExternalIP', help: 'Order of node addresses to try.' },
+  'kubelet-preferred-address-types': {
+    type: 'strings',
+    default: 'Hostname,InternalDNS,InternalIP,ExternalDNS,ExternalIP',
+    help: 'Order of node addresses to try.',
+  },
   'max-requests-inflight': { type: 'int', default: '400', help: 'Reads at once; 0 is no limit.' },
   'max-mutating-requests-inflight': { type: 'int', default: '200', help: 'Writes at once; 0 is no limit.' },
   'log-level': { type: 'string', default: 'info', help: 'debug, info, warn, error or silent.' },
@@ -128,15 +135,28 @@ async function ownCertificates(flags: Flags): Promise<OwnCertificates | undefine
     return made;
   };
   const authority = await keep('ca', () => pki.createAuthority('kubernetes', now));
-  const sign = (request: Omit<Parameters<typeof pki.createCertificate>[1], 'validDays'>) => () => pki.createCertificate(authority, { ...request, validDays: pki.CERTIFICATE_DAYS }, now);
+  const sign = (request: Omit<Parameters<typeof pki.createCertificate>[1], 'validDays'>) => () =>
+    pki.createCertificate(authority, { ...request, validDays: pki.CERTIFICATE_DAYS }, now);
   const addresses = [...new Set(['127.0.0.1', advertiseAddress(flags), firstAddress(flags.string('service-cluster-ip-range'))])];
   const names = ['localhost', 'kubernetes', 'kubernetes.default', 'kubernetes.default.svc', 'kubernetes.default.svc.cluster.local'];
-  const serving = await keep('apiserver', sign({ commonName: 'kube-apiserver', usages: ['server'], dnsNames: names, ipAddresses: addresses }));
-  const kubeletClient = await keep('apiserver-kubelet-client', sign({ commonName: 'kube-apiserver-kubelet-client', organizations: ['kubeadm:cluster-admins'], usages: ['client'] }));
+  const serving = await keep(
+    'apiserver',
+    sign({ commonName: 'kube-apiserver', usages: ['server'], dnsNames: names, ipAddresses: addresses }),
+  );
+  const kubeletClient = await keep(
+    'apiserver-kubelet-client',
+    sign({ commonName: 'kube-apiserver-kubelet-client', organizations: ['kubeadm:cluster-admins'], usages: ['client'] }),
+  );
   const admin = await keep('admin', sign({ commonName: 'kubernetes-admin', organizations: ['system:masters'], usages: ['client'] }));
   const account = await keep('sa', () => pki.createAuthority('service-accounts', now));
   const server = `https://${flags.string('bind-address') === '0.0.0.0' ? '127.0.0.1' : flags.string('bind-address')}:${flags.string('secure-port')}`;
-  const kubeconfig = singleContextKubeconfig({ clusterName: 'sagong', userName: 'kubernetes-admin', server, ca: authority.certificate, user: certificateUser(admin) });
+  const kubeconfig = singleContextKubeconfig({
+    clusterName: 'sagong',
+    userName: 'kubernetes-admin',
+    server,
+    ca: authority.certificate,
+    user: certificateUser(admin),
+  });
   writeFileSync(join(folder, '..', 'admin.conf'), formatKubeconfig(kubeconfig), { mode: 0o600 });
   return { authority: authority.certificate, serving, kubeletClient, serviceAccountKey: account.key };
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The transport within one process: requests go through the same filters and handlers as those from the wire, but bodies stay
 // objects and answers are the cached objects themselves. Nothing is encoded, nothing copied.
-import { ApiError, type Status } from '#machinery';
+
 import type { Transport, TransportAnswer, TransportRequest } from '#client';
+import { ApiError, type Status } from '#machinery';
 import type { UserInfo } from './auth/user.ts';
 import { encodeObject } from './encoding/encoder.ts';
 import { listMeta } from './encoding/table.ts';
@@ -83,7 +84,10 @@ function answerOf(result: ApiResult): TransportAnswer {
     case 'list':
       return { status: 200, body: listOf(result) };
     case 'bytes':
-      return { status: result.status, body: result.contentType.startsWith('application/json') ? JSON.parse(String(result.body)) : result.body };
+      return {
+        status: result.status,
+        body: result.contentType.startsWith('application/json') ? JSON.parse(String(result.body)) : result.body,
+      };
     default:
       throw new Error(`answer a loopback request: unexpected result "${result.type}"`);
   }
@@ -113,12 +117,16 @@ function frameObject(served: ServedResource, cached: Parameters<typeof inServedV
 }
 
 async function rawOf(result: ApiResult): Promise<{ status: number; headers: Record<string, string>; body: Uint8Array }> {
-  if (result.type === 'bytes') return { status: result.status, headers: { 'content-type': result.contentType }, body: Buffer.from(result.body) };
+  if (result.type === 'bytes')
+    return { status: result.status, headers: { 'content-type': result.contentType }, body: Buffer.from(result.body) };
   if (result.type === 'stream') {
     const chunks: Uint8Array[] = [];
     for await (const chunk of result.body) chunks.push(chunk);
     return { status: result.status, headers: { ...result.headers }, body: Buffer.concat(chunks) };
   }
-  const { status, body } = result.type === 'object' ? { status: result.status, body: encodeObject(result, new URLSearchParams(), Date.now()).body } : { status: 200, body: JSON.stringify(answerOf(result).body) };
+  const { status, body } =
+    result.type === 'object'
+      ? { status: result.status, body: encodeObject(result, new URLSearchParams(), Date.now()).body }
+      : { status: 200, body: JSON.stringify(answerOf(result).body) };
   return { status, headers: { 'content-type': 'application/json' }, body: Buffer.from(body) };
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // apiserver: the hub. Stores, checks and hands out every object; everything else talks through it. ARCHITECTURE.md tells the
 // life of a write; filters/chain.ts and admission/chain.ts are the two places where order matters.
+
+export { AUTHENTICATED_GROUP, MASTERS_GROUP, type UserInfo } from './auth/user.ts';
 export { runApiServerCommand } from './command.ts';
 export { ApiServer, type ApiServerOptions, firstAddress } from './server.ts';
-export { AUTHENTICATED_GROUP, MASTERS_GROUP, type UserInfo } from './auth/user.ts';

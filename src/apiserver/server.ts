@@ -5,16 +5,43 @@
 // Stop is the reverse: not ready, port drained, cache, store.
 import { randomInt, randomUUID } from 'node:crypto';
 import type { SecureContextOptions, TLSSocket } from 'node:tls';
-import { GROUPS, RESOURCES, storageVersionOf, findResource, findSchema, fromStorage, ipaddresses, pods, rolebindings, roles, clusterrolebindings, clusterroles, toStorage } from '#api';
+import {
+  clusterrolebindings,
+  clusterroles,
+  findResource,
+  findSchema,
+  fromStorage,
+  GROUPS,
+  ipaddresses,
+  pods,
+  RESOURCES,
+  rolebindings,
+  roles,
+  storageVersionOf,
+  toStorage,
+} from '#api';
 import { type Client, createClient } from '#client';
 import { type Clock, type Logger, Metrics } from '#component';
-import { type DeepReadonly, decodeMessage, deepCopy, isProtobuf, parseApiVersion, readEnvelope, isNotFound, type KubeObject, type Resource } from '#machinery';
+import {
+  ApiError,
+  type DeepReadonly,
+  decodeMessage,
+  deepCopy,
+  internalError,
+  isNotFound,
+  isProtobuf,
+  type KubeObject,
+  parseApiVersion,
+  type Resource,
+  readEnvelope,
+} from '#machinery';
 import type { Store } from '#store';
 import type { AdmissionDeps, AdmissionOperation, AdmissionRequest } from './admission/admission.ts';
 import { createAdmissionChain } from './admission/chain.ts';
 import { createAuthenticator, userOfCertificate } from './auth/authenticators.ts';
 import { type Authorizer, alwaysAllow, privilegedGroups, unionAuthorizer } from './auth/authorizer.ts';
 import { bootstrapPolicy } from './auth/bootstrap-policy.ts';
+import { type EscalationDeps, refuseEscalation } from './auth/escalation.ts';
 import { createNodeAuthorizer } from './auth/node-authorizer.ts';
 import { RbacAuthorizer, type Rule } from './auth/rbac.ts';
 import { ServiceAccountTokens, type TokenKeys } from './auth/tokens.ts';
@@ -29,20 +56,21 @@ import type { AdmissionRunner, ServerParts } from './handlers/endpoint.ts';
 import { answer } from './http/answer.ts';
 import type { AnswerWriter } from './http/answer-writer.ts';
 import { HttpServer } from './http/server.ts';
-import { OpenApi } from './openapi/documents.ts';
 import { LoopbackTransport } from './loopback.ts';
+import { RequestMetrics } from './metrics/request-metrics.ts';
+import { registerServerMetrics, type ResourceCount } from './metrics/server-metrics.ts';
+import { OpenApi } from './openapi/documents.ts';
 import type { KubeletClientConfig } from './proxying/kubelet-connection.ts';
 import { GenericStore } from './registry/generic/generic-store.ts';
 import { objectKey, prefixOf } from './registry/generic/keys.ts';
 import { createPageReader } from './registry/generic/page-reader.ts';
-import { serve, type ServedResource } from './registry/generic/served-resource.ts';
+import { type ServedResource, serve } from './registry/generic/served-resource.ts';
 import { storageTraitsOf } from './registry/generic/storage-traits.ts';
 import { createStrategies } from './registry/strategies.ts';
 import type { MutableObject, ObjectReader } from './registry/strategy.ts';
 import { type ApiResult, type Handler, type IncomingRequest, RequestContext } from './request/context.ts';
 import { requestInfoOf } from './request/request-info.ts';
 import { VERSION } from './version.ts';
-import { ApiError, internalError } from '#machinery';
 
 export interface ApiServerOptions {
   readonly store: Store;
@@ -103,8 +131,16 @@ export class ApiServer {
     const rbac = createRbac(this.#cacher, reader);
     const authorizer = createAuthorizer(options.authorizationModes, rbac, this.#cacher);
     const tokens = new ServiceAccountTokens(options.tokenKeys, reader, () => options.clock.now());
-    const admission = createAdmission(options, reader, authorizer, client);
-    const parts: ServerParts = { clock: options.clock, logger: options.logger, cacher: this.#cacher, reader, authorizer, admission, pages: createPageReader(options.store, decode) };
+    const admission = createAdmission(options, { reader, authorizer, rbac }, client);
+    const parts: ServerParts = {
+      clock: options.clock,
+      logger: options.logger,
+      cacher: this.#cacher,
+      reader,
+      authorizer,
+      admission,
+      pages: createPageReader(options.store, decode),
+    };
     const dispatcher = createDispatcher({
       parts,
       served: this.#served,
@@ -126,11 +162,14 @@ export class ApiServer {
       },
       openApi: new OpenApi(indexPaths()),
       tokens,
-      reviews: { authorizer, rbac, identify: (token, audiences) => tokens.authenticate(token, audiences.length > 0 ? audiences : undefined) },
+      reviews: { authorizer, rbac, identify: (token, audiences) => tokens.identify(token, audiences.length > 0 ? audiences : undefined) },
       kubelets: options.kubelets,
     });
     const authenticator = createAuthenticator({ tokens, staticTokens: options.staticTokens, anonymous: options.anonymous });
-    this.#handler = buildChain(dispatcher, { authenticator, authorizer, limits: options.maxInFlight, logger: options.logger });
+    const inFlight = { reading: 0, mutating: 0 };
+    registerServerMetrics({ metrics: this.metrics, inFlight, version: VERSION, resources: () => resourceCounts(this.#cacher) });
+    const requests = new RequestMetrics(this.metrics);
+    this.#handler = buildChain(dispatcher, { authenticator, authorizer, limits: options.maxInFlight, inFlight, requests, logger: options.logger });
     this.#http = new HttpServer({
       certificate: options.serving,
       clientCa: options.clientCa,
@@ -215,7 +254,13 @@ export class ApiServer {
     const now = () => this.#options.clock.now();
     const auditId = request.headers['audit-id'];
     try {
-      await answer(context, result instanceof Promise ? await result : result, writer, now, typeof auditId === 'string' ? auditId : randomUUID());
+      await answer(
+        context,
+        result instanceof Promise ? await result : result,
+        writer,
+        now,
+        typeof auditId === 'string' ? auditId : randomUUID(),
+      );
     } catch (error) {
       this.#options.logger.error({ path: request.path, error: error instanceof Error ? error.stack : String(error) }, 'Answer failed');
       const status = statusResult(error instanceof ApiError ? error : internalError(String(error)));
@@ -242,7 +287,8 @@ function decodeStoredProtobuf(value: Uint8Array): MutableObject {
   return { ...decodeMessage(raw, schema), apiVersion, kind } as unknown as MutableObject;
 }
 
-const encodeStored = (object: DeepReadonly<MutableObject>): Uint8Array => Buffer.from(JSON.stringify(object, (key, value) => (key === 'resourceVersion' && value === '' ? undefined : value)));
+const encodeStored = (object: DeepReadonly<MutableObject>): Uint8Array =>
+  Buffer.from(JSON.stringify(object, (key, value) => (key === 'resourceVersion' && value === '' ? undefined : value)));
 
 function storageResourceOf(resource: Resource): Resource {
   const { group, version } = storageVersionOf(resource);
@@ -253,6 +299,19 @@ const isStored = (resource: Resource) => resource.verbs.includes('get') && resou
 
 function storagePrefixes(): string[] {
   return [...new Set(RESOURCES.filter(isStored).map((resource) => prefixOf(storageResourceOf(resource))))];
+}
+
+/** What is stored and watched, for metrics. */
+function* resourceCounts(cacher: Cacher): Generator<ResourceCount> {
+  const seen = new Set<string>();
+  for (const resource of RESOURCES.filter(isStored)) {
+    const { group, version, resource: name, namespaced } = storageResourceOf(resource);
+    const prefix = prefixOf(storageResourceOf(resource));
+    if (seen.has(prefix)) continue;
+    seen.add(prefix);
+    const cache = cacher.cache(prefix);
+    yield { group, version, resource: name, namespaced, objects: cache.size, watchers: cache.watcherCount };
+  }
 }
 
 function createReader(cacher: Cacher): ObjectReader {
@@ -269,11 +328,19 @@ function createReader(cacher: Cacher): ObjectReader {
     find: <T extends KubeObject>(resource: Resource<T>, { namespace = '', name }: { namespace?: string | undefined; name: string }) =>
       cacher.cache(prefix(resource as Resource)).find(objectKey(namespace, name))?.object as DeepReadonly<T> | undefined,
     list: <T extends KubeObject>(resource: Resource<T>, namespace = '') =>
-      cacher.cache(prefix(resource as Resource)).list(namespace).map((cached) => cached.object as unknown as DeepReadonly<T>),
+      cacher
+        .cache(prefix(resource as Resource))
+        .list(namespace)
+        .map((cached) => cached.object as unknown as DeepReadonly<T>),
   };
 }
 
-function serveAll(options: ApiServerOptions, cacher: Cacher, reader: ObjectReader, strategyOf: ReturnType<typeof createStrategies>['strategyOf']): Map<string, ServedResource> {
+function serveAll(
+  options: ApiServerOptions,
+  cacher: Cacher,
+  reader: ObjectReader,
+  strategyOf: ReturnType<typeof createStrategies>['strategyOf'],
+): Map<string, ServedResource> {
   const stores = new Map<string, GenericStore>();
   const served = new Map<string, ServedResource>();
   for (const resource of RESOURCES.filter(isStored)) {
@@ -281,7 +348,16 @@ function serveAll(options: ApiServerOptions, cacher: Cacher, reader: ObjectReade
     const prefix = prefixOf(storage);
     let store = stores.get(prefix);
     if (store === undefined) {
-      store = new GenericStore({ strategy: strategyOf(storage), store: options.store, cacher, reader, clock: options.clock, prefix, traits: storageTraitsOf(storage), encode: encodeStored });
+      store = new GenericStore({
+        strategy: strategyOf(storage),
+        store: options.store,
+        cacher,
+        reader,
+        clock: options.clock,
+        prefix,
+        traits: storageTraitsOf(storage),
+        encode: encodeStored,
+      });
       stores.set(prefix, store);
     }
     const strategy = strategyOf(resource);
@@ -292,7 +368,10 @@ function serveAll(options: ApiServerOptions, cacher: Cacher, reader: ObjectReade
             toStorage: (object: MutableObject) => toStorage(resource, object) as MutableObject,
             fromStorage: (object: DeepReadonly<MutableObject>) => fromStorage(resource, object as unknown as KubeObject) as MutableObject,
           };
-    served.set(`${resource.group}/${resource.version}/${resource.resource}`, serve({ resource, schema: strategy.schema, store, table: strategy.table, convert }));
+    served.set(
+      `${resource.group}/${resource.version}/${resource.resource}`,
+      serve({ resource, schema: strategy.schema, store, table: strategy.table, convert }),
+    );
   }
   return served;
 }
@@ -300,7 +379,12 @@ function serveAll(options: ApiServerOptions, cacher: Cacher, reader: ObjectReade
 function createRbac(cacher: Cacher, reader: ObjectReader): RbacAuthorizer {
   const caches = [roles, rolebindings, clusterroles, clusterrolebindings].map((resource) => prefixOf(resource as Resource));
   return new RbacAuthorizer(
-    () => ({ roles: reader.list(roles), roleBindings: reader.list(rolebindings), clusterRoles: reader.list(clusterroles), clusterRoleBindings: reader.list(clusterrolebindings) }),
+    () => ({
+      roles: reader.list(roles),
+      roleBindings: reader.list(rolebindings),
+      clusterRoles: reader.list(clusterroles),
+      clusterRoleBindings: reader.list(clusterrolebindings),
+    }),
     () => caches.reduce((sum, prefix) => sum + cacher.cache(prefix).generation, 0),
   );
 }
@@ -327,7 +411,10 @@ function createAuthorizer(modes: readonly string[], rbac: RbacAuthorizer, cacher
 }
 
 function podsOfNode(cacher: Cacher, node: string) {
-  return cacher.cache(prefixOf(pods as Resource)).onNode(node).map((cached) => cached.object as never);
+  return cacher
+    .cache(prefixOf(pods as Resource))
+    .onNode(node)
+    .map((cached) => cached.object as never);
 }
 
 function nodeRules(): readonly Rule[] {
@@ -335,7 +422,10 @@ function nodeRules(): readonly Rule[] {
   return (role?.object['rules'] as readonly Rule[] | undefined) ?? [];
 }
 
-function createAdmission(options: ApiServerOptions, reader: ObjectReader, authorizer: Authorizer, client: Client): AdmissionRunner {
+function createAdmission(options: ApiServerOptions, escalation: EscalationDeps, client: Client): AdmissionRunner {
+  const { reader, authorizer } = escalation;
+  const isGrant = ({ resource }: ServedResource) =>
+    resource.group === 'rbac.authorization.k8s.io' && options.authorizationModes.includes('RBAC');
   const chain = createAdmissionChain({ enabled: options.enableAdmission, disabled: options.disableAdmission });
   const deps: AdmissionDeps = {
     reader,
@@ -362,7 +452,14 @@ function createAdmission(options: ApiServerOptions, reader: ObjectReader, author
         warn: (text) => context.warn(text),
       });
       return {
-        mutate: (object, previous) => chain.runMutating(request(object, previous), deps),
+        async mutate(object, previous) {
+          await chain.runMutating(request(object, previous), deps);
+          if (object === undefined || !isGrant(served)) return;
+          refuseEscalation(
+            { user: context.knownUser, resource: served.resource, namespace: context.info.namespace, object, previous },
+            escalation,
+          );
+        },
         validate: (object, previous) => chain.runValidating(request(object, previous), deps),
       };
     },
@@ -379,6 +476,22 @@ export function firstAddress(range: string): string {
 }
 
 function indexPaths(): string[] {
-  const groups = [...new Set(RESOURCES.filter(({ group }) => group !== '').flatMap(({ group, version }) => [`/apis/${group}`, `/apis/${group}/${version}`]))];
-  return ['/.well-known/openid-configuration', '/api', '/api/v1', '/apis', ...groups.sort(), '/healthz', '/livez', '/metrics', '/openid/v1/jwks', '/readyz', '/version'];
+  const groups = [
+    ...new Set(
+      RESOURCES.filter(({ group }) => group !== '').flatMap(({ group, version }) => [`/apis/${group}`, `/apis/${group}/${version}`]),
+    ),
+  ];
+  return [
+    '/.well-known/openid-configuration',
+    '/api',
+    '/api/v1',
+    '/apis',
+    ...groups.sort(),
+    '/healthz',
+    '/livez',
+    '/metrics',
+    '/openid/v1/jwks',
+    '/readyz',
+    '/version',
+  ];
 }

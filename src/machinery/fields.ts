@@ -37,13 +37,32 @@ export const ANY_FIELDS = new FieldSelector([]);
 
 /** Parses a `fieldSelector` query value. @throws {SyntaxError} With upstream's text. */
 export function parseFieldSelector(text: string): FieldSelector {
-  const terms = text.match(/(?:\\.|[^,\\])+/gs) ?? [];
+  const terms = text.match(/(?:\\.|[^,\\]|\\$)+/gs) ?? [];
   return terms.length === 0 ? ANY_FIELDS : new FieldSelector(terms.map(parseTerm));
 }
 
 function parseTerm(term: string): FieldRequirement {
-  const match = /^((?:\\.|[^=!\\])*)(!=|==|=)(.*)$/s.exec(term);
+  const match = /^(.*?)(!=|==|=)(.*)$/s.exec(term);
   if (match === null) throw new SyntaxError(`invalid selector: '${term}'; can't understand '${term}'`);
   const [, field = '', operator, value = ''] = match;
-  return { field, operator: operator === '!=' ? '!=' : '=', value: value.replace(/\\([\\,=])/g, '$1') };
+  return { field, operator: operator === '!=' ? '!=' : '=', value: unescapeValue(value) };
+}
+
+/** Only `\\`, `,` and `=` may be escaped, and the last two must be. */
+function unescapeValue(value: string): string {
+  let text = '';
+  for (let at = 0; at < value.length; at++) {
+    const character = value[at] ?? '';
+    if (character === ',' || character === '=')
+      throw new SyntaxError(`invalid field selector: unescaped character in value: ${character.charCodeAt(0)}`);
+    if (character !== '\\') {
+      text += character;
+      continue;
+    }
+    const next = value[at + 1] ?? '';
+    if (next !== '\\' && next !== ',' && next !== '=') throw new SyntaxError(`invalid field selector: invalid escape sequence: \\${next}`);
+    text += next;
+    at += 1;
+  }
+  return text;
 }

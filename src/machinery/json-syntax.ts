@@ -14,11 +14,11 @@ export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new JsonSyntaxError(explainJson(text), { cause: error });
+    throw new JsonSyntaxError(explainJson(Buffer.from(text).toString('latin1')), { cause: error });
   }
 }
 
-/** The first fault of a text. */
+/** The first fault of a text, given as one character per byte. */
 export function explainJson(text: string): string {
   const scanner = new Scanner(text);
   try {
@@ -183,7 +183,7 @@ const ESCAPES: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\
 function quoted(character: string): string {
   const known = ESCAPES[character];
   if (known !== undefined) return `'${known}'`;
-  const code = Buffer.from(character)[0] ?? 0;
+  const code = character.charCodeAt(0);
   if (code < 0x20 || code === 0x7f) return `'\\x${code.toString(16).padStart(2, '0')}'`;
-  return `'${code < 0x80 ? character : String.fromCharCode(code)}'`;
+  return code >= 0x80 && (code <= 0xa0 || code === 0xad) ? `'\\u00${code.toString(16)}'` : `'${character}'`;
 }

@@ -116,13 +116,21 @@ export function parseSelector(text: string): Selector {
   const tokens = new Tokens(text);
   const requirements: Requirement[] = [];
   if (tokens.peek() === '') return EVERYTHING;
+  if (!startsRequirement(tokens.peek())) throw new SyntaxError(`found '${tokens.peek()}', expected: !, identifier, or 'end of string'`);
   for (;;) {
     requirements.push(parseRequirement(tokens));
     const end = tokens.take();
     if (end === '') return new Selector(requirements);
     if (end !== ',') throw new SyntaxError(`found '${end}', expected: ',' or 'end of string'`);
-    if (tokens.peek() === '') throw new SyntaxError(`found '', expected: identifier after ','`);
+    if (!startsRequirement(tokens.peek())) throw new SyntaxError(`found '${tokens.peek()}', expected: identifier after ','`);
   }
+}
+
+const startsRequirement = (token: string) => token === '!' || !SPECIAL.has(token);
+
+/** What is wrong within a requirement is said with this before it. */
+function unparsable(why: string): SyntaxError {
+  return new SyntaxError(`unable to parse requirement: ${why}`);
 }
 
 function parseRequirement(tokens: Tokens): Requirement {
@@ -132,7 +140,7 @@ function parseRequirement(tokens: Tokens): Requirement {
     negated = true;
   }
   const key = tokens.take();
-  if (SPECIAL.has(key)) throw new SyntaxError(`found '${key}', expected: identifier`);
+  if (SPECIAL.has(key)) throw unparsable(`found '${key}', expected: identifier`);
   checkKey(key);
   if (negated) return { key, operator: '!', values: [] };
   const next = tokens.peek();
@@ -149,44 +157,55 @@ function parseOperation(tokens: Tokens, key: string): Requirement {
     case '!=':
       return { key, operator: '!=', values: [exactValue(tokens, key)] };
     case '>':
-    case '<': {
-      const bound = exactValue(tokens, key);
-      if (!/^-?\d+$/.test(bound)) throw new SyntaxError(`for 'Gt', 'Lt' operators, the value must be an integer`);
-      return { key, operator: operator === '>' ? 'gt' : 'lt', values: [bound] };
-    }
+    case '<':
+      return { key, operator: operator === '>' ? 'gt' : 'lt', values: [bound(tokens, key)] };
     case 'in':
-    case 'notin':
-      return { key, operator, values: valueSet(tokens, key) };
+    case 'notin': {
+      const values = valueSet(tokens);
+      for (const [index, value] of values.entries()) checkValue(key, value, index);
+      return { key, operator, values };
+    }
     default:
-      throw new SyntaxError(`found '${operator}', expected: in, notin, =, ==, !=, gt, lt`);
+      throw unparsable(`found '${operator}', expected: in, notin, =, ==, !=, gt, lt`);
   }
+}
+
+function bound(tokens: Tokens, key: string): string {
+  const value = exactValue(tokens, key);
+  if (/^[+-]?\d+$/.test(value)) return value;
+  throw unparsable(`values[0]: Invalid value: ${JSON.stringify(value)}: for 'Gt', 'Lt' operators, the value must be an integer`);
 }
 
 function exactValue(tokens: Tokens, key: string): string {
   const next = tokens.peek();
   if (next === '' || next === ',') return '';
   const value = tokens.take();
-  if (SPECIAL.has(value)) throw new SyntaxError(`found '${value}', expected: identifier`);
-  checkValue(key, value);
+  if (SPECIAL.has(value)) throw unparsable(`found '${value}', expected: identifier`);
+  checkValue(key, value, 0);
   return value;
 }
 
-function valueSet(tokens: Tokens, key: string): string[] {
+/** `(a,b)`, in order and each once; nothing between commas is an empty value. */
+function valueSet(tokens: Tokens): string[] {
   const open = tokens.take();
-  if (open !== '(') throw new SyntaxError(`found '${open}' expected: '('`);
-  const values: string[] = [];
+  if (open !== '(') throw unparsable(`found '${open}' expected: '('`);
+  if (tokens.peek() === ')') {
+    tokens.take();
+    return [''];
+  }
+  if (SPECIAL.has(tokens.peek()) && tokens.peek() !== ',') throw unparsable(`found '${tokens.peek()}', expected: ',', ')' or identifier`);
+  const values = new Set<string>();
   let wantsValue = true;
   for (;;) {
     const token = tokens.take();
     if (token === ')' || token === ',') {
-      if (wantsValue) values.push('');
-      if (token === ')') return [...new Set(values)];
+      if (wantsValue) values.add('');
+      if (token === ')') return [...values].sort();
       wantsValue = true;
-    } else if (SPECIAL.has(token) || !wantsValue) {
-      throw new SyntaxError(`found '${token}', expected: ',', or ')'`);
-    } else {
-      checkValue(key, token);
-      values.push(token);
+    } else if (!wantsValue) throw unparsable(`found '${token}', expected: ',' or ')'`);
+    else if (SPECIAL.has(token)) throw unparsable(`found '${token}', expected: ',', or identifier`);
+    else {
+      values.add(token);
       wantsValue = false;
     }
   }
@@ -195,20 +214,38 @@ function valueSet(tokens: Tokens, key: string): string[] {
 const NAME = /^([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$/;
 const PREFIX = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 const NAME_RULE = `name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')`;
+const KEY_RULE = `a valid label key ${NAME_RULE.replace('name part ', '')} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`;
+const PREFIX_RULE = `a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')`;
 const VALUE_RULE = `a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')`;
 
 function checkKey(key: string): void {
-  const parts = key.split('/');
-  const name = parts.at(-1) ?? '';
-  const badPrefix = parts.length > 2 || (parts.length === 2 && !PREFIX.test(parts[0] ?? ''));
-  if (badPrefix || name.length > 63 || !NAME.test(name)) throw new SyntaxError(`key: Invalid value: ${JSON.stringify(key)}: ${NAME_RULE}`);
+  const problems = keyProblems(key);
+  if (problems.length > 0) throw unparsable(`<nil>: Invalid value: ${JSON.stringify(key)}: ${problems.join('; ')}`);
 }
 
-function checkValue(key: string, value: string): void {
-  if (value.length > 63) {
-    throw new SyntaxError(`values[0][${key}]: Invalid value: ${JSON.stringify(value)}: must be no more than 63 characters`);
+function keyProblems(key: string): string[] {
+  const parts = key.split('/');
+  if (parts.length > 2) return [KEY_RULE];
+  const problems: string[] = [];
+  const [first = '', second] = parts;
+  const name = second ?? first;
+  if (second !== undefined) {
+    if (first === '') problems.push('prefix part must be non-empty');
+    else if (!PREFIX.test(first)) problems.push(`prefix part ${PREFIX_RULE}`);
+    if (first.length > 253) problems.push('prefix part must be no more than 253 bytes');
   }
-  if (value !== '' && !NAME.test(value)) throw new SyntaxError(`values[0][${key}]: Invalid value: ${JSON.stringify(value)}: ${VALUE_RULE}`);
+  if (name === '') problems.push('name part must be non-empty');
+  else if (name.length > 63) problems.push('name part must be no more than 63 bytes');
+  if (!NAME.test(name)) problems.push(NAME_RULE);
+  return problems;
+}
+
+function checkValue(key: string, value: string, index: number): void {
+  const problems: string[] = [];
+  if (value.length > 63) problems.push('must be no more than 63 bytes');
+  if (value !== '' && !NAME.test(value)) problems.push(VALUE_RULE);
+  if (problems.length === 0) return;
+  throw unparsable(`values[${index}][${key}]: Invalid value: ${JSON.stringify(value)}: ${problems.join('; ')}`);
 }
 
 const FROM_OBJECT: Readonly<Record<string, Operator>> = { In: 'in', NotIn: 'notin', Exists: 'exists', DoesNotExist: '!' };

@@ -61,6 +61,4 @@ export function defaultAdmissionPolicy(policy: ValidatingAdmissionPolicy | Mutat
 
 export function defaultAdmissionPolicyBinding(binding: ValidatingAdmissionPolicyBinding | MutatingAdmissionPolicyBinding): void {
   defaultMatchResources(binding.spec?.matchResources);
-  const paramRef = binding.spec?.paramRef;
-  if (paramRef) setPointer(paramRef, 'parameterNotFoundAction', 'Deny');
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // SetDefaults of flowcontrol.apiserver.k8s.io/v1.
-import { setDefault, setNonZero, setPointer, structAt } from '../defaulting.ts';
+import { setNonZero, setPointer, structAt } from '../defaulting.ts';
 import type { FlowSchema, PriorityLevelConfiguration } from '../generated/flowcontrol/v1.ts';
 
 export function defaultFlowSchema(schema: FlowSchema): void {
@@ -17,7 +17,6 @@ export function defaultPriorityLevel(level: PriorityLevelConfiguration): void {
   setPointer(spec.limited, 'nominalConcurrencyShares', 30);
   setPointer(spec.limited, 'lendablePercent', 0);
   const response = structAt(spec.limited, 'limitResponse');
-  setDefault(response, 'type', 'Reject');
   if (!response.queuing) return;
   setNonZero(response.queuing, 'queues', 64);
   setNonZero(response.queuing, 'handSize', 8);

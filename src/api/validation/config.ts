@@ -29,6 +29,7 @@ import type {
   ResourceQuota,
   Secret,
 } from '../generated/core/v1.ts';
+import { differenceText, internalForm } from './difference.ts';
 import { cidrProblems } from './ip.ts';
 import { IMMUTABLE, immutableCauses } from './object-meta.ts';
 import { nodeSelectorCauses } from './pod-affinity.ts';
@@ -144,14 +145,21 @@ export function secretUpdateCauses(next: DeepReadonly<Secret>, previous: DeepRea
 }
 
 export function namespaceCauses({ spec }: DeepReadonly<Namespace>): FieldCause[] {
-  return (spec?.finalizers ?? []).flatMap((name) => {
-    const wrong = problems(checkQualifiedName(name), SPEC.child('finalizers'), name);
-    if (wrong.length > 0) return wrong;
-    const known = name.includes('/') || ['kubernetes', 'orphan', 'foregroundDeletion'].includes(name);
-    return known
-      ? []
-      : [invalidValue(SPEC.child('finalizers'), name, 'name is neither a standard finalizer name nor is it fully qualified')];
+  return (spec?.finalizers ?? []).flatMap((name, index) => {
+    const known = (name.includes('/') && checkQualifiedName(name).length === 0) || ['kubernetes', 'orphan', 'foregroundDeletion'].includes(name);
+    const at = SPEC.child('finalizers').index(index);
+    return known ? [] : [invalidValue(at, name, 'name is neither a standard finalizer name nor is it fully qualified')];
   });
+}
+
+/** The phase follows from the deletion timestamp. The field is spelled as upstream spells it. */
+export function namespaceStatusCauses({ metadata, status }: DeepReadonly<Namespace>): FieldCause[] {
+  const path = field('status', 'Phase');
+  const phase = status?.phase;
+  if (metadata.deletionTimestamp === undefined) {
+    return phase === 'Active' ? [] : [invalidValue(path, phase ?? '', "may only be 'Active' if `deletionTimestamp` is empty")];
+  }
+  return phase === 'Terminating' ? [] : [invalidValue(path, phase ?? '', "may only be 'Terminating' if `deletionTimestamp` is not empty")];
 }
 
 const EFFECTS = ['NoSchedule', 'PreferNoSchedule', 'NoExecute'];
@@ -167,7 +175,7 @@ export function nodeCauses({ spec }: DeepReadonly<Node>): FieldCause[] {
     const key = `${taint.key}:${taint.effect}`;
     if (seen.has(key))
       causes.push({
-        ...duplicateValue(at, taint),
+        ...duplicateValue(at, internalForm(taint)),
         message: `Duplicate value: ${JSON.stringify(taint)}: taints must be unique by key and effect pair`,
       });
     seen.add(key);
@@ -435,7 +443,10 @@ export function claimUpdateCauses(next: DeepReadonly<PersistentVolumeClaim>, pre
   if (isBound) masked['resources'] = old.resources;
   if (!semanticEqual(masked, old)) {
     causes.push(
-      forbiddenField(SPEC, 'spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n'),
+      forbiddenField(
+        SPEC,
+        `spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n${differenceText(masked, old, 'spec')}`,
+      ),
     );
   }
   const [size, before, capacity] = [
@@ -523,7 +534,8 @@ export function volumeObjectUpdateCauses(next: DeepReadonly<PersistentVolume>, p
   const causes = volumeObjectCauses(next);
   const sources = (spec: object) => Object.fromEntries(Object.entries(spec).filter(([name]) => SOURCES.includes(name)));
   if (!semanticEqual(sources(next.spec), sources(previous.spec))) {
-    causes.push(forbiddenField('spec.persistentvolumesource', 'spec.persistentvolumesource is immutable after creation\n'));
+    const text = differenceText(sources(next.spec), sources(previous.spec), 'spec');
+    causes.push(forbiddenField('spec.persistentvolumesource', `spec.persistentvolumesource is immutable after creation\n${text}`));
   }
   return [...causes, ...immutableCauses(next.spec.volumeMode, previous.spec.volumeMode, field('volumeMode'))];
 }

@@ -11,6 +11,7 @@ import {
   invalidValue,
   notSupported,
   required,
+  semanticEqual,
 } from '../../machinery/mod.ts';
 import type { APIService } from '../generated/apiregistration/v1.ts';
 import type { HorizontalPodAutoscaler } from '../generated/autoscaling/v2.ts';
@@ -22,6 +23,7 @@ import type { PodDisruptionBudget } from '../generated/policy/v1.ts';
 import type { ClusterRole, PolicyRule, Role, RoleBinding } from '../generated/rbac/v1.ts';
 import type { PriorityClass } from '../generated/scheduling/v1.ts';
 import type { StorageClass } from '../generated/storage/v1.ts';
+import { internalForm } from './difference.ts';
 import { cidrProblems, ipProblems, isDualStackPair } from './ip.ts';
 import { immutableCauses } from './object-meta.ts';
 import {
@@ -264,17 +266,14 @@ export const clusterRoleBindingCauses = (binding: DeepReadonly<RoleBinding>) => 
 
 export function bindingUpdateCauses(next: DeepReadonly<RoleBinding>, previous: DeepReadonly<RoleBinding>): FieldCause[] {
   const causes = next.kind === 'RoleBinding' ? roleBindingCauses(next) : clusterRoleBindingCauses(next);
-  const changed = immutableCauses(next.roleRef, previous.roleRef, field('roleRef')).map((it) => ({
-    ...it,
-    message: it.message.replace('field is immutable', 'cannot change roleRef'),
-  }));
+  const changed = semanticEqual(next.roleRef, previous.roleRef) ? [] : [invalidValue(field('roleRef'), internalForm(next.roleRef), 'cannot change roleRef')];
   return [...causes, ...changed];
 }
 
 export function budgetCauses({ spec }: DeepReadonly<PodDisruptionBudget>): FieldCause[] {
   const causes: FieldCause[] = [];
   if (spec.minAvailable !== undefined && spec.maxUnavailable !== undefined) {
-    causes.push(invalidValue(SPEC, spec, 'minAvailable and maxUnavailable cannot be both set'));
+    causes.push(invalidValue(SPEC, internalForm(spec), 'minAvailable and maxUnavailable cannot be both set'));
   }
   for (const name of ['minAvailable', 'maxUnavailable'] as const) {
     causes.push(...countOrPercentCauses(spec[name], SPEC.child(name)), ...notOver100Percent(spec[name], SPEC.child(name)));
@@ -444,4 +443,29 @@ export function storageClassUpdateCauses(next: DeepReadonly<StorageClass>, previ
     const text = why[name];
     return changed.length > 0 && text !== undefined ? [forbiddenField(name, text)] : changed;
   });
+}
+
+const CONDITIONS = field('status', 'conditions');
+const DECISIONS = ['Approved', 'Denied', 'Failed'];
+
+/** `status` and `approval` of a request: what was decided stays, and decisions are True. */
+export function signingRequestStatusCauses(next: DeepReadonly<CertificateSigningRequest>, previous: DeepReadonly<CertificateSigningRequest>): FieldCause[] {
+  const causes: FieldCause[] = [];
+  const conditions = next.status?.conditions ?? [];
+  const certificate = next.status?.certificate;
+  if (certificate && !/-----BEGIN CERTIFICATE-----/.test(Buffer.from(certificate, 'base64').toString())) {
+    causes.push(invalidValue(field('status', 'certificate'), '<certificate data>', 'must contain at least one CERTIFICATE PEM block'));
+  }
+  for (const [index, { type, status }] of conditions.entries()) {
+    const at = CONDITIONS.index(index);
+    if (!type) causes.push(required(at.child('type')));
+    else if (DECISIONS.includes(type) && status !== 'True') causes.push(notSupported(at.child('status'), status, ['True']));
+  }
+  for (const type of ['Approved', 'Denied', 'Failed']) {
+    const had = previous.status?.conditions?.some((condition) => condition.type === type);
+    if (had && !conditions.some((condition) => condition.type === type)) {
+      causes.push(forbiddenField(CONDITIONS, `updates may not remove a condition of type ${JSON.stringify(type)}`));
+    }
+  }
+  return causes;
 }

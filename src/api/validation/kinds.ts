@@ -3,6 +3,7 @@
 // checked and nothing else.
 import type { FieldCause } from '../../machinery/mod.ts';
 import * as config from './config.ts';
+import * as flow from './flow.ts';
 import * as groups from './groups.ts';
 import { podCauses } from './pod-spec.ts';
 import * as registration from './registration.ts';
@@ -23,7 +24,10 @@ export const VALIDATORS: Readonly<Record<string, Validator>> = {
   '/ReplicationController': { create: workloads.replicationControllerCauses },
   '/ConfigMap': { create: config.configMapCauses, update: config.configMapUpdateCauses },
   '/Secret': { create: config.secretCauses, update: config.secretUpdateCauses },
-  '/Namespace': { create: config.namespaceCauses, subresources: { finalize: config.namespaceCauses } },
+  '/Namespace': {
+    create: config.namespaceCauses,
+    subresources: { finalize: config.namespaceCauses, status: config.namespaceStatusCauses },
+  },
   '/Node': { create: config.nodeCauses, update: config.nodeUpdateCauses },
   '/Event': { create: config.eventCauses, update: config.eventUpdateCauses },
   '/ResourceQuota': { create: config.resourceQuotaCauses, update: config.resourceQuotaUpdateCauses },
@@ -37,7 +41,11 @@ export const VALIDATORS: Readonly<Record<string, Validator>> = {
   },
   '/Endpoints': { create: services.endpointsCauses },
   'discovery.k8s.io/EndpointSlice': { create: services.endpointSliceCauses, update: services.endpointSliceUpdateCauses },
-  'apps/Deployment': { create: workloads.deploymentCauses, update: workloads.deploymentUpdateCauses },
+  'apps/Deployment': {
+    create: workloads.deploymentCauses,
+    update: workloads.deploymentUpdateCauses,
+    subresources: { status: workloads.deploymentStatusCauses },
+  },
   'apps/ReplicaSet': { create: workloads.replicaSetCauses, update: workloads.replicaSetUpdateCauses },
   'apps/DaemonSet': { create: workloads.daemonSetCauses, update: workloads.daemonSetUpdateCauses },
   'apps/StatefulSet': { create: workloads.statefulSetCauses, update: workloads.statefulSetUpdateCauses },
@@ -58,7 +66,10 @@ export const VALIDATORS: Readonly<Record<string, Validator>> = {
   'coordination.k8s.io/Lease': { create: groups.leaseCauses },
   'node.k8s.io/RuntimeClass': { create: groups.runtimeClassCauses, update: groups.runtimeClassUpdateCauses },
   'apiregistration.k8s.io/APIService': { create: groups.apiServiceCauses },
-  'certificates.k8s.io/CertificateSigningRequest': { create: groups.signingRequestCauses },
+  'certificates.k8s.io/CertificateSigningRequest': {
+    create: groups.signingRequestCauses,
+    subresources: { status: groups.signingRequestStatusCauses, approval: groups.signingRequestStatusCauses },
+  },
   'storage.k8s.io/StorageClass': { create: groups.storageClassCauses, update: groups.storageClassUpdateCauses },
   'storage.k8s.io/CSIDriver': { create: registration.csiDriverCauses },
   'storage.k8s.io/CSINode': { create: registration.csiNodeCauses },
@@ -69,8 +80,8 @@ export const VALIDATORS: Readonly<Record<string, Validator>> = {
   'admissionregistration.k8s.io/MutatingWebhookConfiguration': { create: registration.webhooksCauses },
   'admissionregistration.k8s.io/ValidatingAdmissionPolicy': { create: registration.validatingPolicyCauses },
   'admissionregistration.k8s.io/ValidatingAdmissionPolicyBinding': { create: registration.policyBindingCauses },
-  'flowcontrol.apiserver.k8s.io/FlowSchema': { create: registration.flowSchemaCauses },
-  'flowcontrol.apiserver.k8s.io/PriorityLevelConfiguration': { create: registration.priorityLevelCauses },
+  'flowcontrol.apiserver.k8s.io/FlowSchema': { create: flow.flowSchemaCauses },
+  'flowcontrol.apiserver.k8s.io/PriorityLevelConfiguration': { create: flow.priorityLevelCauses },
   'apiextensions.k8s.io/CustomResourceDefinition': { create: registration.definitionCauses },
   'resource.k8s.io/ResourceClaim': { update: registration.specImmutableCauses },
   'resource.k8s.io/ResourceClaimTemplate': { update: registration.specImmutableCauses },

@@ -36,7 +36,9 @@ export function validateObject(of: ValidatedKind, object: AnyObject): FieldCause
 /** Everything wrong with a change. `subresource` is '' for the object itself. */
 export function validateObjectUpdate(of: ValidatedKind, next: AnyObject, previous: AnyObject, subresource: string): FieldCause[] {
   const validator = VALIDATORS[`${of.group}/${of.kind}`];
-  const causes = validateObjectMetaUpdate(next.metadata, previous.metadata);
+  const found = validateObjectMetaUpdate(next.metadata, previous.metadata);
+  // Upstream checks metadata twice: for all kinds, and again for each kind. The causes list shows it, the message does not.
+  const causes = [...found, ...found];
   if (subresource !== '') return [...causes, ...(validator?.subresources?.[subresource]?.(next as never, previous as never) ?? [])];
   const own = validator?.update?.(next as never, previous as never);
   return [...causes, ...(own ?? validator?.create?.(next as never) ?? [])];

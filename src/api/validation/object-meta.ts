@@ -17,6 +17,7 @@ import {
   semanticEqual,
   tooLong,
 } from '../../machinery/mod.ts';
+import { internalForm } from './difference.ts';
 import type { NameRule } from './names.ts';
 
 type Meta = DeepReadonly<ObjectMeta>;
@@ -163,9 +164,12 @@ export function validateObjectMetaUpdate(next: Meta, previous: Meta, path: Field
   return [...causes, ...metaAccessorCauses(next, path, false)];
 }
 
+/** Values that are maps, or of types that upstream shows as they are on the wire. */
+const EXTERNAL = /(?:[sS]elector|[lL]abels|annotations|ata|parameters|metadata\.[a-zA-Z]+)$/;
+
 /** One cause if the values differ. */
 export function immutableCauses(next: unknown, previous: unknown, path: FieldPath): FieldCause[] {
-  return semanticEqual(next, previous) ? [] : [invalidValue(path, next, IMMUTABLE)];
+  return semanticEqual(next, previous) ? [] : [invalidValue(path, EXTERNAL.test(String(path)) ? next : internalForm(next), IMMUTABLE)];
 }
 
 /** One cause per repeated text. */

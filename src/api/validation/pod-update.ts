@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // What may change in a Pod that exists, per endpoint (upstream's ValidatePodUpdate and its siblings).
 import {
+  checkDns1123Subdomain,
   type DeepReadonly,
   deepCopy,
   deepEqual,
   type FieldCause,
+  type FieldPath,
   field,
   forbiddenField,
   invalidValue,
   quote,
+  required,
   semanticEqual,
 } from '../../machinery/mod.ts';
 import type { Container, Pod, PodSpec, ResourceRequirements, Toleration } from '../generated/core/v1.ts';
+import { differenceText } from './difference.ts';
+import { ipProblems } from './ip.ts';
 import { validateObjectMetaUpdate } from './object-meta.ts';
 import { ephemeralContainerCauses, scopeOf } from './pod-containers.ts';
 import { qosClassOf } from './pod-qos.ts';
@@ -23,8 +28,10 @@ const ALLOWED =
   'pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)';
 
 function commonCauses(next: Old, previous: Old): FieldCause[] {
+  const metadata = validateObjectMetaUpdate(next.metadata, previous.metadata); // Twice, as upstream has it for every kind.
   return [
-    ...validateObjectMetaUpdate(next.metadata, previous.metadata),
+    ...metadata,
+    ...metadata,
     ...podAnnotationCauses(next.metadata, next.spec, field('metadata', 'annotations')),
     ...podSpecCauses(next.spec, SPEC),
   ];
@@ -38,6 +45,7 @@ export function podUpdateCauses(next: Old, previous: Old): FieldCause[] {
       const what = name === 'containers' ? 'containers' : 'init containers';
       return [...causes, forbiddenField(SPEC.child(name), `pod updates may not add or remove ${what}`)];
     }
+    causes.push(...imageCauses(next.spec[name], SPEC.child(name)));
   }
   const deadline = deadlineCauses(next, previous);
   causes.push(...deadline);
@@ -45,8 +53,17 @@ export function podUpdateCauses(next: Old, previous: Old): FieldCause[] {
   causes.push(...tolerations, ...gateCauses(next, previous));
   if (tolerations.length > 0 || deadline.length > 0) return causes;
   const masked = maskChangeable(next.spec, previous.spec);
-  if (!semanticEqual(masked, previous.spec)) causes.push(forbiddenField(SPEC, `${ALLOWED}\n${differenceText(masked, previous.spec)}`));
+  if (!semanticEqual(masked, previous.spec)) causes.push(forbiddenField(SPEC, `${ALLOWED}\n${differenceText(masked, previous.spec, 'spec')}`));
   return causes;
+}
+
+/** The image is what may change, and is looked at once more. */
+function imageCauses(containers: readonly { readonly image?: string }[] | undefined, path: FieldPath): FieldCause[] {
+  return (containers ?? []).flatMap(({ image = '' }, index) => {
+    const at = path.index(index).child('image');
+    if (image === '') return [required(at)];
+    return image.trim() === image ? [] : [invalidValue(at, image, 'must not have leading or trailing whitespace')];
+  });
 }
 
 function deadlineCauses({ spec: next }: Old, { spec: previous }: Old): FieldCause[] {
@@ -124,16 +141,23 @@ function loosenGated(masked: PodSpec, next: DeepReadonly<PodSpec>, previous: Dee
   else masked.affinity = deepCopy(previous.affinity) as NonNullable<PodSpec['affinity']>;
 }
 
-/** The fields that differ, one line each: where upstream prints a diff of its Go structs. */
-function differenceText(next: unknown, previous: unknown): string {
-  const lines = (a: unknown, b: unknown, path: string): string[] => {
-    if (semanticEqual(a, b)) return [];
-    const nested = [a, b].every((it) => typeof it === 'object' && it !== null && !Array.isArray(it));
-    if (!nested) return [`-${path}: ${JSON.stringify(b) ?? 'nil'}`, `+${path}: ${JSON.stringify(a) ?? 'nil'}`];
-    const keys = new Set([...Object.keys(a as object), ...Object.keys(b as object)]);
-    return [...keys].flatMap((key) => lines((a as Record<string, unknown>)[key], (b as Record<string, unknown>)[key], `${path}.${key}`));
-  };
-  return `@@ PodSpec @@\n${lines(next, previous, 'spec').join('\n')}\n`;
+function statusFieldCauses({ status }: Old, previous: Old, path: FieldPath): FieldCause[] {
+  const causes: FieldCause[] = [];
+  const { nominatedNodeName, observedGeneration = 0, qosClass, hostIP, hostIPs = [], podIPs = [] } = status ?? {};
+  if (nominatedNodeName) {
+    for (const problem of checkDns1123Subdomain(nominatedNodeName)) causes.push(invalidValue(path.child('nominatedNodeName'), nominatedNodeName, problem));
+  }
+  if (observedGeneration < 0) causes.push(invalidValue(path.child('observedGeneration'), observedGeneration, 'must be a non-negative integer'));
+  for (const [index, { ip }] of (podIPs ?? []).entries()) {
+    for (const problem of ipProblems(ip)) causes.push(invalidValue(path.child('podIPs').index(index), ip, problem));
+  }
+  for (const [index, { ip }] of (hostIPs ?? []).entries()) {
+    for (const problem of ipProblems(ip)) causes.push(invalidValue(path.child('hostIPs').index(index), ip, problem));
+  }
+  const firstHost = hostIPs?.[0]?.ip;
+  if (firstHost !== undefined && firstHost !== hostIP) causes.push(invalidValue(path.child('hostIPs').index(0).child('ip'), firstHost, 'must be equal to `hostIP`'));
+  if (previous.status?.qosClass && qosClass !== previous.status.qosClass) causes.push(invalidValue(path.child('qosClass'), qosClass ?? '', 'field is immutable'));
+  return causes;
 }
 
 export function podStatusCauses(next: Old, previous: Old): FieldCause[] {
@@ -142,6 +166,7 @@ export function podStatusCauses(next: Old, previous: Old): FieldCause[] {
   if ((next.spec.nodeName ?? '') !== (previous.spec.nodeName ?? '')) {
     causes.push(forbiddenField(path.child('nodeName'), 'may not be changed directly'));
   }
+  causes.push(...statusFieldCauses(next, previous, path));
   for (const name of ['containerStatuses', 'initContainerStatuses'] as const) {
     causes.push(...restartCauses(next, previous, name));
   }
@@ -175,7 +200,7 @@ export function ephemeralContainersCauses(next: Old, previous: Old): FieldCause[
     const own = now.get(old.name);
     if (own === undefined) causes.push(forbiddenField(path, `existing ephemeral containers ${quote(old.name)} may not be removed\n`));
     else if (!semanticEqual(own, old)) {
-      causes.push(forbiddenField(path, `existing ephemeral containers ${quote(old.name)} may not be changed\n${differenceText(own, old)}`));
+      causes.push(forbiddenField(path, `existing ephemeral containers ${quote(old.name)} may not be changed\n${differenceText(own, old, 'spec')}`));
     }
   }
   return causes;

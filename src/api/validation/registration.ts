@@ -22,8 +22,8 @@ import type {
   ValidatingWebhook,
 } from '../generated/admissionregistration/v1.ts';
 import type { CustomResourceDefinition } from '../generated/apiextensions/v1.ts';
-import type { FlowSchema, PriorityLevelConfiguration } from '../generated/flowcontrol/v1.ts';
 import type { CSIDriver, CSINode, CSIStorageCapacity, VolumeAttachment, VolumeAttributesClass } from '../generated/storage/v1.ts';
+import { internalForm } from './difference.ts';
 import { immutableCauses } from './object-meta.ts';
 import { enumCauses, problems, selectorCauses } from './rules.ts';
 
@@ -243,45 +243,6 @@ export function policyBindingCauses({ spec }: DeepReadonly<ValidatingAdmissionPo
   return causes;
 }
 
-export function flowSchemaCauses({ spec }: DeepReadonly<FlowSchema>): FieldCause[] {
-  const causes: FieldCause[] = [];
-  const precedence = spec.matchingPrecedence ?? 0;
-  if (precedence <= 0) causes.push(invalidValue(SPEC.child('matchingPrecedence'), precedence, 'must be a positive value'));
-  if (precedence > 10_000) causes.push(invalidValue(SPEC.child('matchingPrecedence'), precedence, 'must not be greater than 10000'));
-  if (!spec.priorityLevelConfiguration?.name)
-    causes.push(required(SPEC.child('priorityLevelConfiguration', 'name'), 'must reference a priority level'));
-  for (const [index, rule] of (spec.rules ?? []).entries()) {
-    const at = SPEC.child('rules').index(index);
-    if ((rule.subjects ?? []).length === 0) causes.push(required(at.child('subjects'), 'subjects must contain at least one value'));
-    for (const [position, subject] of (rule.subjects ?? []).entries()) {
-      const here = at.child('subjects').index(position);
-      const key = ({ User: 'user', Group: 'group', ServiceAccount: 'serviceAccount' } as const)[subject.kind as 'User'];
-      if (key === undefined) causes.push(notSupported(here.child('kind'), subject.kind, ['Group', 'ServiceAccount', 'User']));
-      else if (!subject[key]) causes.push(required(here.child(key), `${key} is required when subject kind is '${subject.kind}'`));
-    }
-    if ((rule.resourceRules ?? []).length + (rule.nonResourceRules ?? []).length === 0) {
-      causes.push(required(at, 'at least one of resourceRules and nonResourceRules has to be non-empty'));
-    }
-  }
-  return causes;
-}
-
-export function priorityLevelCauses({ metadata, spec }: DeepReadonly<PriorityLevelConfiguration>): FieldCause[] {
-  const causes: FieldCause[] = [];
-  const type = SPEC.child('type');
-  if ((metadata.name === 'exempt') !== (spec.type === 'Exempt'))
-    causes.push(invalidValue(type, spec.type, "must be 'Exempt' if and only if `name` is 'exempt'"));
-  if (spec.type === 'Exempt') {
-    if (spec.limited) causes.push(forbiddenField(SPEC.child('limited'), 'must be nil if the type is not Limited'));
-  } else if (spec.type === 'Limited') {
-    if (!spec.limited) causes.push(required(SPEC.child('limited'), 'must not be empty when type is Limited'));
-  } else {
-    causes.length = 0;
-    causes.push(notSupported(type, spec.type, ['Exempt', 'Limited']));
-  }
-  return causes;
-}
-
 const APPROVED = 'api-approved.kubernetes.io';
 
 function conversionCauses(conversion: DeepReadonly<CustomResourceDefinition>['spec']['conversion']): FieldCause[] {
@@ -374,10 +335,10 @@ export function definitionCauses(definition: DeepReadonly<CustomResourceDefiniti
     for (const [index, version] of versions.entries()) causes.push(...versionPartCauses(version, SPEC.child('versions').index(index)));
   }
   if (new Set(versions.map(({ name }) => name)).size !== versions.length)
-    causes.push(invalidValue(SPEC.child('versions'), versions, 'must contain unique version names'));
+    causes.push(invalidValue(SPEC.child('versions'), internalForm(versions), 'must contain unique version names'));
   const storage = versions.filter((version) => version.storage);
   if (storage.length !== 1)
-    causes.push(invalidValue(SPEC.child('versions'), versions, 'must have exactly one version marked as storage version'));
+    causes.push(invalidValue(SPEC.child('versions'), internalForm(versions), 'must have exactly one version marked as storage version'));
   for (const name of ['plural', 'singular', 'kind', 'listKind'] as const) {
     const value = names[name];
     const at = SPEC.child('names', name);

@@ -17,6 +17,7 @@ import {
 import type { ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet } from '../generated/apps/v1.ts';
 import type { CronJob, Job, JobSpec } from '../generated/batch/v1.ts';
 import type { PodTemplate, PodTemplateSpec, ReplicationController } from '../generated/core/v1.ts';
+import { internalForm } from './difference.ts';
 import { scheduleProblem } from './cron-schedule.ts';
 import { immutableCauses } from './object-meta.ts';
 import { podTemplateCauses } from './pod-spec.ts';
@@ -329,7 +330,7 @@ function jobSpecCauses(spec: DeepReadonly<JobSpec>, path: FieldPath): FieldCause
   }
   causes.push(...failurePolicyCauses(spec, path.child('podFailurePolicy')));
   if (spec.successPolicy && !isIndexed)
-    causes.push(invalidValue(path.child('successPolicy'), spec.successPolicy, 'requires indexed completion mode'));
+    causes.push(invalidValue(path.child('successPolicy'), internalForm(spec.successPolicy), 'requires indexed completion mode'));
   causes.push(...replacementCauses(spec, path.child('podReplacementPolicy')));
   return [
     ...causes,
@@ -501,4 +502,22 @@ function timeZoneCauses(timeZone: string | undefined): FieldCause[] {
   } catch {
     return [invalidValue(path, timeZone, `unknown time zone ${timeZone}`)];
   }
+}
+
+const STATUS = field('status');
+
+/** Counts of a Deployment's status against each other. */
+export function deploymentStatusCauses({ status = {} }: DeepReadonly<Deployment>): FieldCause[] {
+  const { replicas = 0, updatedReplicas = 0, readyReplicas = 0, availableReplicas = 0 } = status;
+  const causes: FieldCause[] = [];
+  for (const name of ['observedGeneration', 'replicas', 'updatedReplicas', 'readyReplicas', 'availableReplicas', 'unavailableReplicas'] as const) {
+    causes.push(...nonNegative(status[name], STATUS.child(name)));
+  }
+  if (status.collisionCount !== undefined && status.collisionCount !== null) causes.push(...nonNegative(status.collisionCount, STATUS.child('collisionCount')));
+  const over = 'cannot be greater than status.replicas';
+  if (updatedReplicas > replicas) causes.push(invalidValue(STATUS.child('updatedReplicas'), updatedReplicas, over));
+  if (readyReplicas > replicas) causes.push(invalidValue(STATUS.child('readyReplicas'), readyReplicas, over));
+  if (availableReplicas > replicas) causes.push(invalidValue(STATUS.child('availableReplicas'), availableReplicas, over));
+  if (availableReplicas > readyReplicas) causes.push(invalidValue(STATUS.child('availableReplicas'), availableReplicas, 'cannot be greater than readyReplicas'));
+  return causes;
 }

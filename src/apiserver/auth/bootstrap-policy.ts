@@ -77,5 +77,8 @@ function role({ name, namespace, rules }: BootstrapRole): BootstrapObject {
 function binding({ name, namespace }: BootstrapRole): BootstrapObject {
   const subjects = ROLE_SUBJECTS[name] ?? [account(name.replace(CONTROLLER, ''))];
   const bindingName = name === 'extension-apiserver-authentication-reader' ? `system::${name}` : name;
-  return { resource: 'rolebindings', object: { metadata: metaOf(bindingName, namespace), roleRef: { apiGroup: GROUP, kind: 'Role', name }, subjects } };
+  return {
+    resource: 'rolebindings',
+    object: { metadata: metaOf(bindingName, namespace), roleRef: { apiGroup: GROUP, kind: 'Role', name }, subjects },
+  };
 }

@@ -2,8 +2,9 @@
 // What a kubelet may read: its own Node, Pods bound to it, and the Secrets, ConfigMaps, claims and accounts those Pods use.
 // References are looked up through the index of Pods by node, so a decision costs the Pods of one node.
 // @source upstream plugin/pkg/auth/authorizer/node/node_authorizer.go
-import type { DeepReadonly } from '#machinery';
+
 import type { Pod } from '#api/core/v1';
+import type { DeepReadonly } from '#machinery';
 import { ALLOW, type Attributes, type Authorizer, type Decision, NO_OPINION } from './authorizer.ts';
 import type { Rule } from './rbac.ts';
 import { ruleAllows } from './rbac.ts';
@@ -63,7 +64,12 @@ function judgeResource(attributes: Attributes, node: string, graph: NodeGraph): 
   return undefined;
 }
 
-function judgeReferenced({ verb, resource, namespace, name }: Attributes, node: string, graph: NodeGraph, verbs: readonly string[]): Decision {
+function judgeReferenced(
+  { verb, resource, namespace, name }: Attributes,
+  node: string,
+  graph: NodeGraph,
+  verbs: readonly string[],
+): Decision {
   if (!verbs.includes(verb)) return denied('can only read resources of this type');
   if (name === '') return denied('can only read namespaced object of this type');
   const used = graph.podsOf(node).some((pod) => pod.metadata.namespace === namespace && references(pod, resource, name));
@@ -73,7 +79,9 @@ function judgeReferenced({ verb, resource, namespace, name }: Attributes, node: 
 function judgeAccount({ verb, subresource, namespace, name }: Attributes, node: string, graph: NodeGraph): Decision {
   const fits = subresource === 'token' ? verb === 'create' : subresource === '' && verb === 'get';
   if (!fits || name === '') return denied('can only create tokens for individual service accounts');
-  const used = graph.podsOf(node).some((pod) => pod.metadata.namespace === namespace && (pod.spec.serviceAccountName || 'default') === name);
+  const used = graph
+    .podsOf(node)
+    .some((pod) => pod.metadata.namespace === namespace && (pod.spec.serviceAccountName || 'default') === name);
   return used ? ALLOW : denied(`no relationship found between node '${node}' and this object`);
 }
 
@@ -92,7 +100,8 @@ function judgePod({ verb, namespace, name }: Attributes, node: string, graph: No
 }
 
 function judgeLease({ verb, namespace, name }: Attributes, node: string): Decision {
-  if (!['get', 'create', 'update', 'patch', 'delete'].includes(verb)) return denied('can only get, create, update, patch, or delete a node lease');
+  if (!['get', 'create', 'update', 'patch', 'delete'].includes(verb))
+    return denied('can only get, create, update, patch, or delete a node lease');
   if (namespace !== 'kube-node-lease') return denied(`can only access leases in the "kube-node-lease" system namespace`);
   return verb === 'create' || name === node ? ALLOW : denied('can only access node lease with the same name as the requesting node');
 }

@@ -2,8 +2,9 @@
 // Role based access control: who a subject is bound to, what the bound roles allow. Bindings are compiled into an index by
 // subject, made anew only after a role or binding has changed; a request looks at its own subjects' rules only.
 // @source upstream plugin/pkg/auth/authorizer/rbac/rbac.go, pkg/registry/rbac/validation/rule.go
-import type { DeepReadonly } from '#machinery';
+
 import type { ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, Subject } from '#api/rbac/v1';
+import type { DeepReadonly } from '#machinery';
 import { ALLOW, type Attributes, type Authorizer, type Decision } from './authorizer.ts';
 import { serviceAccountUser, type UserInfo } from './user.ts';
 
@@ -21,6 +22,8 @@ interface Grant {
   /** '' is the whole cluster. */
   readonly namespace: string;
   readonly rules: readonly Rule[];
+  /** What is answered where a rule of it allows. */
+  readonly decision: Decision;
 }
 
 type Index = ReadonlyMap<string, readonly Grant[]>;
@@ -42,7 +45,7 @@ export class RbacAuthorizer implements Authorizer {
     for (const subject of subjectsOf(attributes.user)) {
       for (const grant of index.get(subject) ?? []) {
         if (grant.namespace !== '' && (!attributes.isResource || grant.namespace !== attributes.namespace)) continue;
-        if (grant.rules.some((rule) => ruleAllows(rule, attributes))) return ALLOW;
+        if (grant.rules.some((rule) => ruleAllows(rule, attributes))) return grant.decision;
       }
     }
     return { verdict: 'no-opinion', reason: '' };
@@ -72,24 +75,33 @@ function subjectKey(subject: DeepReadonly<Subject>, bindingNamespace: string): s
   return `${subject.kind} ${subject.name}`;
 }
 
+function describeSubject({ kind, name, namespace }: DeepReadonly<Subject>): string {
+  return `${kind} ${JSON.stringify(kind === 'ServiceAccount' ? `${name}/${namespace ?? ''}` : name)}`;
+}
+
 function buildIndex({ roles, roleBindings, clusterRoles, clusterRoleBindings }: RbacObjects): Index {
   const index = new Map<string, Grant[]>();
   const clusterRules = new Map(clusterRoles.map((role) => [role.metadata.name, role.rules ?? []]));
   const rules = new Map(roles.map((role) => [`${role.metadata.namespace}/${role.metadata.name}`, role.rules ?? []]));
-  const add = (subjects: readonly DeepReadonly<Subject>[] | undefined, namespace: string, granted: readonly Rule[] | undefined) => {
+  const add = (kind: string, binding: DeepReadonly<RoleBinding | ClusterRoleBinding>, granted: readonly Rule[] | undefined) => {
     if (granted === undefined) return; // A binding to a role that is not there.
-    for (const subject of subjects ?? []) {
+    const { name, namespace = '' } = binding.metadata;
+    const { roleRef } = binding;
+    for (const subject of binding.subjects ?? []) {
       const key = subjectKey(subject, namespace);
+      const bound = namespace === '' ? name : `${name}/${namespace}`;
+      const reason = `RBAC: allowed by ${kind} ${JSON.stringify(bound)} of ${roleRef.kind} ${JSON.stringify(roleRef.name)} to ${describeSubject(subject)}`;
+      const grant = { namespace, rules: granted, decision: { ...ALLOW, reason } };
       const grants = index.get(key);
-      if (grants === undefined) index.set(key, [{ namespace, rules: granted }]);
-      else grants.push({ namespace, rules: granted });
+      if (grants === undefined) index.set(key, [grant]);
+      else grants.push(grant);
     }
   };
-  for (const binding of clusterRoleBindings) add(binding.subjects, '', clusterRules.get(binding.roleRef.name));
+  for (const binding of clusterRoleBindings) add('ClusterRoleBinding', binding, clusterRules.get(binding.roleRef.name));
   for (const binding of roleBindings) {
-    const namespace = binding.metadata.namespace ?? '';
-    const granted = binding.roleRef.kind === 'ClusterRole' ? clusterRules.get(binding.roleRef.name) : rules.get(`${namespace}/${binding.roleRef.name}`);
-    add(binding.subjects, namespace, granted);
+    const { roleRef, metadata } = binding;
+    const granted = roleRef.kind === 'ClusterRole' ? clusterRules.get(roleRef.name) : rules.get(`${metadata.namespace}/${roleRef.name}`);
+    add('RoleBinding', binding, granted);
   }
   return index;
 }

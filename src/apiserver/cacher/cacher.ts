@@ -152,7 +152,10 @@ export class Cacher {
       return new CachedObject(key, revision, object);
     } catch (error) {
       // One unreadable value must not stop the server; the object is as if absent.
-      this.#logger.error({ key, error: error instanceof ApiError ? error.message : String(error) }, 'Skipped a stored value that cannot be decoded');
+      this.#logger.error(
+        { key, error: error instanceof ApiError ? error.message : String(error) },
+        'Skipped a stored value that cannot be decoded',
+      );
       return undefined;
     }
   }

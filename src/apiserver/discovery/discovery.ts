@@ -38,7 +38,10 @@ export class Discovery {
       }
     }
     this.#setAggregated('/api', [aggregatedGroup(resources, core)]);
-    this.#setAggregated('/apis', groups.map((group) => aggregatedGroup(resources, group)));
+    this.#setAggregated(
+      '/apis',
+      groups.map((group) => aggregatedGroup(resources, group)),
+    );
   }
 
   #setAggregated(path: string, items: readonly object[]): void {
@@ -95,7 +98,12 @@ function groupDocument({ name, versions, preferred }: DiscoveryGroup): object {
 
 function resourceList(all: readonly Resource[], group: string, version: string): object {
   const resources = all.filter((resource) => resource.group === group && resource.version === version);
-  return { kind: 'APIResourceList', apiVersion: 'v1', groupVersion: apiVersionOf({ group, version }), resources: resources.flatMap(resourceEntries) };
+  return {
+    kind: 'APIResourceList',
+    ...(group === '' ? {} : { apiVersion: 'v1' }),
+    groupVersion: apiVersionOf({ group, version }),
+    resources: resources.flatMap(resourceEntries),
+  };
 }
 
 function resourceEntries(resource: Resource): object[] {
@@ -132,7 +140,11 @@ function aggregatedGroup(resources: readonly Resource[], { name, versions }: Dis
 }
 
 function aggregatedResource(resource: Resource): object {
-  const subresources = resource.subresources.map(({ name, kind, group = '', version = '', verbs }) => ({ subresource: name, responseKind: { group, version, kind }, verbs }));
+  const subresources = resource.subresources.map(({ name, kind, group = '', version = '', verbs }) => ({
+    subresource: name,
+    responseKind: { group, version, kind },
+    verbs,
+  }));
   return {
     resource: resource.resource,
     responseKind: { group: '', version: '', kind: resource.kind },

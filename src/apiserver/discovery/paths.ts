@@ -34,7 +34,8 @@ export function answerPath(context: RequestContext, options: PathsOptions): ApiR
     case '/':
       return objectResult(200, { paths: options.index });
     case '/version':
-      if (context.request.method !== 'GET' && context.request.method !== 'HEAD') throw apiError(405, 'MethodNotAllowed', METHOD_NOT_ALLOWED, {});
+      if (context.request.method !== 'GET' && context.request.method !== 'HEAD')
+        throw apiError(405, 'MethodNotAllowed', METHOD_NOT_ALLOWED, {});
       return objectResult(200, options.version);
     case '/metrics':
       return options.metrics.text().then((body) => ({ type: 'bytes', status: 200, contentType: METRICS_TYPE, body }));
@@ -75,9 +76,18 @@ function health({ query }: RequestContext, root: string, only: string, checks: r
 
 async function jwks(context: RequestContext, { tokens }: PathsOptions): Promise<ApiResult> {
   const accept = context.header('accept');
-  const fits = accept === '' || parseAccept(accept).some(({ name }) => name === 'application/jwk-set+json' || name === '*/*' || name === 'application/*');
-  if (!fits) throw apiError(406, 'NotAcceptable', `only the following media types are accepted: ${acceptedTypes({ protobuf: false }).join(', ')}`);
-  return { type: 'bytes', status: 200, contentType: 'application/jwk-set+json', body: JSON.stringify(await tokens.jwks()), headers: { 'cache-control': 'public, max-age=3600' } };
+  const fits =
+    accept === '' ||
+    parseAccept(accept).some(({ name }) => name === 'application/jwk-set+json' || name === '*/*' || name === 'application/*');
+  if (!fits)
+    throw apiError(406, 'NotAcceptable', `only the following media types are accepted: ${acceptedTypes({ protobuf: false }).join(', ')}`);
+  return {
+    type: 'bytes',
+    status: 200,
+    contentType: 'application/jwk-set+json',
+    body: JSON.stringify(await tokens.jwks()),
+    headers: { 'cache-control': 'public, max-age=3600' },
+  };
 }
 
 function openIdConfiguration({ tokens, jwksUri }: PathsOptions): ApiResult {
@@ -88,5 +98,11 @@ function openIdConfiguration({ tokens, jwksUri }: PathsOptions): ApiResult {
     subject_types_supported: ['public'],
     id_token_signing_alg_values_supported: tokens.algorithms,
   };
-  return { type: 'bytes', status: 200, contentType: 'application/json', body: JSON.stringify(body), headers: { 'cache-control': 'public, max-age=3600' } };
+  return {
+    type: 'bytes',
+    status: 200,
+    contentType: 'application/json',
+    body: JSON.stringify(body),
+    headers: { 'cache-control': 'public, max-age=3600' },
+  };
 }

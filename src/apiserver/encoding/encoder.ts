@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Turns results into bytes. JSON of cached objects is joined from parts made once; lists are written in chunks and never built
 // whole; other forms (YAML, protobuf, Table) are made per request.
-import { type DeepReadonly, encodeProtobuf, formatYaml, type StructSchema } from '#machinery';
+
 import { findSchema } from '#api';
+import { type DeepReadonly, encodeProtobuf, formatYaml, type StructSchema } from '#machinery';
 import type { CachedObject } from '../cacher/cached-object.ts';
 import { tailOf } from '../cacher/cached-object.ts';
 import { inServedVersion, type ServedResource } from '../registry/generic/served-resource.ts';
@@ -77,7 +78,11 @@ export function* encodeList(result: ListResult, now: number): Generator<string |
   }
   if (output.transform === 'Table') {
     const objects = items.map((item) => item.object);
-    yield encodeValue(tableOf(served, objects, meta, { include: includeObjectOf(result.query), now, withColumns: true }), output, undefined);
+    yield encodeValue(
+      tableOf(served, objects, meta, { include: includeObjectOf(result.query), now, withColumns: true }),
+      output,
+      undefined,
+    );
     return;
   }
   const partial = output.transform === 'PartialObjectMetadataList';
@@ -85,7 +90,10 @@ export function* encodeList(result: ListResult, now: number): Generator<string |
     kind: partial ? 'PartialObjectMetadataList' : `${served.resource.kind}List`,
     apiVersion: partial ? 'meta.k8s.io/v1' : served.apiVersion,
     metadata: listMeta(meta),
-    items: items.map((item) => (partial ? partialMetadata(item.object) : itemOf(served, item))),
+    items:
+      partial && items.length === 0 && output.mediaType !== 'protobuf'
+        ? null
+        : items.map((item) => (partial ? partialMetadata(item.object) : itemOf(served, item))),
   };
   yield encodeValue(list, output, schemaOfValue(list));
 }
@@ -123,12 +131,19 @@ export function frameEncoder(result: WatchResult, now: () => number): (frame: Wa
   const include = output.transform === 'Table' ? includeObjectOf(result.query) : 'None';
   const state = { first: true };
   return (frame) => {
-    if (frame.cached !== undefined && output.transform === undefined) return `{"type":"${frame.type}","object":${served.head}${tailIn(served, frame.cached)}}\n`;
+    if (frame.cached !== undefined && output.transform === undefined)
+      return `{"type":"${frame.type}","object":${served.head}${tailIn(served, frame.cached)}}\n`;
     return `${JSON.stringify({ type: frame.type, object: frameObject(frame, result, include, now(), state) })}\n`;
   };
 }
 
-function frameObject(frame: WatchFrame, { served, output }: WatchResult, include: IncludeObject, now: number, state: { first: boolean }): unknown {
+function frameObject(
+  frame: WatchFrame,
+  { served, output }: WatchResult,
+  include: IncludeObject,
+  now: number,
+  state: { first: boolean },
+): unknown {
   if (frame.type === 'ERROR') return frame.object;
   const object = frame.cached?.object ?? (frame.object as MutableObject);
   if (output.transform === 'PartialObjectMetadata') return partialMetadata(object);

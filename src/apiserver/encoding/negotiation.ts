@@ -87,5 +87,7 @@ function outputOf({ name, parameters }: MediaRange, rules: NegotiationRules, pre
 
 /** The Content-Type of an answer in this form. Transforms do not show, as upstream has it; discovery's alone does. */
 export function contentTypeOf({ mediaType, transform }: Output): string {
-  return transform === 'APIGroupDiscoveryList' ? `${CONTENT_TYPES[mediaType]};g=apidiscovery.k8s.io;v=v2;as=${transform}` : CONTENT_TYPES[mediaType];
+  return transform === 'APIGroupDiscoveryList'
+    ? `${CONTENT_TYPES[mediaType]};g=apidiscovery.k8s.io;v=v2;as=${transform}`
+    : CONTENT_TYPES[mediaType];
 }

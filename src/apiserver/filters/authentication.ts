@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sets `context.user`, or answers 401 and stops. Whether a request without credentials is anonymous is the authenticator's choice.
-import { ApiError, unauthorized } from '#machinery';
+import { unauthorized } from '#machinery';
 import type { UserInfo } from '../auth/user.ts';
 import type { Handler, RequestContext } from '../request/context.ts';
 import { statusResult } from './error-boundary.ts';
@@ -12,17 +12,12 @@ export interface Authenticator {
 
 export function withAuthentication(next: Handler, authenticator: Authenticator): Handler {
   const go = (context: RequestContext, user: UserInfo | undefined) => {
-    if (user === undefined) return statusResult(unauthorized());
+    if (user === undefined) return statusResult(unauthorized(), context);
     context.user = user;
     return next(context);
   };
   return function authenticate(context) {
     const user = authenticator.identify(context);
-    return user instanceof Promise ? user.then((found) => go(context, found), refuse) : go(context, user);
+    return user instanceof Promise ? user.then((found) => go(context, found)) : go(context, user);
   };
-}
-
-function refuse(error: unknown) {
-  if (error instanceof ApiError) return statusResult(error);
-  throw error;
 }

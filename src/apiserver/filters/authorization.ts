@@ -34,7 +34,8 @@ export function denied(attributes: Attributes, reason: string): ApiError {
   const { user, verb, group, resource, subresource, namespace, name } = attributes;
   const who = `User ${JSON.stringify(user.name)}`;
   const because = reason === '' ? '' : `: ${reason}`;
-  if (!attributes.isResource) return apiError(403, 'Forbidden', `forbidden: ${who} cannot ${verb} path ${JSON.stringify(attributes.path)}${because}`, {});
+  if (!attributes.isResource)
+    return apiError(403, 'Forbidden', `forbidden: ${who} cannot ${verb} path ${JSON.stringify(attributes.path)}${because}`, {});
   const shown = subresource === '' ? resource : `${resource}/${subresource}`;
   const scope = namespace === '' ? 'at the cluster scope' : `in the namespace ${JSON.stringify(namespace)}`;
   const qualified = group === '' ? resource : `${resource}.${group}`;

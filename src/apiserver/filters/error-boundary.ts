@@ -2,13 +2,14 @@
 // Outermost: every throw becomes a Status. What is not an `ApiError` is our own fault: logged, answered with 500.
 import type { Logger } from '#component';
 import { ApiError, internalError } from '#machinery';
+import { JSON_OUTPUT, negotiate, type Output } from '../encoding/negotiation.ts';
 import { type ApiResult, type Handler, objectResult, type RequestContext } from '../request/context.ts';
 
 export function withErrorBoundary(next: Handler, logger: Logger): Handler {
   const answer = (context: RequestContext, error: unknown): ApiResult => {
-    if (error instanceof ApiError) return statusResult(error);
+    if (error instanceof ApiError) return statusResult(error, context);
     if (!context.request.signal.aborted) logger.error({ path: context.info.path, error: describe(error) }, 'Request failed');
-    return statusResult(internalError(error instanceof Error ? error.message : String(error)));
+    return statusResult(internalError(error instanceof Error ? error.message : String(error)), context);
   };
   return function guard(context) {
     try {
@@ -20,10 +21,24 @@ export function withErrorBoundary(next: Handler, logger: Logger): Handler {
   };
 }
 
-/** A Status as an answer, with `Retry-After` where it says so. */
-export function statusResult(error: ApiError): ApiResult {
+/** A Status as an answer, in the form that was asked for, with `Retry-After` where it says so. */
+export function statusResult(error: ApiError, context?: RequestContext): ApiResult {
   const retry = error.status.details?.retryAfterSeconds;
-  return objectResult(error.code, error.status, retry === undefined ? undefined : { 'retry-after': String(retry) });
+  const result = objectResult(error.code, error.status, retry === undefined ? undefined : { 'retry-after': String(retry) });
+  const accept = context?.header('accept') ?? '';
+  return accept === '' || context === undefined ? result : { ...result, output: formOf(accept, context) };
+}
+
+const STATUS_RULES = { transforms: new Set<never>(), protobuf: true };
+
+/** JSON where nothing that is asked for can be given. */
+function formOf(accept: string, { query }: RequestContext): Output {
+  const pretty = query.has('pretty') && query.get('pretty') !== 'false' && query.get('pretty') !== '0';
+  try {
+    return negotiate(accept, STATUS_RULES, pretty);
+  } catch {
+    return JSON_OUTPUT;
+  }
 }
 
 function describe(error: unknown): string {

@@ -3,7 +3,7 @@
 // @source upstream apiserver pkg/endpoints/filters/impersonation
 import { badRequest, forbidden } from '#machinery';
 import type { Authorizer } from '../auth/authorizer.ts';
-import { AUTHENTICATED_GROUP, ANONYMOUS, SERVICE_ACCOUNTS_GROUP, UNAUTHENTICATED_GROUP, type UserInfo } from '../auth/user.ts';
+import { ANONYMOUS, AUTHENTICATED_GROUP, SERVICE_ACCOUNTS_GROUP, UNAUTHENTICATED_GROUP, type UserInfo } from '../auth/user.ts';
 import type { Handler, RequestContext } from '../request/context.ts';
 
 const EXTRA = 'impersonate-extra-';
@@ -20,7 +20,8 @@ export function withImpersonation(next: Handler, authorizer: Authorizer): Handle
 
 function asksToImpersonate({ request }: RequestContext): boolean {
   const { headers } = request;
-  if (headers['impersonate-user'] !== undefined || headers['impersonate-group'] !== undefined || headers['impersonate-uid'] !== undefined) return true;
+  if (headers['impersonate-user'] !== undefined || headers['impersonate-group'] !== undefined || headers['impersonate-uid'] !== undefined)
+    return true;
   for (const name in headers) if (name.startsWith(EXTRA)) return true;
   return false;
 }
@@ -37,15 +38,34 @@ function requestedUser({ request: { headers } }: RequestContext): UserInfo {
   }
   if (name === '') {
     const what = groups.length > 0 || uid !== '' || Object.keys(extra).length > 0;
-    if (what) throw badRequest(`requested ${JSON.stringify([...groups, uid].filter(Boolean))} without impersonating a user`);
+    if (what) throw badRequest(`requested ${goUser(uid, groups, extra)} without impersonating a user name`);
   }
   return { name, uid, groups, extra };
+}
+
+/** The wanted user as upstream prints it. */
+function goUser(uid: string, groups: readonly string[], extra: Readonly<Record<string, readonly string[]>>): string {
+  const strings = (list: readonly string[]) => (list.length === 0 ? '[]string(nil)' : `[]string{${list.map((text) => JSON.stringify(text)).join(', ')}}`);
+  const entries = Object.entries(extra).map(([key, values]) => `${JSON.stringify(key)}:${strings(values)}`);
+  const shown = entries.length === 0 ? 'map[string][]string(nil)' : `map[string][]string{${entries.join(', ')}}`;
+  return `&user.DefaultInfo{Name:"", UID:${JSON.stringify(uid)}, Groups:${strings(groups)}, Extra:${shown}}`;
 }
 
 function checkAllowed(context: RequestContext, wanted: UserInfo, authorizer: Authorizer): void {
   const user = context.knownUser;
   const check = (group: string, resource: string, name: string, namespace = '', subresource = '') => {
-    const attributes = { user, verb: 'impersonate', isResource: true, path: '', group, version: 'v1', resource, subresource, namespace, name };
+    const attributes = {
+      user,
+      verb: 'impersonate',
+      isResource: true,
+      path: '',
+      group,
+      version: 'v1',
+      resource,
+      subresource,
+      namespace,
+      name,
+    };
     const { verdict, reason } = authorizer.authorize(attributes);
     if (verdict === 'allow') return;
     const scope = namespace === '' ? 'at the cluster scope' : `in the namespace "${namespace}"`;
@@ -57,7 +77,8 @@ function checkAllowed(context: RequestContext, wanted: UserInfo, authorizer: Aut
   if (account !== null) check('', 'serviceaccounts', account[2] ?? '', account[1] ?? '');
   else check('', 'users', wanted.name);
   for (const group of wanted.groups) check('', 'groups', group);
-  for (const [key, values] of Object.entries(wanted.extra)) for (const value of values) check('authentication.k8s.io', 'userextras', value, '', key);
+  for (const [key, values] of Object.entries(wanted.extra))
+    for (const value of values) check('authentication.k8s.io', 'userextras', value, '', key);
   if (wanted.uid !== '') check('authentication.k8s.io', 'uids', wanted.uid);
 }
 

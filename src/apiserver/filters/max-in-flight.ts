@@ -10,6 +10,12 @@ export interface InFlightLimits {
   readonly mutating: number;
 }
 
+/** How many run now. Long-running ones do not count. */
+export interface InFlight {
+  reading: number;
+  mutating: number;
+}
+
 const LONG_RUNNING = new Set(['log', 'exec', 'attach', 'portforward', 'proxy']);
 const READS = new Set(['get', 'list', 'watch']);
 
@@ -17,8 +23,8 @@ export function isLongRunning({ info }: RequestContext): boolean {
   return info.verb === 'watch' || LONG_RUNNING.has(info.subresource);
 }
 
-export function withMaxInFlight(next: Handler, limits: InFlightLimits): Handler {
-  const running = { reading: 0, mutating: 0 };
+/** @param running Kept up to date; for metrics. */
+export function withMaxInFlight(next: Handler, limits: InFlightLimits, running: InFlight): Handler {
   return function limit(context) {
     if (isLongRunning(context)) return next(context);
     const kind = READS.has(context.info.verb) ? 'reading' : 'mutating';

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // POST of a Binding: the scheduler's word that a Pod goes to a node. Sets `spec.nodeName` and the PodScheduled condition at once.
 // @source upstream pkg/registry/core/pod/storage/storage.go BindingREST
-import { formatTime } from '#component';
-import { ApiError, badRequest, conflict, deepCopy, type StructSchema } from '#machinery';
+
 import { schemaOfType } from '#api';
 import type { Binding, Pod } from '#api/core/v1';
+import { formatTime } from '#component';
+import { ApiError, badRequest, conflict, deepCopy, type StructSchema } from '#machinery';
 import type { ServedResource } from '../registry/generic/served-resource.ts';
 import type { MutableObject, UpdateRules } from '../registry/strategy.ts';
 import { type ApiResult, objectResult, type RequestContext } from '../request/context.ts';
@@ -41,9 +42,11 @@ export async function bind(context: RequestContext, served: ServedResource, part
 
 /** @source upstream ValidatePodBinding, whose errors reach the client as plain 500s */
 function checkTarget({ target }: Binding): void {
-  const refuse = (message: string) => new ApiError({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message, code: 500 });
+  const refuse = (message: string) =>
+    new ApiError({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message, code: 500 });
   const kind = target.kind ?? '';
-  if (kind !== '' && kind !== 'Node') throw refuse(`target.kind: Unsupported value: ${JSON.stringify(kind)}: supported values: "Node", "<empty>"`);
+  if (kind !== '' && kind !== 'Node')
+    throw refuse(`target.kind: Unsupported value: ${JSON.stringify(kind)}: supported values: "Node", "<empty>"`);
   if (!target.name) throw refuse('target.name: Required value');
 }
 
@@ -53,19 +56,29 @@ function assign(pod: Pod, binding: Binding, now: number): MutableObject {
   if (binding.metadata.uid && binding.metadata.uid !== uid) {
     const key = `/registry/pods/${pod.metadata.namespace}/${name}`;
     const why = `Precondition failed: UID in precondition: ${binding.metadata.uid}, UID in object meta: ${uid}`;
-    throw conflict({ group: '', resource: 'pods' }, name, `StorageError: invalid object, Code: 4, Key: ${key}, ResourceVersion: 0, AdditionalErrorMsg: ${why}`);
+    throw conflict(
+      { group: '', resource: 'pods' },
+      name,
+      `StorageError: invalid object, Code: 4, Key: ${key}, ResourceVersion: 0, AdditionalErrorMsg: ${why}`,
+    );
   }
   if (pod.metadata.deletionTimestamp !== undefined) throw refuse(`pod ${name} is being deleted, cannot be assigned to a host`);
   if (pod.spec.nodeName) throw refuse(`pod ${name} is already assigned to node ${JSON.stringify(pod.spec.nodeName)}`);
   if ((pod.spec.schedulingGates?.length ?? 0) > 0) throw refuse(`pod ${name} has non-empty .spec.schedulingGates`);
   pod.spec.nodeName = binding.target.name ?? '';
-  if (binding.metadata.annotations !== undefined) pod.metadata.annotations = { ...pod.metadata.annotations, ...binding.metadata.annotations };
+  if (binding.metadata.annotations !== undefined)
+    pod.metadata.annotations = { ...pod.metadata.annotations, ...binding.metadata.annotations };
   setScheduled(pod, now);
   return pod as unknown as MutableObject;
 }
 
 function setScheduled(pod: Pod, now: number): void {
   const others = (pod.status.conditions ?? []).filter((condition) => condition.type !== 'PodScheduled');
-  const condition = { type: 'PodScheduled', status: 'True' as const, lastProbeTime: null as unknown as string, lastTransitionTime: formatTime(now) };
+  const condition = {
+    type: 'PodScheduled',
+    status: 'True' as const,
+    lastProbeTime: null as unknown as string,
+    lastTransitionTime: formatTime(now),
+  };
   pod.status.conditions = [...others, condition] as NonNullable<Pod['status']['conditions']>;
 }

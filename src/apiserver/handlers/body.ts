@@ -1,7 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads request bodies: size limit, media type, strictness, and the checks that the object is what the URL says.
 // @source upstream apiserver pkg/endpoints/handlers/create.go, rest.go
-import { type ApiError, badRequest, decodeJson, decodeProtobuf, decodeYaml, deepCopy, normalize, type StructSchema, unsupportedMediaType } from '#machinery';
+
+import { findSchema } from '#api';
+import {
+  type ApiError,
+  badRequest,
+  decodeJson,
+  decodeProtobuf,
+  decodeYaml,
+  deepCopy,
+  JsonSyntaxError,
+  normalize,
+  ProtobufError,
+  type StructSchema,
+  unsupportedMediaType,
+} from '#machinery';
 import type { ServedResource } from '../registry/generic/served-resource.ts';
 import type { MutableObject } from '../registry/strategy.ts';
 import type { RequestContext } from '../request/context.ts';
@@ -24,6 +38,7 @@ export function mediaTypeOf(context: RequestContext): string {
 interface Decoded {
   readonly object: MutableObject;
   readonly strictErrors: readonly string[];
+  readonly warnings: readonly string[];
 }
 
 /** Decodes the body as an object of `served`; defaults are not yet filled in. @throws {ApiError} 400, 413, 415. */
@@ -42,20 +57,36 @@ export async function readAs(context: RequestContext, schema: StructSchema, expe
   const { bodyObject } = context.request;
   const validation = fieldValidationOf(context.query);
   const apiVersion = expected.group === '' ? expected.version : `${expected.group}/${expected.version}`;
-  const { object, strictErrors } =
-    bodyObject === undefined ? await decodeBody(context, schema, validation, expected) : { object: normalize(deepCopy(bodyObject), schema) as MutableObject, strictErrors: [] };
+  const { object, strictErrors, warnings } =
+    bodyObject === undefined
+      ? await decodeBody(context, schema, validation, expected)
+      : { object: normalize(deepCopy(bodyObject), schema) as MutableObject, strictErrors: [], warnings: [] };
   object.kind ||= expected.kind;
   object.apiVersion ||= apiVersion;
   if (object.apiVersion !== apiVersion) throw mismatch('apiVersion', object.apiVersion, apiVersion);
   if (object.kind !== expected.kind) throw wrongKind(object.kind, expected, object.apiVersion);
-  report(context, strictErrors, validation, object, expected);
+  report(context, validation === 'Warn' ? warnings : strictErrors, validation, object, expected);
   return object;
 }
 
-async function decodeBody(context: RequestContext, schema: StructSchema, validation: FieldValidation, expected: ExpectedKind): Promise<Decoded> {
+async function decodeBody(
+  context: RequestContext,
+  schema: StructSchema,
+  validation: FieldValidation,
+  expected: ExpectedKind,
+): Promise<Decoded> {
   const bytes = await context.request.readBody(MAX_BODY_BYTES);
-  const type = mediaTypeOf(context);
-  const strict = validation !== 'Ignore';
+  return decodeAs(mediaTypeOf(context), bytes, schema, validation !== 'Ignore', (error) => undecodable(error, bytes, expected));
+}
+
+/** Decodes bytes of a media type. @param explain The API's error for what cannot be decoded. @throws {ApiError} 415, and what `explain` makes. */
+export function decodeAs(
+  type: string,
+  bytes: Uint8Array,
+  schema: StructSchema,
+  strict: boolean,
+  explain: (error: unknown) => ApiError,
+): Decoded {
   try {
     switch (type) {
       case '':
@@ -64,33 +95,70 @@ async function decodeBody(context: RequestContext, schema: StructSchema, validat
       case 'application/yaml':
         return decodeYaml(bytes, schema, { strict }) as unknown as Decoded;
       case 'application/vnd.kubernetes.protobuf':
-        return { object: decodeProtobuf(bytes, schema) as unknown as MutableObject, strictErrors: [] };
+        if (bytes.length === 0) throw new ProtobufError('empty data');
+        return { object: decodeProtobuf(bytes, schema) as unknown as MutableObject, strictErrors: [], warnings: [] };
     }
   } catch (error) {
-    throw undecodable(error, bytes, expected);
+    throw explain(error);
   }
-  throw unsupportedMediaType('the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf');
+  throw unsupportedMediaType(
+    'the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf',
+  );
 }
 
-function undecodable(error: unknown, bytes: Uint8Array, { kind, version, group }: ExpectedKind): ApiError {
+/** How much of a body that is no object is shown. */
+const SUMMARY_BYTES = 30;
+
+function summaryOf(bytes: Uint8Array): string {
+  if (bytes.length === 0) return '<empty>';
+  const start = Buffer.from(bytes.subarray(0, SUMMARY_BYTES));
+  const shown = start[0] === 0x7b ? start.toString() : start.toString('hex');
+  return bytes.length > SUMMARY_BYTES ? `${shown} ...` : shown;
+}
+
+/** The words for a body that is no object of any kind. */
+export function explainUnreadable(error: unknown): string {
   const why = error instanceof Error ? error.message : String(error);
-  const shown = JSON.stringify(Buffer.from(bytes.subarray(0, 1024)).toString());
-  const where = group === '' ? version : version;
-  if (why.startsWith("couldn't") || why.startsWith('Object ')) return badRequest(why);
-  return badRequest(`${kind} in version ${JSON.stringify(where)} cannot be handled as a ${kind}: ${why}`, { cause: error, shown });
+  return error instanceof JsonSyntaxError && !why.startsWith('yaml: ') ? `couldn't get version/kind; json parse error: ${why}` : why;
+}
+
+/** @source upstream apiserver pkg/endpoints/handlers/rest.go transformDecodeError */
+function undecodable(error: unknown, bytes: Uint8Array, { kind, version }: ExpectedKind): ApiError {
+  if (error instanceof JsonSyntaxError || error instanceof ProtobufError) {
+    return badRequest(
+      `the object provided is unrecognized (must be of type ${kind}): ${explainUnreadable(error)} (${summaryOf(bytes)})`,
+      error,
+    );
+  }
+  const why = error instanceof Error ? error.message : String(error);
+  return badRequest(`${kind} in version ${JSON.stringify(version)} cannot be handled as a ${kind}: ${why}`, error);
 }
 
 function mismatch(what: string, found: string, wanted: string): ApiError {
-  return badRequest(`the API version in the data (${found}) does not match the expected API version (${wanted})${what === 'apiVersion' ? '' : what}`);
+  return badRequest(
+    `the API version in the data (${found}) does not match the expected API version (${wanted})${what === 'apiVersion' ? '' : what}`,
+  );
 }
 
-function wrongKind(found: string, expected: ExpectedKind, apiVersion: string): ApiError {
-  const group = expected.group;
-  const gvk = (kind: string) => `${group === '' ? '/' : `${group}/`}${expected.version}, Kind=${kind}`;
-  return badRequest(`${found} in version ${JSON.stringify(apiVersion.split('/').at(-1))} cannot be handled as a ${expected.kind}: converting (${gvk(found)}) to (${gvk(expected.kind)}): unknown conversion`);
+function wrongKind(found: string, { kind, group, version }: ExpectedKind, apiVersion: string): ApiError {
+  const [foundVersion = '', foundGroup = ''] = apiVersion.split('/').reverse();
+  const start = `${found} in version ${JSON.stringify(foundVersion)} cannot be handled as a ${kind}:`;
+  if (findSchema({ group: foundGroup, version: foundVersion, kind: found }) === undefined) {
+    return badRequest(
+      `${start} no kind ${JSON.stringify(found)} is registered for version ${JSON.stringify(apiVersion)} in scheme "pkg/api/legacyscheme/scheme.go:30"`,
+    );
+  }
+  const internal = group === '' ? 'core' : (group.split('.')[0] ?? '');
+  return badRequest(`${start} converting (${foundVersion}.${found}) to (${internal}.${kind}): unknown conversion`);
 }
 
-function report(context: RequestContext, errors: readonly string[], validation: FieldValidation, object: MutableObject, expected: ExpectedKind): void {
+function report(
+  context: RequestContext,
+  errors: readonly string[],
+  validation: FieldValidation,
+  object: MutableObject,
+  expected: ExpectedKind,
+): void {
   if (errors.length === 0 || validation === 'Ignore') return;
   if (validation === 'Warn') {
     for (const error of errors) context.warn(error);
@@ -101,5 +169,7 @@ function report(context: RequestContext, errors: readonly string[], validation: 
 
 /** The 400 of `fieldValidation=Strict`. */
 export function strictError(_object: MutableObject, { kind, version }: ExpectedKind, errors: readonly string[]): ApiError {
-  return badRequest(`${kind} in version ${JSON.stringify(version)} cannot be handled as a ${kind}: strict decoding error: ${errors.join(', ')}`);
+  return badRequest(
+    `${kind} in version ${JSON.stringify(version)} cannot be handled as a ${kind}: strict decoding error: ${errors.join(', ')}`,
+  );
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Subresources that are streams or proxies: log, exec, attach, portforward, and `proxy` of Pods, Services and nodes.
 // @source upstream pkg/registry/core/pod/rest, pkg/registry/core/{node,service}
-import { badRequest, type DeepReadonly, serviceUnavailable } from '#machinery';
+
 import { endpointslices } from '#api';
 import type { Pod, Service } from '#api/core/v1';
+import { badRequest, type DeepReadonly, serviceUnavailable } from '#machinery';
 import { containerOf, type Destination, type KubeletClientConfig, kubeletOf, nodeNameOfPod } from '../proxying/kubelet-connection.ts';
 import { proxy } from '../proxying/proxy-handler.ts';
 import type { ServedResource } from '../registry/generic/served-resource.ts';
@@ -11,7 +12,17 @@ import type { ApiResult, RequestContext } from '../request/context.ts';
 import type { ServerParts } from './endpoint.ts';
 
 /** kubectl's names of the log options are the kubelet's. */
-const LOG_OPTIONS = ['follow', 'previous', 'sinceSeconds', 'sinceTime', 'timestamps', 'tailLines', 'limitBytes', 'stream', 'insecureSkipTLSVerifyBackend'];
+const LOG_OPTIONS = [
+  'follow',
+  'previous',
+  'sinceSeconds',
+  'sinceTime',
+  'timestamps',
+  'tailLines',
+  'limitBytes',
+  'stream',
+  'insecureSkipTLSVerifyBackend',
+];
 const STREAM_OPTIONS: Readonly<Record<string, string>> = { stdin: 'input', stdout: 'output', stderr: 'error', tty: 'tty' };
 
 function podOf(context: RequestContext, served: ServedResource): DeepReadonly<Pod> {
@@ -25,7 +36,12 @@ async function connectAdmission(context: RequestContext, served: ServedResource,
   await calls.validate(options, undefined);
 }
 
-export async function podLog(context: RequestContext, served: ServedResource, parts: ServerParts, config: KubeletClientConfig): Promise<ApiResult> {
+export async function podLog(
+  context: RequestContext,
+  served: ServedResource,
+  parts: ServerParts,
+  config: KubeletClientConfig,
+): Promise<ApiResult> {
   await parts.cacher.fresh();
   const pod = podOf(context, served);
   const container = containerOf(pod, context.query.get('container') ?? '');
@@ -42,11 +58,17 @@ export async function podLog(context: RequestContext, served: ServedResource, pa
 }
 
 function checkLogOptions(query: URLSearchParams): void {
-  if (query.has('sinceSeconds') && query.has('sinceTime')) throw badRequest('at most one of `sinceTime` or `sinceSeconds` may be specified');
+  if (query.has('sinceSeconds') && query.has('sinceTime'))
+    throw badRequest('at most one of `sinceTime` or `sinceSeconds` may be specified');
 }
 
 /** exec and attach. */
-export async function podStream(context: RequestContext, served: ServedResource, parts: ServerParts, config: KubeletClientConfig): Promise<ApiResult> {
+export async function podStream(
+  context: RequestContext,
+  served: ServedResource,
+  parts: ServerParts,
+  config: KubeletClientConfig,
+): Promise<ApiResult> {
   await parts.cacher.fresh();
   const { subresource } = context.info;
   const pod = podOf(context, served);
@@ -60,12 +82,18 @@ export async function podStream(context: RequestContext, served: ServedResource,
   }
   for (const word of context.query.getAll('command')) query.append('command', word);
   if (subresource === 'exec' && !query.has('command')) throw badRequest('you must specify at least 1 command for the container');
-  if (!['input', 'output', 'error'].some((name) => query.has(name))) throw badRequest('you must specify at least 1 of stdin, stdout, stderr');
+  if (!['input', 'output', 'error'].some((name) => query.has(name)))
+    throw badRequest('you must specify at least 1 of stdin, stdout, stderr');
   const path = `/${subresource}/${pod.metadata.namespace}/${pod.metadata.name}/${container}?${query}`;
   return proxy(context, kubeletOf(node, path, parts.reader, config));
 }
 
-export async function podPortForward(context: RequestContext, served: ServedResource, parts: ServerParts, config: KubeletClientConfig): Promise<ApiResult> {
+export async function podPortForward(
+  context: RequestContext,
+  served: ServedResource,
+  parts: ServerParts,
+  config: KubeletClientConfig,
+): Promise<ApiResult> {
   await parts.cacher.fresh();
   const pod = podOf(context, served);
   await connectAdmission(context, served, parts);
@@ -83,7 +111,12 @@ function restOf(context: RequestContext): string {
   return `${rest === '' ? '/' : rest}${search === '' ? '' : `?${search}`}`;
 }
 
-export async function nodeProxy(context: RequestContext, _served: ServedResource, parts: ServerParts, config: KubeletClientConfig): Promise<ApiResult> {
+export async function nodeProxy(
+  context: RequestContext,
+  _served: ServedResource,
+  parts: ServerParts,
+  config: KubeletClientConfig,
+): Promise<ApiResult> {
   await parts.cacher.fresh();
   const [name = ''] = context.info.name.split(':');
   return proxy(context, kubeletOf(name, restOf(context), parts.reader, config));
@@ -117,10 +150,12 @@ export async function serviceProxy(context: RequestContext, served: ServedResour
   const service = served.store.get(namespace, name).object as unknown as DeepReadonly<Service>;
   const wanted = (service.spec.ports ?? []).find((candidate) => port === '' || candidate.name === port || String(candidate.port) === port);
   if (wanted === undefined) throw serviceUnavailable(`no service port ${JSON.stringify(port)} found for service ${JSON.stringify(name)}`);
-  const slices = parts.reader.list(endpointslices, namespace).filter((slice) => slice.metadata.labels?.['kubernetes.io/service-name'] === name);
+  const slices = parts.reader
+    .list(endpointslices, namespace)
+    .filter((slice) => slice.metadata.labels?.['kubernetes.io/service-name'] === name);
   for (const slice of slices) {
     const target = slice.ports?.find((candidate) => (candidate.name ?? '') === (wanted.name ?? ''))?.port;
-    const ready = slice.endpoints.filter((endpoint) => endpoint.conditions?.ready !== false);
+    const ready = (slice.endpoints ?? []).filter((endpoint) => endpoint.conditions?.ready !== false);
     const address = ready[Math.floor(Math.random() * ready.length)]?.addresses[0];
     if (target !== undefined && address !== undefined) return proxy(context, plain(scheme, address, target, restOf(context)));
   }

@@ -1,20 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// DELETE of one object and of a collection. Options come in the body or the query; the body wins where both are there.
+// DELETE of one object and of a collection. Options come in the body; the query counts only where there is none.
 // @source upstream apiserver pkg/endpoints/handlers/delete.go
-import { badRequest, decodeJson, type DeepReadonly, invalid, type Status, type StructSchema } from '#machinery';
+
 import { schemaOfType } from '#api';
+import { badRequest, type DeepReadonly, type FieldCause, isNotFound, type Status, type StructSchema } from '#machinery';
 import type { CachedObject } from '../cacher/cached-object.ts';
 import { LIST_RULES, negotiate, OBJECT_RULES } from '../encoding/negotiation.ts';
-import { checkPropagation, deleteObject, type DeletionRequest } from '../registry/generic/deletion.ts';
+import { type DeletionRequest, deleteObject } from '../registry/generic/deletion.ts';
 import type { ServedResource } from '../registry/generic/served-resource.ts';
 import type { MutableObject } from '../registry/strategy.ts';
 import { type ApiResult, objectResult, type RequestContext } from '../request/context.ts';
-import { MAX_BODY_BYTES } from './body.ts';
+import { decodeAs, explainUnreadable, MAX_BODY_BYTES, mediaTypeOf } from './body.ts';
 import type { ServerParts } from './endpoint.ts';
 import { isPretty } from './get.ts';
-import { checkDryRun, selectionOf } from './options.ts';
+import { listOptionsOf, pageNow } from './list.ts';
+import { dryRunCauses, flagOf, integerOf, refuseOptions, selectionOf } from './options.ts';
 
-interface DeleteOptionsBody {
+interface DeleteOptions {
+  readonly apiVersion?: string;
+  readonly kind?: string;
   readonly gracePeriodSeconds?: number;
   readonly orphanDependents?: boolean;
   readonly propagationPolicy?: string;
@@ -24,48 +28,64 @@ interface DeleteOptionsBody {
 
 const OPTIONS_TYPE = 'io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions';
 const POLICIES = ['Foreground', 'Background', 'Orphan'];
+const SCHEME = 'k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:27';
 
+/** What a body says; without one, what the query says. */
 async function deletionRequestOf(context: RequestContext): Promise<DeletionRequest> {
-  const body = await readOptions(context);
-  const { query } = context;
-  const queryGrace = query.get('gracePeriodSeconds');
-  const dryRun = [...(body.dryRun ?? []), ...query.getAll('dryRun')].filter((value) => value !== '');
-  checkDryRun(dryRun, 'DeleteOptions');
-  const orphan = query.get('orphanDependents');
-  const request: DeletionRequest = {
-    gracePeriodSeconds: body.gracePeriodSeconds ?? (queryGrace === null ? undefined : graceOf(queryGrace)),
-    propagationPolicy: body.propagationPolicy ?? query.get('propagationPolicy') ?? undefined,
-    orphanDependents: body.orphanDependents ?? (orphan === null ? undefined : orphan === 'true'),
-    preconditions: body.preconditions,
-    dryRun: dryRun.length > 0,
-  };
-  checkPropagation(request);
-  const policy = request.propagationPolicy;
-  if (policy !== undefined && !POLICIES.includes(policy)) {
-    const message = `Unsupported value: ${JSON.stringify(policy)}: supported values: "Background", "Foreground", "Orphan"`;
-    throw invalid({ group: 'meta.k8s.io', kind: 'DeleteOptions' }, '', [{ reason: 'FieldValueNotSupported', message, field: 'propagationPolicy' }]);
+  const options = (await readOptions(context)) ?? optionsOfQuery(context.query);
+  const { gracePeriodSeconds, propagationPolicy, orphanDependents, preconditions, dryRun = [] } = options;
+  refuseOptions('DeleteOptions', optionCauses(options, dryRun));
+  return { gracePeriodSeconds, propagationPolicy, orphanDependents, preconditions, dryRun: dryRun.length > 0 };
+}
+
+/** @source upstream apimachinery pkg/apis/meta/v1/validation ValidateDeleteOptions */
+function optionCauses({ propagationPolicy: policy, orphanDependents }: DeleteOptions, dryRun: readonly string[]): FieldCause[] {
+  const field = 'propagationPolicy';
+  const causes: FieldCause[] = [];
+  if (policy !== undefined && orphanDependents !== undefined) {
+    const message = `Invalid value: ${JSON.stringify(policy)}: orphanDependents and deletionPropagation cannot be both set`;
+    causes.push({ reason: 'FieldValueInvalid', message, field });
   }
-  return request;
+  if (policy !== undefined && !POLICIES.includes(policy)) {
+    const message = `Unsupported value: ${JSON.stringify(policy)}: supported values: "Foreground", "Background", "Orphan", "nil"`;
+    causes.push({ reason: 'FieldValueNotSupported', message, field });
+  }
+  return [...causes, ...dryRunCauses(dryRun)];
 }
 
-function graceOf(text: string): number {
-  if (!/^-?\d+$/.test(text)) throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
-  return Number(text);
+function optionsOfQuery(query: URLSearchParams): DeleteOptions {
+  const gracePeriodSeconds = integerOf(query, 'gracePeriodSeconds');
+  const orphanDependents = flagOf(query, 'orphanDependents');
+  const propagationPolicy = query.get('propagationPolicy');
+  return {
+    ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }),
+    ...(orphanDependents === undefined ? {} : { orphanDependents }),
+    ...(propagationPolicy === null ? {} : { propagationPolicy }),
+    dryRun: query.getAll('dryRun'),
+  };
 }
 
-async function readOptions(context: RequestContext): Promise<DeleteOptionsBody> {
+/** Undefined: there is no body. @throws {ApiError} 400, 415. */
+async function readOptions(context: RequestContext): Promise<DeleteOptions | undefined> {
   const { bodyObject } = context.request;
-  if (bodyObject !== undefined) return bodyObject as DeleteOptionsBody;
+  if (bodyObject !== undefined) return bodyObject as DeleteOptions;
   const bytes = await context.request.readBody(MAX_BODY_BYTES);
-  if (bytes.length === 0) return {};
-  return decodeJson(bytes, schemaOfType(OPTIONS_TYPE) as StructSchema, { strict: false }).object as unknown as DeleteOptionsBody;
+  if (bytes.length === 0) return undefined;
+  const { object } = decodeAs(mediaTypeOf(context), bytes, schemaOfType(OPTIONS_TYPE) as StructSchema, false, (error) =>
+    badRequest(explainUnreadable(error), error),
+  );
+  const { kind = '', apiVersion = '' } = object as DeleteOptions;
+  if (kind === '' || kind === 'DeleteOptions') return object as DeleteOptions;
+  throw badRequest(
+    `no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)} in scheme ${JSON.stringify(SCHEME)}`,
+  );
 }
 
 function admit(context: RequestContext, served: ServedResource, parts: ServerParts, dryRun: boolean) {
   return async (object: DeepReadonly<MutableObject>) => {
     const calls = parts.admission.callsFor(context, served, 'DELETE', '', dryRun, object.metadata.name);
-    await calls.mutate(undefined as unknown as MutableObject, object);
-    await calls.validate(undefined as unknown as MutableObject, object);
+    await calls.mutate(undefined, object);
+    await calls.validate(undefined, object);
   };
 }
 
@@ -87,25 +107,33 @@ function deletedStatus({ resource }: ServedResource, cached: CachedObject): Stat
   return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', details };
 }
 
+/** Answers with the objects as they were found. */
 export async function deleteCollection(context: RequestContext, served: ServedResource, parts: ServerParts): Promise<ApiResult> {
   const output = negotiate(context.header('accept'), LIST_RULES, isPretty(context));
-  const request = await deletionRequestOf(context);
+  const wanted = listOptionsOf(context);
   const selection = selectionOf(context, served);
+  const request = await deletionRequestOf(context);
   await parts.cacher.fresh();
-  const { revision } = parts.cacher;
-  const targets = parts.cacher.cache(served.store.prefix).list(selection.namespace).filter((cached) => selection.matches(cached));
+  const page = pageNow(served, parts, selection, wanted.limit);
   const deletion = { store: served.store, clock: parts.clock, request, admit: admit(context, served, parts, request.dryRun) };
-  const outcomes = await Promise.all(targets.map((cached) => deleteOne(deletion, cached)));
-  const items = outcomes.flatMap((outcome) => outcome ?? []);
-  return { type: 'list', items, resourceVersion: String(revision), continue: '', remainingItemCount: undefined, served, output, query: context.query };
+  await Promise.all(page.items.map((cached) => deleteOne(deletion, cached)));
+  return {
+    type: 'list',
+    items: page.items,
+    resourceVersion: String(page.revision),
+    continue: '',
+    remainingItemCount: undefined,
+    served,
+    output,
+    query: context.query,
+  };
 }
 
-async function deleteOne(deletion: Parameters<typeof deleteObject>[0], cached: CachedObject): Promise<CachedObject | undefined> {
+async function deleteOne(deletion: Parameters<typeof deleteObject>[0], cached: CachedObject): Promise<void> {
   const { name, namespace = '' } = cached.object.metadata;
   try {
-    return (await deleteObject(deletion, namespace, name)).cached;
+    await deleteObject(deletion, namespace, name);
   } catch (error) {
-    if ((error as { code?: number }).code === 404) return cached; // Somebody else was faster.
-    throw error;
+    if (!isNotFound(error)) throw error; // Somebody else was faster.
   }
 }

@@ -4,10 +4,12 @@ import { apiError, type Resource, unknownResource } from '#machinery';
 import type { ServiceAccountTokens } from '../auth/tokens.ts';
 import type { Discovery } from '../discovery/discovery.ts';
 import { answerPath, type PathsOptions } from '../discovery/paths.ts';
+import { acceptedTypes } from '../encoding/negotiation.ts';
 import type { OpenApi } from '../openapi/documents.ts';
 import type { KubeletClientConfig } from '../proxying/kubelet-connection.ts';
 import type { ServedResource } from '../registry/generic/served-resource.ts';
 import { type ApiResult, type Handler, objectResult, plainText, type RequestContext } from '../request/context.ts';
+import type { RequestInfo } from '../request/request-info.ts';
 import { bind } from './binding.ts';
 import { nodeProxy, podLog, podPortForward, podProxy, podStream, serviceProxy } from './connect.ts';
 import { deleteCollection, remove } from './delete.ts';
@@ -35,7 +37,16 @@ export interface DispatchOptions {
   readonly kubelets: KubeletClientConfig;
 }
 
-const MAIN: Readonly<Record<string, ResourceHandler>> = { get, list, watch, create, update, patch, delete: remove, deletecollection: deleteCollection };
+const MAIN: Readonly<Record<string, ResourceHandler>> = {
+  get,
+  list,
+  watch,
+  create,
+  update,
+  patch,
+  delete: remove,
+  deletecollection: deleteCollection,
+};
 /** Subresources that take and return the object itself. */
 const SAME_OBJECT: Readonly<Record<string, ResourceHandler>> = { get, update, patch };
 const SCALE: Readonly<Record<string, ResourceHandler>> = { get: getScale, update: putScale, patch: patchScale };
@@ -60,10 +71,19 @@ export function createDispatcher(options: DispatchOptions): Handler {
     }
     if (info.subresource !== '' && !found.subresources.has(info.subresource)) return refuse(unknownResource());
     const route = found.byVerb.get(info.subresource === '' ? info.verb : `${info.verb} ${info.subresource}`);
-    if (route === undefined) return refuse(methodNotAllowed());
+    if (route === undefined || !fitsVerb(info)) return refuse(methodNotAllowed());
+    checkAccept(context);
+    const deprecated = DEPRECATED[keyOf(found.resource)];
+    if (deprecated !== undefined) context.warn(deprecated);
     return route(context);
   };
 }
+
+/** By `group/version/resource`: what every answer warns of. */
+const DEPRECATED: Readonly<Record<string, string>> = {
+  '/v1/endpoints': 'v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice',
+  '/v1/componentstatuses': 'v1 ComponentStatus is deprecated in v1.19+',
+};
 
 function refuse(error: Error): never {
   throw error;
@@ -75,11 +95,33 @@ function methodNotAllowed(): Error {
 
 const keyOf = ({ group, version, resource }: Resource) => `${group}/${version}/${resource}`;
 
+/** Objects are made in a collection, and changed by their name. */
+function fitsVerb({ verb, name, subresource }: RequestInfo): boolean {
+  if (subresource !== '') return true;
+  if (verb === 'create') return name === '';
+  return name !== '' || (verb !== 'update' && verb !== 'patch');
+}
+
+const PRODUCED: readonly string[] = acceptedTypes({ protobuf: true });
+const STREAMED = [...PRODUCED, 'application/json;stream=watch', 'application/vnd.kubernetes.protobuf;stream=watch'];
+
+/** Routes say what they produce; a media type that is none of it is refused before the handler sees it. @throws {ApiError} 406 */
+function checkAccept(context: RequestContext): void {
+  const header = context.header('accept');
+  if (header === '' || header === 'application/json' || context.info.subresource !== '') return;
+  if (header.split(',').some((part) => isProduced((part.split(';')[0] ?? '').trim()))) return;
+  const available = context.info.verb === 'list' || context.info.verb === 'watch' ? STREAMED : PRODUCED;
+  throw apiError(406, 'NotAcceptable', `406: Not Acceptable\n\nAvailable representations: ${available.join(', ')}`, {});
+}
+
+const isProduced = (name: string) => name === '*/*' || PRODUCED.includes(name);
+
 /** Namespaced objects are named only within a namespace, cluster-scoped ones only outside. */
 function fitsScope({ info }: RequestContext, resource: Resource): boolean {
   if (!resource.namespaced) return info.namespace === '' || (resource.resource === 'namespaces' && info.namespace === info.name);
   if (info.namespace !== '') return true;
-  if (info.name !== '') return false;
+  if (info.verb === 'list' || info.verb === 'watch') return true; // A name comes from the field selector here.
+  if (info.name !== '' && info.verb !== 'list' && info.verb !== 'watch') return false;
   if (info.verb === 'create' || info.verb === 'deletecollection') throw methodNotAllowed();
   return true;
 }
@@ -109,7 +151,13 @@ function routesOf(resource: Resource, options: DispatchOptions): Routes {
   return { resource, byVerb, subresources: new Set(resource.subresources.map(({ name }) => name)) };
 }
 
-function addSubresource(byVerb: Map<string, Route>, served: ServedResource, name: string, verbs: readonly string[], options: DispatchOptions): void {
+function addSubresource(
+  byVerb: Map<string, Route>,
+  served: ServedResource,
+  name: string,
+  verbs: readonly string[],
+  options: DispatchOptions,
+): void {
   const { parts, tokens } = options;
   const handlers = name === 'scale' ? SCALE : served.store.strategy.subresources[name] === undefined ? {} : SAME_OBJECT;
   for (const verb of verbs) {
@@ -152,6 +200,13 @@ function addWithoutStorage(byVerb: Map<string, Route>, resource: Resource, optio
   if (make !== undefined) byVerb.set('create', make);
   if (resource.resource === 'componentstatuses') {
     byVerb.set('list', () => objectResult(200, { kind: 'ComponentStatusList', apiVersion: 'v1', metadata: {}, items: [] }));
-    byVerb.set('get', (context) => refuse(apiError(404, 'NotFound', `componentstatuses ${JSON.stringify(context.info.name)} not found`, { name: context.info.name, kind: 'componentstatuses' })));
+    byVerb.set('get', (context) =>
+      refuse(
+        apiError(404, 'NotFound', `componentstatuses ${JSON.stringify(context.info.name)} not found`, {
+          name: context.info.name,
+          kind: 'componentstatuses',
+        }),
+      ),
+    );
   }
 }

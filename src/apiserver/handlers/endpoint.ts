@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a handler gets beside the request: the served resource, and the parts of the server that every verb shares.
 import type { Clock, Logger } from '#component';
+import type { DeepReadonly } from '#machinery';
 import type { AdmissionOperation } from '../admission/admission.ts';
 import type { Authorizer } from '../auth/authorizer.ts';
 import type { Cacher } from '../cacher/cacher.ts';
@@ -8,7 +9,6 @@ import type { AdmissionCalls } from '../registry/generic/generic-store.ts';
 import type { ServedResource } from '../registry/generic/served-resource.ts';
 import type { MutableObject, ObjectReader } from '../registry/strategy.ts';
 import type { ApiResult, RequestContext } from '../request/context.ts';
-import type { DeepReadonly } from '#machinery';
 
 export interface ServerParts {
   readonly clock: Clock;
@@ -23,12 +23,22 @@ export interface ServerParts {
 
 /** Binds admission to one request. */
 export interface AdmissionRunner {
-  callsFor(context: RequestContext, served: ServedResource, operation: AdmissionOperation, subresource: string, dryRun: boolean, name: string): AdmissionCalls;
+  callsFor(
+    context: RequestContext,
+    served: ServedResource,
+    operation: AdmissionOperation,
+    subresource: string,
+    dryRun: boolean,
+    name: string,
+  ): AdmissionCalls;
 }
 
 export interface PageReader {
   /** Objects under a prefix as of a revision, after a key. @throws {ApiError} 410 if that revision is compacted. */
-  read(prefix: string, options: { revision: number; after: string; limit: number }): Promise<{ items: readonly { key: string; revision: number; object: DeepReadonly<MutableObject> }[]; more: boolean; count: number }>;
+  read(
+    prefix: string,
+    options: { revision: number; after: string; limit: number },
+  ): Promise<{ items: readonly { key: string; revision: number; object: DeepReadonly<MutableObject> }[]; more: boolean; count: number }>;
 }
 
 export type ResourceHandler = (context: RequestContext, served: ServedResource, parts: ServerParts) => ApiResult | Promise<ApiResult>;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // GET of one object, from the cache, at a revision that shows every answered write.
-import { gatewayTimeout, badRequest, ApiError } from '#machinery';
+import { ApiError, apiError, badRequest, gatewayTimeout } from '#machinery';
 import { negotiate, OBJECT_RULES } from '../encoding/negotiation.ts';
 import type { ServedResource } from '../registry/generic/served-resource.ts';
 import type { ApiResult, RequestContext } from '../request/context.ts';
@@ -23,9 +23,18 @@ export function get(context: RequestContext, served: ServedResource, parts: Serv
   return wait === undefined ? read() : wait.then(read);
 }
 
-/** @throws {ApiError} 400 */
+const WHAT_VERSION = (text: string) =>
+  `resourceVersion: Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`;
+
+/** The version that a GET or a watch names. @throws {ApiError} 500 without a reason, as upstream has it there. */
 export function parseRevision(text: string): number {
-  if (!/^\d+$/.test(text)) throw badRequest(`invalid resource version ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`);
+  if (!/^\d+$/.test(text)) throw apiError(500, '', WHAT_VERSION(text));
+  return Number(text);
+}
+
+/** The version that a list names. @throws {ApiError} 400 */
+export function parseListRevision(text: string): number {
+  if (!/^\d+$/.test(text)) throw badRequest(`invalid resource version: ${WHAT_VERSION(text)}`);
   return Number(text);
 }
 
@@ -48,5 +57,8 @@ export function notOlderThan(revision: number, { cacher, clock }: ServerParts): 
 function tooLarge(asked: number, current: number): ApiError {
   const message = `Too large resource version: ${asked}, current: ${current}`;
   const { status } = gatewayTimeout(message, 1);
-  return new ApiError({ ...status, details: { causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }], retryAfterSeconds: 1 } });
+  return new ApiError({
+    ...status,
+    details: { causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }], retryAfterSeconds: 1 },
+  });
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Lists: from the cache as of now, or from the store at the revision a page began with. Never copies an object.
 // @source upstream apiserver pkg/storage/etcd3/store.go GetList, storage/continue.go
-import { badRequest, invalid } from '#machinery';
+import { badRequest, explainJson, type FieldCause } from '#machinery';
 import { CachedObject } from '../cacher/cached-object.ts';
 import { LIST_RULES, negotiate } from '../encoding/negotiation.ts';
 import { includeObjectOf } from '../encoding/table.ts';
@@ -9,8 +9,8 @@ import { objectKey } from '../registry/generic/keys.ts';
 import type { ServedResource } from '../registry/generic/served-resource.ts';
 import type { ApiResult, ListResult, RequestContext } from '../request/context.ts';
 import type { ServerParts } from './endpoint.ts';
-import { isPretty, notOlderThan, parseRevision } from './get.ts';
-import { type Selection, selectionOf } from './options.ts';
+import { isPretty, notOlderThan, parseListRevision } from './get.ts';
+import { flagOf, integerOf, refuseOptions, type Selection, selectionOf } from './options.ts';
 
 interface Page {
   readonly items: readonly CachedObject[];
@@ -34,7 +34,8 @@ export function list(context: RequestContext, served: ServedResource, parts: Ser
     output,
     query: context.query,
   });
-  if (wanted.token !== undefined) return pageAt(served, parts, selection, wanted.token.revision, wanted.token.start, wanted.limit).then(answer);
+  if (wanted.token !== undefined)
+    return pageAt(served, parts, selection, wanted.token.revision, wanted.token.start, wanted.limit).then(answer);
   if (wanted.exact !== undefined) return pageAt(served, parts, selection, wanted.exact, '', wanted.limit).then(answer);
   const wait = wanted.notOlderThan > 0 ? notOlderThan(wanted.notOlderThan, parts) : parts.cacher.fresh();
   const read = () => answer(pageNow(served, parts, selection, wanted.limit));
@@ -48,33 +49,39 @@ interface ListOptions {
   readonly notOlderThan: number;
 }
 
-function listOptionsOf({ query }: RequestContext): ListOptions {
-  const limit = Number(query.get('limit') ?? '0');
+/** @throws {ApiError} 400, 422. */
+export function listOptionsOf({ query }: RequestContext): ListOptions {
+  const limit = integerOf(query, 'limit') ?? 0;
+  integerOf(query, 'timeoutSeconds');
   const continued = query.get('continue') ?? '';
   const version = query.get('resourceVersion') ?? '';
   const match = query.get('resourceVersionMatch') ?? '';
-  checkVersionOptions(version, match, continued);
-  const revision = version === '' ? 0 : parseRevision(version);
+  refuseOptions('ListOptions', listCauses(version, match, continued, flagOf(query, 'sendInitialEvents')));
   const token = continued === '' ? undefined : parseContinue(continued);
-  const limited = Number.isFinite(limit) && limit > 0 ? limit : 0;
+  if (token !== undefined && version !== '' && version !== '0')
+    throw badRequest('specifying resource version is not allowed when using continue');
+  const revision = version === '' ? 0 : parseListRevision(version);
+  const limited = limit > 0 ? limit : 0;
   const exact = match === 'Exact' || (match === '' && limited > 0 && revision > 0) ? revision : undefined;
   return { limit: limited, token, exact, notOlderThan: exact === undefined ? revision : 0 };
 }
 
 /** @source upstream apimachinery pkg/apis/meta/internalversion/validation */
-function checkVersionOptions(version: string, match: string, continued: string): void {
-  const refuse = (reason: string, message: string, field = 'resourceVersionMatch') => {
-    throw invalid({ group: 'meta.k8s.io', kind: 'ListOptions' }, '', [{ reason, message, field }]);
-  };
+function listCauses(version: string, match: string, continued: string, initialEvents: boolean | undefined): FieldCause[] {
+  const causes: FieldCause[] = [];
+  const forbid = (why: string, field = 'resourceVersionMatch') =>
+    causes.push({ reason: 'FieldValueForbidden', message: `Forbidden: ${why}`, field });
   if (match !== '') {
-    if (version === '') refuse('FieldValueForbidden', 'Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided');
-    if (continued !== '') refuse('FieldValueForbidden', 'Forbidden: resourceVersionMatch is forbidden when continue is provided');
+    if (version === '') forbid('resourceVersionMatch is forbidden unless resourceVersion is provided');
+    if (continued !== '') forbid('resourceVersionMatch is forbidden when continue is provided');
     if (match !== 'Exact' && match !== 'NotOlderThan') {
-      refuse('FieldValueNotSupported', `Unsupported value: ${JSON.stringify(match)}: supported values: "Exact", "NotOlderThan", ""`);
+      const message = `Unsupported value: ${JSON.stringify(match)}: supported values: "Exact", "NotOlderThan", ""`;
+      causes.push({ reason: 'FieldValueNotSupported', message, field: 'resourceVersionMatch' });
     }
-    if (match === 'Exact' && version === '0') refuse('FieldValueForbidden', 'Forbidden: resourceVersionMatch "exact" is forbidden for resourceVersion "0"');
+    if (match === 'Exact' && version === '0') forbid('resourceVersionMatch "exact" is forbidden for resourceVersion "0"');
   }
-  if (continued !== '' && version !== '' && version !== '0') throw badRequest('specifying resource version is not allowed when using continue');
+  if (initialEvents !== undefined) forbid('sendInitialEvents is forbidden for list', 'sendInitialEvents');
+  return causes;
 }
 
 interface ContinueToken {
@@ -90,17 +97,30 @@ export function formatContinue({ revision, start }: ContinueToken): string {
 
 /** @throws {ApiError} 400 */
 export function parseContinue(text: string): ContinueToken {
+  const refuse = (why: string): never => {
+    throw badRequest(`invalid continue token: continue key is not valid: ${why}`);
+  };
+  const odd = text.search(/[^A-Za-z0-9_-]/);
+  if (odd >= 0) refuse(`illegal base64 data at input byte ${odd}`);
+  if (text.length % 4 === 1) refuse(`illegal base64 data at input byte ${text.length - 1}`);
+  const bytes = Buffer.from(text, 'base64url');
+  let token: { v?: unknown; rv?: unknown; start?: unknown } | null;
   try {
-    const { v, rv, start } = JSON.parse(Buffer.from(text, 'base64url').toString()) as { v: unknown; rv: unknown; start: unknown };
-    if (v === 'meta.k8s.io/v1' && typeof rv === 'number' && typeof start === 'string' && start !== '') return { revision: rv, start: start.replace(/\0$/, '') };
+    token = JSON.parse(bytes.toString());
   } catch {
-    // Falls through: any way of being wrong gets the same answer.
+    return refuse(explainJson(bytes.toString('latin1')));
   }
-  throw badRequest('continue key is not valid: encoded continue token is not valid');
+  const { v, rv, start } = token ?? {};
+  if (v !== 'meta.k8s.io/v1') return refuse(`server does not recognize this encoded version ${JSON.stringify(v ?? '')}`);
+  if (typeof rv !== 'number' || !Number.isSafeInteger(rv) || rv === 0)
+    return refuse('incorrect encoded start resourceVersion (version meta.k8s.io/v1)');
+  if (typeof start !== 'string' || start === '') return refuse('encoded start key empty (version meta.k8s.io/v1)');
+  if (start.split('/').some((part) => part === '..' || part === '.')) return refuse(start);
+  return { revision: rv, start: start.replace(/\0$/, '') };
 }
 
 /** The first page (or everything), out of the cache. */
-function pageNow(served: ServedResource, { cacher }: ServerParts, selection: Selection, limit: number): Page {
+export function pageNow(served: ServedResource, { cacher }: ServerParts, selection: Selection, limit: number): Page {
   const cache = cacher.cache(served.store.prefix);
   const { revision } = cacher;
   if (selection.name !== '' && (selection.namespace !== '' || !served.resource.namespaced)) {
@@ -112,17 +132,33 @@ function pageNow(served: ServedResource, { cacher }: ServerParts, selection: Sel
   if (limit === 0 || matching.length <= limit) return { items: matching, revision, continue: '', remaining: undefined };
   const items = matching.slice(0, limit);
   const start = items.at(-1)?.key ?? '';
-  return { items, revision, continue: formatContinue({ revision, start }), remaining: selection.isAll ? matching.length - limit : undefined };
+  return {
+    items,
+    revision,
+    continue: formatContinue({ revision, start }),
+    remaining: selection.isAll ? matching.length - limit : undefined,
+  };
 }
 
 /** A page as of a past revision, read from the store until it is full. */
-async function pageAt(served: ServedResource, parts: ServerParts, selection: Selection, revision: number, start: string, limit: number): Promise<Page> {
+async function pageAt(
+  served: ServedResource,
+  parts: ServerParts,
+  selection: Selection,
+  revision: number,
+  start: string,
+  limit: number,
+): Promise<Page> {
   const items: CachedObject[] = [];
   const scope = selection.namespace === '' ? '' : `${selection.namespace}/`;
   let after = start;
   const at = revision > 0 ? revision : parts.cacher.revision;
   for (;;) {
-    const page = await parts.pages.read(`${served.store.prefix}${scope}`, { revision: at, after: after === '' ? '' : `${served.store.prefix}${after}`, limit: limit === 0 ? 0 : limit - items.length + 1 });
+    const page = await parts.pages.read(`${served.store.prefix}${scope}`, {
+      revision: at,
+      after: after === '' ? '' : `${served.store.prefix}${after}`,
+      limit: limit === 0 ? 0 : limit - items.length + 1,
+    });
     for (const found of page.items) {
       after = found.key.slice(served.store.prefix.length);
       const cached = new CachedObject(after, found.revision, found.object);

@@ -1,48 +1,100 @@
 // SPDX-License-Identifier: Apache-2.0
 // Query options that several verbs share, parsed and checked as upstream does.
-import { ANY_FIELDS, badRequest, EVERYTHING, type FieldSelector, invalid, parseFieldSelector, parseSelector, type Selector } from '#machinery';
+import {
+  ANY_FIELDS,
+  badRequest,
+  EVERYTHING,
+  type FieldCause,
+  type FieldSelector,
+  invalid,
+  parseFieldSelector,
+  parseSelector,
+  quote,
+  type Selector,
+} from '#machinery';
 import type { CachedObject } from '../cacher/cached-object.ts';
-import type { WriteContext } from '../registry/generic/write-context.ts';
 import type { ServedResource } from '../registry/generic/served-resource.ts';
+import type { WriteContext } from '../registry/generic/write-context.ts';
 import type { RequestContext } from '../request/context.ts';
 
-/** @throws {ApiError} 422 for any value but `All`. */
-export function isDryRun(context: RequestContext, kind = 'CreateOptions'): boolean {
-  const values = context.query.getAll('dryRun').filter((value) => value !== '');
-  checkDryRun(values, kind);
-  return values.length > 0;
+const INT64 = /^[+-]?\d+$/;
+
+/** A number in the query. @throws {ApiError} 400 */
+export function integerOf(query: URLSearchParams, name: string): number | undefined {
+  const text = query.get(name);
+  if (text === null) return undefined;
+  if (!INT64.test(text)) throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
+  return Number(text);
 }
 
-export function checkDryRun(values: readonly string[], kind: string): void {
-  const wrong = values.filter((value) => value !== 'All');
-  if (wrong.length === 0) return;
-  const causes = wrong.map((value) => ({
-    reason: 'FieldValueNotSupported',
-    message: `Unsupported value: ${JSON.stringify(value)}: supported values: "All"`,
-    field: 'dryRun',
-  }));
-  throw invalid({ group: 'meta.k8s.io', kind }, '', causes);
+/** What a flag in the query says; one without a value is set. Undefined: it is not there. */
+export function flagOf(query: URLSearchParams, name: string): boolean | undefined {
+  const text = query.get(name);
+  return text === null ? undefined : text !== '0' && text.toLowerCase() !== 'false';
+}
+
+/** Causes where `dryRun` is anything but `All`. */
+export function dryRunCauses(values: readonly string[]): FieldCause[] {
+  if (values.every((value) => value === 'All')) return [];
+  return [
+    { reason: 'FieldValueNotSupported', message: `Unsupported value: ${JSON.stringify(values)}: supported values: "All"`, field: 'dryRun' },
+  ];
+}
+
+const FIELD_VALIDATIONS = ['', 'Ignore', 'Strict', 'Warn'];
+const MAX_MANAGER_BYTES = 128;
+
+function managerCauses(manager: string): FieldCause[] {
+  if (Buffer.byteLength(manager) > MAX_MANAGER_BYTES)
+    return [{ reason: 'FieldValueTooLong', message: 'Too long: may not be more than 128 bytes', field: 'fieldManager' }];
+  const bad = /\p{C}|(?! )\p{Z}/u.exec(manager);
+  if (bad === null) return [];
+  const code = (bad[0].codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0');
+  const message = `Invalid value: ${quote(manager)}: invalid character U+${code} (at position ${Buffer.byteLength(manager.slice(0, bad.index))})`;
+  return [{ reason: 'FieldValueInvalid', message, field: 'fieldManager' }];
+}
+
+/** @source upstream apimachinery pkg/apis/meta/v1/validation: ValidateCreateOptions, ValidateUpdateOptions, ValidatePatchOptions */
+function writeCauses(query: URLSearchParams): FieldCause[] {
+  const validation = query.get('fieldValidation') ?? '';
+  const causes = [...managerCauses(query.get('fieldManager') ?? ''), ...dryRunCauses(query.getAll('dryRun'))];
+  if (!FIELD_VALIDATIONS.includes(validation)) {
+    const supported = FIELD_VALIDATIONS.map((value) => JSON.stringify(value)).join(', ');
+    causes.push({
+      reason: 'FieldValueNotSupported',
+      message: `Unsupported value: ${JSON.stringify(validation)}: supported values: ${supported}`,
+      field: 'fieldValidation',
+    });
+  }
+  return causes;
+}
+
+/** @throws {ApiError} 422 where there is a cause. */
+export function refuseOptions(kind: string, causes: readonly FieldCause[]): void {
+  if (causes.length > 0) throw invalid({ group: 'meta.k8s.io', kind }, '', causes);
 }
 
 /** Who managedFields books a change to: `fieldManager`, else the program in the User-Agent. */
 export function fieldManagerOf(context: RequestContext): string {
-  const asked = context.query.get('fieldManager') ?? '';
-  if (asked !== '') {
-    if (asked.length > 128) throw invalidManager(asked, 'Too long: may not be more than 128 bytes');
-    return asked;
-  }
-  return (context.header('user-agent').split('/')[0] ?? '').slice(0, 128) || 'unknown';
+  return context.query.get('fieldManager') || printable(context.header('user-agent').split('/')[0] ?? '') || 'unknown';
 }
 
-function invalidManager(value: string, message: string) {
-  return invalid({ group: 'meta.k8s.io', kind: 'CreateOptions' }, '', [{ reason: 'FieldValueTooLong', field: 'fieldManager', message: value === '' ? message : message }]);
+function printable(text: string): string {
+  return text.replace(/\p{C}/gu, '').slice(0, MAX_MANAGER_BYTES);
 }
 
-export function writeContextOf(context: RequestContext, served: ServedResource, optionsKind: string): WriteContext {
+/** @param causes What else is wrong with the options. @throws {ApiError} 422 */
+export function writeContextOf(
+  context: RequestContext,
+  served: ServedResource,
+  optionsKind: string,
+  causes: readonly FieldCause[] = [],
+): WriteContext {
+  if (context.query.size > 0 || causes.length > 0) refuseOptions(optionsKind, [...causes, ...writeCauses(context.query)]);
   return {
     user: context.knownUser,
     namespace: served.resource.namespaced ? context.info.namespace : '',
-    dryRun: isDryRun(context, optionsKind),
+    dryRun: context.query.has('dryRun'),
     fieldManager: fieldManagerOf(context),
     resource: served.resource,
     subresource: context.info.subresource,
@@ -67,11 +119,7 @@ export function selectionOf(context: RequestContext, served: ServedResource): Se
   const labels = parsed(context.query.get('labelSelector'), parseSelector, EVERYTHING);
   const fields = parsed(context.query.get('fieldSelector'), parseFieldSelector, ANY_FIELDS);
   const { strategy } = served.store;
-  for (const { field } of fields.requirements) {
-    if (field !== 'metadata.name' && !(field === 'metadata.namespace' && served.resource.namespaced) && !strategy.selectableFields.includes(field)) {
-      throw badRequest(`field label not supported: ${field}`);
-    }
-  }
+  for (const { field } of fields.requirements) checkField(served, field);
   const namespace = served.resource.namespaced ? context.info.namespace : '';
   const name = context.info.name || (fields.exact('metadata.name') ?? '');
   const readField = (cached: CachedObject) => (field: string) => {
@@ -96,11 +144,20 @@ export function selectionOf(context: RequestContext, served: ServedResource): Se
   };
 }
 
+/** @throws {ApiError} 400. Kinds with fields of their own say it in fewer words. */
+function checkField(served: ServedResource, field: string): void {
+  const { selectableFields } = served.store.strategy;
+  if (field === 'metadata.name' || selectableFields.includes(field)) return;
+  if (field === 'metadata.namespace' && (served.resource.namespaced || selectableFields.length === 0)) return;
+  if (selectableFields.length > 0) throw badRequest(`field label not supported: ${field}`);
+  throw badRequest(`${JSON.stringify(field)} is not a known field selector: only "metadata.name", "metadata.namespace"`);
+}
+
 function parsed<T>(text: string | null, parse: (text: string) => T, none: T): T {
   if (text === null || text === '') return none;
   try {
     return parse(text);
   } catch (error) {
-    throw badRequest(`unable to parse requirement: ${(error as Error).message}`);
+    throw badRequest((error as Error).message, error);
   }
 }

@@ -2,105 +2,268 @@
 // Reads a PATCH body: which of the four kinds it is, and whether it may be used here at all.
 // @source upstream apiserver pkg/endpoints/handlers/patch.go
 import {
+  apiError,
   applyJsonPatch,
   applyMergePatch,
   applyStrategicPatch,
   badRequest,
   checkJsonPatch,
+  DecodeError,
+  type FieldCause,
+  goValue,
   invalid,
+  MAX_PATCH_OPERATIONS,
+  normalize,
   PatchError,
   PatchSyntaxError,
+  parseJson,
   parseYaml,
+  requestEntityTooLarge,
   StrategicPatchError,
-  unsupportedMediaType,
+  type StructSchema,
+  strictErrors,
+  unmarshalError,
 } from '#machinery';
 import type { ServedResource } from '../registry/generic/served-resource.ts';
 import type { MutableObject } from '../registry/strategy.ts';
 import type { RequestContext } from '../request/context.ts';
-import { MAX_BODY_BYTES, mediaTypeOf } from './body.ts';
+import { fieldValidationOf, MAX_BODY_BYTES, mediaTypeOf } from './body.ts';
+import { flagOf } from './options.ts';
+
+export type PatchType = 'json' | 'merge' | 'strategic' | 'apply';
 
 export type Patch =
   | { readonly type: 'json' | 'merge' | 'strategic'; readonly apply: (object: MutableObject) => MutableObject }
   | { readonly type: 'apply'; readonly object: MutableObject; readonly force: boolean };
 
-const JSON_PATCH = 'application/json-patch+json';
-const MERGE_PATCH = 'application/merge-patch+json';
-const STRATEGIC_PATCH = 'application/strategic-merge-patch+json';
-const APPLY_PATCH = 'application/apply-patch+yaml';
-const ACCEPTED = [JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY_PATCH];
+const TYPES: Readonly<Record<string, PatchType>> = {
+  'application/json-patch+json': 'json',
+  'application/merge-patch+json': 'merge',
+  'application/strategic-merge-patch+json': 'strategic',
+  'application/apply-patch+yaml': 'apply',
+};
+const ANYTHING = { kind: 'any', name: '' } as const;
+const OBJECT = 'map[string]interface {}';
 
-/** @throws {ApiError} 400, 413, 415, 422. */
-export async function readPatch(context: RequestContext, served: ServedResource): Promise<Patch> {
-  const type = mediaTypeOf(context);
-  if (!ACCEPTED.includes(type)) {
-    throw unsupportedMediaType(`the body of the request was in an unknown format - accepted media types include: ${ACCEPTED.join(', ')}`);
-  }
-  if (type === APPLY_PATCH) return readApply(context);
-  if (context.query.has('force')) {
-    throw invalid({ group: 'meta.k8s.io', kind: 'PatchOptions' }, '', [{ reason: 'FieldValueForbidden', message: 'Forbidden: may not be specified for non-apply patch', field: 'force' }]);
-  }
-  const body = await readJson(context);
-  const kind = type === JSON_PATCH ? 'json' : type === MERGE_PATCH ? 'merge' : 'strategic';
-  if (kind === 'json') checkPatch(() => checkJsonPatch(body), served);
-  return { type: kind, apply: (object) => checkPatch(() => applied(kind, object, body, served), served) };
+/** @throws {ApiError} 415 */
+export function patchTypeOf(context: RequestContext): PatchType {
+  const type = TYPES[mediaTypeOf(context)];
+  if (type === undefined) throw apiError(415, 'UnsupportedMediaType', '415: Unsupported Media Type', {});
+  return type;
 }
 
-function applied(kind: 'json' | 'merge' | 'strategic', object: MutableObject, body: unknown, served: ServedResource): MutableObject {
-  switch (kind) {
-    case 'json':
-      return applyJsonPatch(object, checkJsonPatch(body)) as MutableObject;
-    case 'merge':
-      return applyMergePatch(object, body) as MutableObject;
-    case 'strategic':
-      return applyStrategicPatch(object, body as Record<string, unknown>, served.schema) as MutableObject;
+/** What is wrong with the options of a patch of this type. */
+export function patchCauses(query: URLSearchParams, type: PatchType): FieldCause[] {
+  if (type === 'apply') {
+    return query.get('fieldManager')
+      ? []
+      : [{ reason: 'FieldValueRequired', message: 'Required value: is required for apply patch', field: 'fieldManager' }];
   }
+  return query.has('force')
+    ? [{ reason: 'FieldValueForbidden', message: 'Forbidden: may not be specified for non-apply patch', field: 'force' }]
+    : [];
 }
 
-/** Turns the patch library's errors into the API's: 400 for a malformed patch, 422 for one that does not fit the object. */
-function checkPatch<T>(work: () => T, served: ServedResource): T {
+type PatchedResource = Pick<ServedResource, 'schema' | 'apiVersion' | 'resource'>;
+
+/** @throws {ApiError} 400, 413. What `apply` throws is an `ApiError` too. */
+export async function readPatch(context: RequestContext, served: PatchedResource, type: PatchType): Promise<Patch> {
+  if (type === 'apply') return readApply(context);
+  const body = await readBody(context, type);
+  const mode = fieldValidationOf(context.query);
+  const report = (errors: readonly string[], shown: () => string) => {
+    if (errors.length === 0 || mode === 'Ignore') return;
+    if (mode === 'Strict') throw invalidPatch(shown(), `strict decoding error: ${errors.join(', ')}`);
+    for (const error of errors) context.warn(error);
+  };
+  const change = type === 'strategic' ? strategicChange : type === 'json' ? jsonChange : mergeChange;
+  return { type, apply: (object) => change(object, body, served, report) };
+}
+
+interface Body {
+  readonly value: unknown;
+  /** Keys that the patch itself has twice. */
+  readonly duplicates: readonly string[];
+}
+
+type Report = (errors: readonly string[], shown: () => string) => void;
+
+async function readBody(context: RequestContext, type: PatchType): Promise<Body> {
+  const body =
+    context.request.bodyObject === undefined ? await parseBody(context, type) : { value: context.request.bodyObject, duplicates: [] };
+  const { value } = body;
+  const prefix = type === 'strategic' ? '' : 'error decoding patch: ';
+  if (type !== 'json') {
+    if (typeof value !== 'object' || Array.isArray(value)) throw badRequest(`${prefix}${unmarshalError(value, OBJECT)}`);
+    return body;
+  }
   try {
-    return work();
+    const operations = checkJsonPatch(value);
+    if (operations.length <= MAX_PATCH_OPERATIONS) return body;
+    throw requestEntityTooLarge(
+      `Request entity is too large: The allowed maximum operations in a JSON patch is ${MAX_PATCH_OPERATIONS}, got ${operations.length}`,
+    );
   } catch (error) {
-    if (error instanceof PatchSyntaxError || error instanceof StrategicPatchError) throw badRequest(error.message, error);
-    if (error instanceof PatchError) throw unprocessable(error.message, served);
+    throw error instanceof PatchSyntaxError ? badRequest(`${prefix}${error.message}`, error) : error;
+  }
+}
+
+async function parseBody(context: RequestContext, type: PatchType): Promise<Body> {
+  const text = Buffer.from(await context.request.readBody(MAX_BODY_BYTES)).toString();
+  let value: unknown;
+  try {
+    value = parseJson(text);
+  } catch (error) {
+    const prefix = type === 'strategic' ? '' : 'error decoding patch: ';
+    throw badRequest(`${prefix}${(error as Error).message}`, error);
+  }
+  if (fieldValidationOf(context.query) === 'Ignore') return { value, duplicates: [] };
+  const duplicates = strictErrors(text, ANYTHING);
+  return { value, duplicates: type === 'json' ? duplicates.map((error) => `json patch ${error}`) : duplicates };
+}
+
+function jsonChange(object: MutableObject, { value, duplicates }: Body, served: PatchedResource, report: Report): MutableObject {
+  try {
+    return typed(applyJsonPatch(object, checkJsonPatch(value)) as MutableObject, served, duplicates, report);
+  } catch (error) {
+    // Upstream's text of this error does not tell what the patch library said.
+    if (error instanceof PatchError) throw apiError(422, 'Invalid', 'the server rejected our request due to an error in our request', {});
     throw error;
   }
 }
 
-function unprocessable(message: string, _served: ServedResource): Error {
-  const { status } = invalid({ group: '', kind: '' }, '', []);
-  const failure = invalid({ group: '', kind: '' }, '', []);
-  Object.assign(failure.status, { ...status, message, details: undefined });
-  failure.message = message;
-  delete failure.status.details;
-  return failure;
+function mergeChange(object: MutableObject, { value, duplicates }: Body, served: PatchedResource, report: Report): MutableObject {
+  return typed(applyMergePatch(object, value) as MutableObject, served, duplicates, report);
 }
 
-async function readJson(context: RequestContext): Promise<unknown> {
-  if (context.request.bodyObject !== undefined) return context.request.bodyObject;
-  const bytes = await context.request.readBody(MAX_BODY_BYTES);
-  try {
-    return JSON.parse(Buffer.from(bytes).toString());
-  } catch (error) {
-    throw badRequest(`error decoding patch: ${(error as Error).message}`, error);
+/** A patched document as an object of the resource's kind. */
+function typed(
+  document: MutableObject,
+  { schema, apiVersion, resource }: PatchedResource,
+  duplicates: readonly string[],
+  report: Report,
+): MutableObject {
+  const shown = () => textOf(document);
+  if (typeof document !== 'object' || document === null || Array.isArray(document))
+    throw invalidPatch(JSON.stringify(document), unmarshalError(document, OBJECT));
+  document.kind ||= resource.kind;
+  document.apiVersion ||= apiVersion;
+  const unknown: string[] = [];
+  const result = fitting(document, schema, unknown, shown);
+  if (document.kind !== resource.kind || document.apiVersion !== apiVersion) {
+    throw invalidPatch(
+      shown(),
+      `converting (${document.apiVersion}, Kind=${document.kind}) to (${apiVersion}, Kind=${resource.kind}): unknown conversion`,
+    );
   }
+  report([...duplicates, ...unknown], shown);
+  return result;
+}
+
+function strategicChange(object: MutableObject, { value, duplicates }: Body, { schema }: PatchedResource, report: Report): MutableObject {
+  const patch = (value ?? {}) as Record<string, unknown>;
+  const shown = () => goValue(patch);
+  let document: Record<string, unknown>;
+  try {
+    document = applyStrategicPatch(object, patch, schema);
+  } catch (error) {
+    if (error instanceof StrategicPatchError) throw apiError(500, '', error.message);
+    throw error;
+  }
+  const unknown: string[] = [];
+  const result = fitting(document, schema, unknown, shown, restoreError);
+  report([...duplicates, ...unknown], shown);
+  return result;
+}
+
+function fitting(
+  document: object,
+  schema: StructSchema,
+  unknown: string[],
+  shown: () => string,
+  explain = (text: string) => text,
+): MutableObject {
+  try {
+    return normalize(document as Record<string, unknown>, schema, { strictErrors: unknown }) as MutableObject;
+  } catch (error) {
+    if (error instanceof DecodeError) throw invalidPatch(shown(), explain(error.message));
+    throw error;
+  }
+}
+
+const GO_KINDS: Readonly<Record<string, string>> = { array: 'slice', object: 'map', number: 'int', bool: 'bool', string: 'string' };
+
+/** The same fault as the converter from untyped values names it. */
+function restoreError(text: string): string {
+  const match = /^json: cannot unmarshal (\w+).* of type (.+)$/.exec(text);
+  if (match === null) return text;
+  const [, found = '', wanted = ''] = match;
+  const kind = wanted.startsWith('[]') ? 'slice' : wanted.startsWith('map[') ? 'map' : wanted.includes('.') ? 'struct' : wanted;
+  return kind === 'slice' || kind === 'map' || kind === 'struct'
+    ? `cannot restore ${kind} from ${GO_KINDS[found] ?? found}`
+    : `cannot convert ${GO_KINDS[found] ?? found} to ${kind}`;
+}
+
+function invalidPatch(value: string, why: string): Error {
+  const message = `Invalid value: ${JSON.stringify(value)}: ${why}`;
+  return invalid({ group: '', kind: '' }, '', [{ reason: 'FieldValueInvalid', message, field: 'patch' }]);
+}
+
+const META_ORDER = [
+  'name',
+  'generateName',
+  'namespace',
+  'selfLink',
+  'uid',
+  'resourceVersion',
+  'generation',
+  'creationTimestamp',
+  'deletionTimestamp',
+  'deletionGracePeriodSeconds',
+  'labels',
+  'annotations',
+  'ownerReferences',
+  'finalizers',
+  'managedFields',
+];
+const ENTRY_ORDER = ['manager', 'operation', 'apiVersion', 'time', 'fieldsType', 'fieldsV1', 'subresource'];
+
+/** A document as upstream shows it: members sorted, metadata in the order of its declaration. */
+function textOf(document: MutableObject): string {
+  const members = Object.keys(document).sort();
+  return JSON.stringify(
+    Object.fromEntries(members.map((name) => [name, name === 'metadata' ? metadataInOrder(document.metadata) : document[name]])),
+  );
+}
+
+function metadataInOrder(metadata: unknown): unknown {
+  const ordered = inOrder(metadata, META_ORDER);
+  const { managedFields } = ordered;
+  if (Array.isArray(managedFields)) ordered['managedFields'] = managedFields.map((entry) => inOrder(entry, ENTRY_ORDER));
+  return ordered;
+}
+
+function inOrder(value: unknown, order: readonly string[]): Record<string, unknown> {
+  const place = (name: string) => (order.includes(name) ? order.indexOf(name) : order.length);
+  return Object.fromEntries(Object.entries(value ?? {}).sort(([a], [b]) => place(a) - place(b)));
 }
 
 async function readApply(context: RequestContext): Promise<Patch> {
-  const force = context.query.get('force') === 'true';
-  if ((context.query.get('fieldManager') ?? '') === '') {
-    const message = 'Required value: is required for apply patch';
-    throw invalid({ group: 'meta.k8s.io', kind: 'PatchOptions' }, '', [{ reason: 'FieldValueRequired', message, field: 'fieldManager' }]);
+  const force = flagOf(context.query, 'force') ?? false;
+  const object = context.request.bodyObject ?? readYaml(context, await context.request.readBody(MAX_BODY_BYTES));
+  if (typeof object !== 'object' || object === null || Array.isArray(object)) {
+    throw badRequest(`error decoding YAML: error unmarshaling JSON: while decoding JSON: ${unmarshalError(object, OBJECT)}`);
   }
-  const { bodyObject } = context.request;
-  const object = bodyObject ?? readYaml(await context.request.readBody(MAX_BODY_BYTES));
-  if (typeof object !== 'object' || object === null || Array.isArray(object)) throw badRequest('error decoding YAML: the body is no object');
   return { type: 'apply', object: object as MutableObject, force };
 }
 
-function readYaml(bytes: Uint8Array): unknown {
+function readYaml(context: RequestContext, bytes: Uint8Array): unknown {
+  const mode = fieldValidationOf(context.query);
   try {
-    return parseYaml(Buffer.from(bytes).toString()).value;
+    const { value, duplicates } = parseYaml(Buffer.from(bytes).toString());
+    if (mode === 'Warn') for (const duplicate of duplicates) context.warn(duplicate);
+    if (mode !== 'Strict' || duplicates.length === 0) return value;
+    throw new Error(`error converting YAML to JSON: yaml: unmarshal errors:\n${duplicates.map((line) => `  ${line}`).join('\n')}`);
   } catch (error) {
     throw badRequest(`error decoding YAML: ${(error as Error).message}`, error);
   }

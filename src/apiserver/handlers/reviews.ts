@@ -1,30 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
 // The review resources: they are answered, never stored. Who am I, what may I, whose token is this.
 // @source upstream pkg/registry/{authentication,authorization}
-import { badRequest, type StructSchema } from '#machinery';
+
 import { schemaOfType } from '#api';
 import type { SelfSubjectReview, TokenReview } from '#api/authentication/v1';
 import type { ResourceAttributes, SelfSubjectRulesReview, SubjectAccessReview } from '#api/authorization/v1';
+import { formatTime } from '#component';
+import { badRequest, type StructSchema } from '#machinery';
 import type { Attributes, Authorizer } from '../auth/authorizer.ts';
 import type { RbacAuthorizer } from '../auth/rbac.ts';
+import type { Identification } from '../auth/tokens.ts';
 import type { UserInfo } from '../auth/user.ts';
+import type { MutableObject } from '../registry/strategy.ts';
 import { type ApiResult, objectResult, type RequestContext } from '../request/context.ts';
 import { readAs } from './body.ts';
+import { bookUpdate } from './field-ownership.ts';
+import { fieldManagerOf } from './options.ts';
+import { type AccessReviewKind, checkAccessReview, checkEmptyMetadata } from './review-validation.ts';
 
 export interface ReviewDeps {
   readonly authorizer: Authorizer;
   readonly rbac: RbacAuthorizer;
-  /** Identifies a bearer token as the authenticator would. */
-  readonly identify: (token: string, audiences: readonly string[]) => Promise<{ user: UserInfo; audiences: readonly string[] } | undefined>;
+  /** Identifies a bearer token as the authenticator would; what for, or why not. */
+  readonly identify: (token: string, audiences: readonly string[]) => Promise<Identification>;
 }
 
 const AUTHENTICATION = { group: 'authentication.k8s.io', version: 'v1' };
 const AUTHORIZATION = { group: 'authorization.k8s.io', version: 'v1' };
 
+/** Reads a review and books it to its sender, as every object that is sent. */
 async function read<T>(context: RequestContext, group: typeof AUTHENTICATION, kind: string): Promise<T> {
   const type = group === AUTHENTICATION ? 'authentication' : 'authorization';
   const schema = schemaOfType(`io.k8s.api.${type}.v1.${kind}`) as StructSchema;
-  return (await readAs(context, schema, { ...group, kind })) as unknown as T;
+  const review = await readAs(context, schema, { ...group, kind });
+  delete review['status'];
+  const write = { fieldManager: fieldManagerOf(context), subresource: '' };
+  bookUpdate({ schema, apiVersion: `${group.group}/${group.version}` }, write, undefined, review, [], context.receivedAt);
+  return review as unknown as T;
 }
 
 function userJson({ name, uid, groups, extra }: UserInfo): object {
@@ -37,8 +49,13 @@ function userJson({ name, uid, groups, extra }: UserInfo): object {
 }
 
 export async function selfSubjectReview(context: RequestContext): Promise<ApiResult> {
-  const review = await read<SelfSubjectReview>(context, AUTHENTICATION, 'SelfSubjectReview');
-  return objectResult(201, { ...review, status: { userInfo: userJson(context.knownUser) } });
+  const { metadata, ...review } = await read<SelfSubjectReview>(context, AUTHENTICATION, 'SelfSubjectReview');
+  checkEmptyMetadata(metadata, AUTHENTICATION.group);
+  return objectResult(201, {
+    ...review,
+    metadata: { creationTimestamp: formatTime(context.receivedAt) },
+    status: { userInfo: userJson(context.knownUser) },
+  });
 }
 
 export async function tokenReview(context: RequestContext, deps: ReviewDeps): Promise<ApiResult> {
@@ -47,28 +64,37 @@ export async function tokenReview(context: RequestContext, deps: ReviewDeps): Pr
   if (token === '') throw badRequest('token is required for TokenReview in authentication');
   const found = await deps.identify(token, audiences);
   const status =
-    found === undefined
-      ? { user: {}, error: '[invalid bearer token]' }
+    'error' in found
+      ? { user: {}, error: found.error }
       : { authenticated: true, user: userJson(found.user), ...(found.audiences.length === 0 ? {} : { audiences: found.audiences }) };
   return objectResult(201, { ...review, status });
 }
 
-export async function subjectAccessReview(context: RequestContext, deps: ReviewDeps, kind: 'SubjectAccessReview' | 'SelfSubjectAccessReview' | 'LocalSubjectAccessReview'): Promise<ApiResult> {
+export async function subjectAccessReview(context: RequestContext, deps: ReviewDeps, kind: AccessReviewKind): Promise<ApiResult> {
   const review = await read<SubjectAccessReview>(context, AUTHORIZATION, kind);
+  if (kind === 'LocalSubjectAccessReview') fillNamespace(review as unknown as MutableObject, context.info.namespace);
+  checkAccessReview(review, kind, context.info.namespace);
   const { spec } = review;
-  if (kind === 'LocalSubjectAccessReview' && spec.resourceAttributes?.namespace !== context.info.namespace) {
-    throw badRequest(`spec.resourceAttributes.namespace must match namespace: ${context.info.namespace}`);
-  }
-  if ((spec.resourceAttributes === undefined) === (spec.nonResourceAttributes === undefined)) {
-    throw badRequest('exactly one of nonResourceAttributes or resourceAttributes must be specified');
-  }
-  const user = kind === 'SelfSubjectAccessReview' ? context.knownUser : { name: spec.user ?? '', uid: spec.uid ?? '', groups: spec.groups ?? [], extra: spec.extra ?? {} };
+  const user =
+    kind === 'SelfSubjectAccessReview'
+      ? context.knownUser
+      : { name: spec.user ?? '', uid: spec.uid ?? '', groups: spec.groups ?? [], extra: spec.extra ?? {} };
   const { verdict, reason } = deps.authorizer.authorize(attributesOf(user, spec.resourceAttributes, spec.nonResourceAttributes));
   const status = { allowed: verdict === 'allow', ...(verdict === 'deny' ? { denied: true } : {}), ...(reason === '' ? {} : { reason }) };
   return objectResult(201, { ...review, status });
 }
 
-function attributesOf(user: UserInfo, resource: ResourceAttributes | undefined, path: { path?: string; verb?: string } | undefined): Attributes {
+function fillNamespace({ metadata }: MutableObject, namespace: string): void {
+  if (metadata.namespace && metadata.namespace !== namespace)
+    throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
+  metadata.namespace = namespace;
+}
+
+function attributesOf(
+  user: UserInfo,
+  resource: ResourceAttributes | undefined,
+  path: { path?: string; verb?: string } | undefined,
+): Attributes {
   return {
     user,
     verb: resource?.verb ?? path?.verb ?? '',
@@ -88,7 +114,16 @@ export async function selfSubjectRulesReview(context: RequestContext, deps: Revi
   const namespace = review.spec.namespace ?? '';
   if (namespace === '') throw badRequest('no namespace on request');
   const rules = deps.rbac.rulesFor(context.knownUser, namespace);
-  const resourceRules = rules.filter((rule) => (rule.resources?.length ?? 0) > 0).map(({ verbs, apiGroups, resources, resourceNames }) => ({ verbs, apiGroups, resources, ...(resourceNames === undefined ? {} : { resourceNames }) }));
-  const nonResourceRules = rules.filter((rule) => (rule.nonResourceURLs?.length ?? 0) > 0).map(({ verbs, nonResourceURLs }) => ({ verbs, nonResourceURLs }));
+  const resourceRules = rules
+    .filter((rule) => (rule.resources?.length ?? 0) > 0)
+    .map(({ verbs, apiGroups, resources, resourceNames }) => ({
+      verbs,
+      apiGroups,
+      resources,
+      ...(resourceNames === undefined ? {} : { resourceNames }),
+    }));
+  const nonResourceRules = rules
+    .filter((rule) => (rule.nonResourceURLs?.length ?? 0) > 0)
+    .map(({ verbs, nonResourceURLs }) => ({ verbs, nonResourceURLs }));
   return objectResult(201, { ...review, status: { resourceRules, nonResourceRules, incomplete: false } });
 }

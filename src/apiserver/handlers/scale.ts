@@ -1,9 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // The scale subresource: an autoscaling/v1 Scale as the face of `spec.replicas`, the same for every kind that has replicas.
 // @source upstream pkg/registry/apps/deployment/storage/storage.go ScaleREST
-import { badRequest, type DeepReadonly, deepCopy, invalid, type LabelSelector, normalize, selectorOf, selectorOfMap, type StructSchema } from '#machinery';
-import { schemaOfType } from '#api';
+
+import { horizontalpodautoscalers, schemaOfType } from '#api';
 import type { Scale } from '#api/autoscaling/v1';
+import {
+  badRequest,
+  type DeepReadonly,
+  deepCopy,
+  invalid,
+  type LabelSelector,
+  type Resource,
+  type StructSchema,
+  selectorOf,
+  selectorOfMap,
+} from '#machinery';
 import { negotiate, OBJECT_RULES } from '../encoding/negotiation.ts';
 import type { ServedResource } from '../registry/generic/served-resource.ts';
 import type { MutableObject } from '../registry/strategy.ts';
@@ -12,11 +23,16 @@ import { readAs } from './body.ts';
 import type { ServerParts } from './endpoint.ts';
 import { bookUpdate } from './field-ownership.ts';
 import { isPretty } from './get.ts';
-import { writeContextOf } from './options.ts';
-import { readPatch } from './patch.ts';
+import { refuseOptions, writeContextOf } from './options.ts';
+import { patchCauses, patchTypeOf, readPatch } from './patch.ts';
 
 const SCALE = schemaOfType('io.k8s.api.autoscaling.v1.Scale') as StructSchema;
 const KIND = { kind: 'Scale', group: 'autoscaling', version: 'v1' };
+const SCALE_RESOURCE = {
+  schema: SCALE,
+  apiVersion: 'autoscaling/v1',
+  resource: { ...horizontalpodautoscalers, kind: 'Scale', resource: 'scales' } as Resource,
+};
 
 interface Scalable {
   readonly metadata: DeepReadonly<MutableObject>['metadata'];
@@ -27,7 +43,9 @@ interface Scalable {
 /** The Scale of an object. */
 export function scaleOf(object: DeepReadonly<MutableObject>, plainSelector: boolean): Scale {
   const { metadata, spec, status } = object as unknown as Scalable;
-  const selector = plainSelector ? selectorOfMap((spec.selector ?? {}) as Record<string, string>) : selectorOf(spec.selector as LabelSelector);
+  const selector = plainSelector
+    ? selectorOfMap((spec.selector ?? {}) as Record<string, string>)
+    : selectorOf(spec.selector as LabelSelector);
   const { name, namespace, uid, resourceVersion, creationTimestamp } = metadata;
   return {
     kind: 'Scale',
@@ -56,19 +74,29 @@ export async function putScale(context: RequestContext, served: ServedResource, 
 }
 
 export async function patchScale(context: RequestContext, served: ServedResource, parts: ServerParts): Promise<ApiResult> {
-  const patch = await readPatch(context, { ...served, schema: SCALE });
+  const type = patchTypeOf(context);
+  refuseOptions('PatchOptions', patchCauses(context.query, type));
+  const patch = await readPatch(context, SCALE_RESOURCE, type);
   return changeScale(context, served, parts, (current) => {
     if (patch.type === 'apply') {
       const applied = patch.object as unknown as Scale;
       return { ...current, spec: { ...current.spec, ...applied.spec } };
     }
-    const patched = normalize(patch.apply(deepCopy(current) as unknown as MutableObject), SCALE) as unknown as Scale;
+    const patched = patch.apply(deepCopy(current) as unknown as MutableObject) as unknown as Scale;
     const { resourceVersion } = patched.metadata;
-    return { ...patched, metadata: { ...patched.metadata, resourceVersion: resourceVersion === current.metadata.resourceVersion ? '' : resourceVersion } };
+    return {
+      ...patched,
+      metadata: { ...patched.metadata, resourceVersion: resourceVersion === current.metadata.resourceVersion ? '' : resourceVersion },
+    };
   });
 }
 
-async function changeScale(context: RequestContext, served: ServedResource, parts: ServerParts, wanted: (current: Scale) => Scale): Promise<ApiResult> {
+async function changeScale(
+  context: RequestContext,
+  served: ServedResource,
+  parts: ServerParts,
+  wanted: (current: Scale) => Scale,
+): Promise<ApiResult> {
   const write = writeContextOf(context, served, 'UpdateOptions');
   const { name } = context.info;
   const change = (current: MutableObject | undefined) => {
@@ -84,7 +112,10 @@ async function changeScale(context: RequestContext, served: ServedResource, part
   };
   const admission = parts.admission.callsFor(context, served, 'UPDATE', 'scale', write.dryRun, name);
   const { strategy } = served.store;
-  const outcome = await served.store.update({ name, rules: strategy, admission, change, mayCreate: false, mayOverwrite: true }, write);
+  const outcome = await served.store.update(
+    { name, rules: strategy, admission, change, mayCreate: false, mayOverwrite: true, uidIsPrecondition: true },
+    write,
+  );
   return answer(context, served, outcome.cached.object);
 }
 

@@ -1,11 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // POST of a TokenRequest for a service account: a bound, short-lived token.
 // @source upstream pkg/registry/core/serviceaccount/storage/token.go
-import { formatTime } from '#component';
-import { badRequest, conflict, type DeepReadonly, type FieldCause, invalid, type KubeObject, notFound, type Resource, type StructSchema } from '#machinery';
+
 import { nodes, pods, schemaOfType, secrets, serviceaccounts } from '#api';
 import type { TokenRequest } from '#api/authentication/v1';
 import type { Pod } from '#api/core/v1';
+import { formatTime } from '#component';
+import {
+  badRequest,
+  conflict,
+  type DeepReadonly,
+  type FieldCause,
+  invalid,
+  type KubeObject,
+  notFound,
+  type Resource,
+  type StructSchema,
+} from '#machinery';
 import type { ServiceAccountTokens, TokenSubject } from '../auth/tokens.ts';
 import type { ServedResource } from '../registry/generic/served-resource.ts';
 import type { MutableObject } from '../registry/strategy.ts';
@@ -24,7 +35,12 @@ const YEAR_SECONDS = 365 * 24 * HOUR_SECONDS;
 const MIN_SECONDS = 600;
 const MAX_SECONDS = 2 ** 32;
 
-export async function requestToken(context: RequestContext, served: ServedResource, parts: ServerParts, tokens: ServiceAccountTokens): Promise<ApiResult> {
+export async function requestToken(
+  context: RequestContext,
+  served: ServedResource,
+  parts: ServerParts,
+  tokens: ServiceAccountTokens,
+): Promise<ApiResult> {
   const { namespace, name } = context.info;
   const request = (await readAs(context, TOKEN_REQUEST, KIND)) as unknown as TokenRequest;
   await parts.cacher.fresh();
@@ -32,7 +48,14 @@ export async function requestToken(context: RequestContext, served: ServedResour
   request.spec.expirationSeconds ??= HOUR_SECONDS;
   check(request, name, namespace);
   const write = writeContextOf(context, served, 'CreateOptions');
-  bookUpdate({ ...served, schema: TOKEN_REQUEST, apiVersion: 'authentication.k8s.io/v1' }, write, undefined, request as unknown as MutableObject, ['status'], parts.clock.now());
+  bookUpdate(
+    { ...served, schema: TOKEN_REQUEST, apiVersion: 'authentication.k8s.io/v1' },
+    write,
+    undefined,
+    request as unknown as MutableObject,
+    ['status'],
+    parts.clock.now(),
+  );
   const calls = parts.admission.callsFor(context, served, 'CREATE', 'token', write.dryRun, name);
   await calls.mutate(request as unknown as MutableObject, undefined);
   await calls.validate(request as unknown as MutableObject, undefined);
@@ -50,7 +73,13 @@ export async function requestToken(context: RequestContext, served: ServedResour
   const answer = {
     kind: 'TokenRequest',
     apiVersion: 'authentication.k8s.io/v1',
-    metadata: { name, namespace, uid: metadata.uid, creationTimestamp: formatTime(now), ...(request.metadata.managedFields === undefined ? {} : { managedFields: request.metadata.managedFields }) },
+    metadata: {
+      name,
+      namespace,
+      uid: metadata.uid,
+      creationTimestamp: formatTime(now),
+      ...(request.metadata.managedFields === undefined ? {} : { managedFields: request.metadata.managedFields }),
+    },
     spec: { audiences, expirationSeconds: asked, boundObjectRef: request.spec.boundObjectRef ?? null },
     status: { token: issued.token, expirationTimestamp: formatTime(extended ? now + asked * 1000 : issued.expiresAt) },
   };
@@ -78,7 +107,7 @@ function check({ metadata, spec }: TokenRequest, name: string, namespace: string
 function subjectOf({ spec }: TokenRequest, account: DeepReadonly<MutableObject>, namespace: string, { reader }: ServerParts): TokenSubject {
   const reference = spec.boundObjectRef;
   const base = { namespace, account: account as DeepReadonly<KubeObject> };
-  if (reference === undefined) return base;
+  if (reference === undefined || reference === null) return base;
   const { kind = '', apiVersion = '', name = '', uid = '' } = reference;
   const find = <T extends KubeObject>(resource: Resource<T>, scoped: boolean): DeepReadonly<T> => {
     const found = reader.find(resource, scoped ? { namespace, name } : { name });
@@ -103,7 +132,9 @@ function nodeOf(pod: DeepReadonly<Pod>, account: string, reader: ServerParts['re
   if (pod.spec.serviceAccountName !== account) {
     throw badRequest(`cannot bind token for serviceaccount ${JSON.stringify(account)} to pod running with different serviceaccount name.`);
   }
-  return pod.spec.nodeName ? reader.find(nodes, { name: pod.spec.nodeName }) : undefined;
+  if (!pod.spec.nodeName) return undefined;
+  // A node that is not there (yet) is known by its name alone.
+  return reader.find(nodes, { name: pod.spec.nodeName }) ?? ({ metadata: { name: pod.spec.nodeName } } as DeepReadonly<KubeObject>);
 }
 
 /** The resource that tokens are asked of. */

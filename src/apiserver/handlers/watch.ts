@@ -5,7 +5,7 @@
 // Errors: a resourceVersion older than the window ends the watch at once with an ERROR event (410 Expired); so does a reader
 // that falls behind.
 // @source upstream apiserver pkg/endpoints/handlers/watch.go, storage/cacher
-import { type ApiError, badRequest, expired, invalid } from '#machinery';
+import { type ApiError, expired, type FieldCause } from '#machinery';
 import type { ResourceCache } from '../cacher/resource-cache.ts';
 import { WatchChannel } from '../cacher/watch-channel.ts';
 import { negotiate, WATCH_RULES } from '../encoding/negotiation.ts';
@@ -14,10 +14,12 @@ import type { ServedResource } from '../registry/generic/served-resource.ts';
 import type { ApiResult, RequestContext, WatchFrame } from '../request/context.ts';
 import type { ServerParts } from './endpoint.ts';
 import { isPretty, notOlderThan, parseRevision } from './get.ts';
-import { type Selection, selectionOf } from './options.ts';
+import { flagOf, integerOf, refuseOptions, type Selection, selectionOf } from './options.ts';
 
 /** @source upstream --min-request-timeout: 1800 s, doubled at random */
 const MIN_TIMEOUT_SECONDS = 1800;
+/** Timers take no more. */
+const MAX_TIMEOUT_SECONDS = 2_000_000;
 /** @source upstream cacher bookmarkFrequency: about a minute */
 const BOOKMARK_MS = 60_000;
 const INITIAL_EVENTS_END = 'k8s.io/initial-events-end';
@@ -34,44 +36,58 @@ export function watch(context: RequestContext, served: ServedResource, parts: Se
   if (output.transform === 'Table') includeObjectOf(context.query);
   const options = watchOptionsOf(context);
   const selection = selectionOf(context, served);
-  const open = (): ApiResult => ({ type: 'watch', frames: frames(context, served, parts, options, selection), served, output, query: context.query });
-  const wait = options.initialEvents === 'always' && options.revision !== undefined ? notOlderThan(options.revision, parts) : parts.cacher.fresh();
+  const open = (): ApiResult => ({
+    type: 'watch',
+    frames: frames(context, served, parts, options, selection),
+    served,
+    output,
+    query: context.query,
+  });
+  const wait =
+    options.initialEvents === 'always' && options.revision !== undefined ? notOlderThan(options.revision, parts) : parts.cacher.fresh();
   return wait === undefined ? open() : wait.then(open);
 }
 
 function watchOptionsOf({ query }: RequestContext): WatchOptions {
+  const asked = integerOf(query, 'timeoutSeconds') ?? 0;
+  integerOf(query, 'limit');
   const version = query.get('resourceVersion') ?? '';
-  const send = query.get('sendInitialEvents');
-  const match = query.get('resourceVersionMatch') ?? '';
-  checkInitialEvents(send, match, query);
+  const send = flagOf(query, 'sendInitialEvents');
+  refuseOptions('ListOptions', watchCauses(send, query.get('resourceVersionMatch') ?? '', query.get('continue') ?? ''));
   const revision = version === '' ? undefined : parseRevision(version);
-  const asked = Number(query.get('timeoutSeconds') ?? '0');
-  const seconds = asked > 0 ? asked : MIN_TIMEOUT_SECONDS * (1 + Math.random());
+  const seconds = asked > 0 ? Math.min(asked, MAX_TIMEOUT_SECONDS) : MIN_TIMEOUT_SECONDS * (1 + Math.random());
   const legacy = revision === undefined || revision === 0 ? 'legacy' : 'never';
   return {
     revision: revision === 0 ? undefined : revision,
     timeoutMs: seconds * 1000,
-    bookmarks: isTrue(query.get('allowWatchBookmarks')),
-    initialEvents: send === null ? legacy : isTrue(send) ? 'always' : 'never',
+    bookmarks: flagOf(query, 'allowWatchBookmarks') ?? false,
+    initialEvents: send === undefined ? legacy : send ? 'always' : 'never',
   };
 }
 
-const isTrue = (value: string | null) => value === 'true' || value === '1';
-
-function checkInitialEvents(send: string | null, match: string, query: URLSearchParams): void {
-  const refuse = (message: string) => {
-    const [field, text] = [message.split('|')[0] ?? '', message.split('|')[1] ?? ''];
-    throw invalid({ group: 'meta.k8s.io', kind: 'ListOptions' }, '', [{ reason: 'FieldValueForbidden', message: `Forbidden: ${text}`, field }]);
-  };
-  if (send === null) {
-    if (match !== '') refuse('resourceVersionMatch|resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided');
-    return;
+/** @source upstream apimachinery pkg/apis/meta/internalversion/validation validateWatchOptions */
+function watchCauses(send: boolean | undefined, match: string, continued: string): FieldCause[] {
+  const causes: FieldCause[] = [];
+  const forbid = (why: string) =>
+    causes.push({ reason: 'FieldValueForbidden', message: `Forbidden: ${why}`, field: 'resourceVersionMatch' });
+  if (send !== undefined && match !== 'NotOlderThan') forbid('sendInitialEvents requires setting resourceVersionMatch to NotOlderThan');
+  if (match === '') return causes;
+  if (send === undefined) forbid('resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided');
+  if (match !== 'NotOlderThan') {
+    const message = `Unsupported value: ${JSON.stringify(match)}: supported values: "NotOlderThan"`;
+    causes.push({ reason: 'FieldValueNotSupported', message, field: 'resourceVersionMatch' });
   }
-  if (match !== 'NotOlderThan') refuse('resourceVersionMatch|sendInitialEvents requires setting resourceVersionMatch to NotOlderThan');
-  if (isTrue(send) && !isTrue(query.get('allowWatchBookmarks'))) throw badRequest('sendInitialEvents requires allowWatchBookmarks');
+  if (continued !== '') forbid('resourceVersionMatch is forbidden when continue is provided');
+  return causes;
 }
 
-async function* frames(context: RequestContext, served: ServedResource, parts: ServerParts, options: WatchOptions, selection: Selection): AsyncGenerator<readonly WatchFrame[]> {
+async function* frames(
+  context: RequestContext,
+  served: ServedResource,
+  parts: ServerParts,
+  options: WatchOptions,
+  selection: Selection,
+): AsyncGenerator<readonly WatchFrame[]> {
   const cache = parts.cacher.cache(served.store.prefix);
   const interest = { namespace: selection.namespace, name: selection.name, nodeName: selection.nodeName };
   const channel = new WatchChannel(interest, (cached) => selection.matches(cached));
@@ -107,11 +123,17 @@ async function* frames(context: RequestContext, served: ServedResource, parts: S
   }
 }
 
-function firstFrames(cache: ResourceCache, revision: number, options: WatchOptions, selection: Selection, served: ServedResource): readonly WatchFrame[] {
+function firstFrames(
+  cache: ResourceCache,
+  revision: number,
+  options: WatchOptions,
+  selection: Selection,
+  served: ServedResource,
+): readonly WatchFrame[] {
   if (options.initialEvents !== 'never') {
     const added = cache.list(selection.namespace).filter((cached) => selection.matches(cached));
     const frames = added.map((cached): WatchFrame => ({ type: 'ADDED', cached }));
-    if (options.initialEvents === 'always') frames.push(bookmark(served, revision, true));
+    if (options.initialEvents === 'always' && options.bookmarks) frames.push(bookmark(served, revision, true));
     return frames;
   }
   if (options.revision === undefined) return [];
@@ -126,7 +148,11 @@ function firstFrames(cache: ResourceCache, revision: number, options: WatchOptio
 
 function bookmark(served: ServedResource, revision: number, initialEnd: boolean): WatchFrame {
   const annotations = initialEnd ? { annotations: { [INITIAL_EVENTS_END]: 'true' } } : {};
-  const object = { kind: served.resource.kind, apiVersion: served.apiVersion, metadata: { resourceVersion: String(revision), creationTimestamp: null, ...annotations } };
+  const object = {
+    kind: served.resource.kind,
+    apiVersion: served.apiVersion,
+    metadata: { resourceVersion: String(revision), ...annotations },
+  };
   return { type: 'BOOKMARK', object };
 }
 
@@ -142,4 +168,3 @@ function repeat({ clock }: ServerParts, everyMs: number, run: () => void): Dispo
   }
   return { [Symbol.dispose]: () => timer[Symbol.dispose]() };
 }
-

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // POST, PUT and PATCH of objects and of the subresources that take the object itself (status, finalize, approval, …).
 // @source upstream apiserver pkg/endpoints/handlers/{create,update,patch}.go
-import { badRequest, type DeepReadonly, deepCopy, invalid, normalize } from '#machinery';
+import { apiError, badRequest, type DeepReadonly, deepCopy, invalid } from '#machinery';
 import type { CachedObject } from '../cacher/cached-object.ts';
 import { negotiate, OBJECT_RULES } from '../encoding/negotiation.ts';
 import type { UpdateOutcome } from '../registry/generic/generic-store.ts';
@@ -15,7 +15,7 @@ import type { ServerParts } from './endpoint.ts';
 import { bookApply, bookUpdate } from './field-ownership.ts';
 import { isPretty } from './get.ts';
 import { writeContextOf } from './options.ts';
-import { type Patch, readPatch } from './patch.ts';
+import { type Patch, patchCauses, patchTypeOf, readPatch } from './patch.ts';
 
 function answer(context: RequestContext, served: ServedResource, cached: CachedObject, status: number): ObjectResult {
   const output = negotiate(context.header('accept'), OBJECT_RULES, isPretty(context));
@@ -34,7 +34,7 @@ export async function create(context: RequestContext, served: ServedResource, pa
   const write = writeContextOf(context, served, 'CreateOptions');
   const object = await readObject(context, served);
   if (object.metadata.resourceVersion && object.metadata.resourceVersion !== '0') {
-    throw badRequest('resourceVersion should not be set on objects to be created');
+    throw apiError(500, '', 'resourceVersion should not be set on objects to be created');
   }
   const stored = intoStorage(served, object);
   if (served.resource.namespaced && !stored.metadata.namespace) stored.metadata.namespace = write.namespace;
@@ -57,39 +57,50 @@ export async function update(context: RequestContext, served: ServedResource, pa
     return next;
   };
   const mayCreate = strategy.allowCreateOnUpdate && write.subresource === '';
-  return finishUpdate(context, served, parts, { write, rules, change, mayCreate, mayOverwrite: strategy.allowUnconditionalUpdate });
+  return finishUpdate(context, served, parts, {
+    write,
+    rules,
+    change,
+    mayCreate,
+    mayOverwrite: strategy.allowUnconditionalUpdate,
+    uidIsPrecondition: true,
+  });
 }
 
 export async function patch(context: RequestContext, served: ServedResource, parts: ServerParts): Promise<ApiResult> {
   negotiate(context.header('accept'), OBJECT_RULES, isPretty(context));
-  const write = writeContextOf(context, served, 'PatchOptions');
-  const wanted = await readPatch(context, served);
+  const type = patchTypeOf(context);
+  const write = writeContextOf(context, served, 'PatchOptions', patchCauses(context.query, type));
+  const wanted = await readPatch(context, served, type);
   const rules = rulesOf(served, context.info.subresource);
   const change = (current: MutableObject | undefined) => patched(context, served, write, wanted, current, rules, parts.clock.now());
   const mayCreate = wanted.type === 'apply' && write.subresource === '';
-  return finishUpdate(context, served, parts, { write, rules, change, mayCreate, mayOverwrite: true });
+  return finishUpdate(context, served, parts, { write, rules, change, mayCreate, mayOverwrite: true, uidIsPrecondition: false });
 }
 
 /** The object a patch makes of the present one, in the stored version, booked to its manager. */
-function patched(context: RequestContext, served: ServedResource, write: WriteContext, wanted: Patch, current: MutableObject | undefined, rules: UpdateRules, now: number): MutableObject {
-  if (wanted.type === 'apply') return bookApply(served, write, current, wanted, rules.resetFields, now, (object) => intoStorage(served, object));
+function patched(
+  context: RequestContext,
+  served: ServedResource,
+  write: WriteContext,
+  wanted: Patch,
+  current: MutableObject | undefined,
+  rules: UpdateRules,
+  now: number,
+): MutableObject {
+  if (wanted.type === 'apply') {
+    checkAppliedName(wanted.object, write.namespace, context.info.name);
+    return bookApply(served, write, current, wanted, rules.resetFields, now, (object) => intoStorage(served, object));
+  }
   if (current === undefined) return { apiVersion: '', kind: '', metadata: { name: context.info.name } } as MutableObject; // Refused: mayCreate is false.
   const before = inServedVersion(served, current) as MutableObject;
   const result = wanted.apply(deepCopy(before) as MutableObject);
-  const next = intoStorage(served, normalizePatched(served, result));
+  const next = intoStorage(served, result);
   if (next.metadata.name !== current.metadata.name) checkName(next, current.metadata.name);
   // A patch that says nothing of the version means the one it was applied to, tried again after a lost race.
   if (next.metadata.resourceVersion === current.metadata.resourceVersion) next.metadata.resourceVersion = '';
   bookUpdate(served, write, current, next, rules.resetFields, now);
   return next;
-}
-
-function normalizePatched(served: ServedResource, result: MutableObject): MutableObject {
-  const { kind, apiVersion } = result;
-  if (kind !== served.resource.kind || apiVersion !== served.apiVersion) {
-    throw badRequest(`${served.resource.kind} in version ${JSON.stringify(served.resource.version)} cannot be handled as a ${kind || 'unknown kind'}`);
-  }
-  return normalize(result, served.schema) as MutableObject;
 }
 
 interface UpdatePlan {
@@ -98,14 +109,19 @@ interface UpdatePlan {
   readonly change: (current: MutableObject | undefined) => MutableObject;
   readonly mayCreate: boolean;
   readonly mayOverwrite: boolean;
+  /** PUT: an object with another uid was replaced since. PATCH: a uid cannot be changed. */
+  readonly uidIsPrecondition: boolean;
 }
 
 async function finishUpdate(context: RequestContext, served: ServedResource, parts: ServerParts, plan: UpdatePlan): Promise<ApiResult> {
-  const { write, rules, change, mayCreate, mayOverwrite } = plan;
+  const { write, rules, change, mayCreate, mayOverwrite, uidIsPrecondition } = plan;
   const { name, subresource } = context.info;
   const exists = served.store.find(write.namespace, name) !== undefined;
   const admission = parts.admission.callsFor(context, served, exists ? 'UPDATE' : 'CREATE', subresource, write.dryRun, name);
-  const outcome: UpdateOutcome = await served.store.update({ name, rules, admission, change, mayCreate, mayOverwrite }, write);
+  const outcome: UpdateOutcome = await served.store.update(
+    { name, rules, admission, change, mayCreate, mayOverwrite, uidIsPrecondition },
+    write,
+  );
   return answer(context, served, outcome.cached, outcome.created ? 201 : 200);
 }
 
@@ -117,9 +133,17 @@ function rulesOf(served: ServedResource, subresource: string): UpdateRules {
   return rules;
 }
 
+/** @source upstream apiserver pkg/endpoints/handlers/rest.go checkName */
+function checkAppliedName({ metadata }: DeepReadonly<MutableObject>, _namespace: string, name: string): void {
+  if (!metadata?.name) throw badRequest(`the name of the object (${name} based on URL) was undeterminable: name must be provided`);
+  if (metadata.name !== name) throw badRequest(`the name of the object (${metadata.name}) does not match the name on the URL (${name})`);
+}
+
 function checkName(object: DeepReadonly<MutableObject>, name: string): void {
   if (!object.metadata.name) {
-    throw invalid({ group: '', kind: object.kind }, '', [{ reason: 'FieldValueRequired', message: 'Required value: name is required', field: 'metadata.name' }]);
+    throw invalid({ group: '', kind: object.kind }, '', [
+      { reason: 'FieldValueRequired', message: 'Required value: name is required', field: 'metadata.name' },
+    ]);
   }
   if (object.metadata.name !== name) {
     throw badRequest(`the name of the object (${object.metadata.name}) does not match the name on the URL (${name})`);

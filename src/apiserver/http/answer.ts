@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writes an `ApiResult` to the wire: status, headers, and the body in one piece or in chunks as the client takes them.
-import { constants as zlibConstants, gzipSync } from 'node:zlib';
+import { gzipSync, constants as zlibConstants } from 'node:zlib';
 import { encodeList, encodeObject, frameEncoder } from '../encoding/encoder.ts';
 import { contentTypeOf } from '../encoding/negotiation.ts';
 import type { ApiResult, ListResult, RequestContext, StreamResult, WatchResult } from '../request/context.ts';
@@ -12,7 +12,13 @@ type Headers = Record<string, string | readonly string[]>;
 const GZIP_THRESHOLD_BYTES = 128 * 1024;
 
 /** @param auditId What `Audit-Id` says; every answer has one. */
-export async function answer(context: RequestContext, result: ApiResult, writer: AnswerWriter, now: () => number, auditId: string): Promise<void> {
+export async function answer(
+  context: RequestContext,
+  result: ApiResult,
+  writer: AnswerWriter,
+  now: () => number,
+  auditId: string,
+): Promise<void> {
   const headers: Headers = { 'audit-id': auditId, 'cache-control': 'no-cache, private' };
   if (context.warnings.length > 0) headers['warning'] = context.warnings.map(formatWarning);
   switch (result.type) {
@@ -77,7 +83,9 @@ async function sendWatch(result: WatchResult, writer: AnswerWriter, headers: Hea
   try {
     for await (const batch of result.frames) {
       const encoded = batch.map(encode);
-      const joined = encoded.every((frame) => typeof frame === 'string') ? encoded.join('') : Buffer.concat(encoded.map((frame) => Buffer.from(frame)));
+      const joined = encoded.every((frame) => typeof frame === 'string')
+        ? encoded.join('')
+        : Buffer.concat(encoded.map((frame) => Buffer.from(frame)));
       if (!(await writer.write(joined))) return;
     }
     writer.end();

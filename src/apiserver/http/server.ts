@@ -135,7 +135,14 @@ export class HttpServer implements AsyncDisposable {
 /** Anything that says when it is over and yields its body. */
 type Source = AsyncIterable<Buffer> & { on(event: 'close', listener: () => void): unknown };
 
-function makeRequest(method: string, target: string, headers: IncomingHttpHeaders, source: Source, user: UserInfo | undefined, socket: TLSSocket): IncomingRequest {
+function makeRequest(
+  method: string,
+  target: string,
+  headers: IncomingHttpHeaders,
+  source: Source,
+  user: UserInfo | undefined,
+  socket: TLSSocket,
+): IncomingRequest {
   const question = target.indexOf('?');
   let abort: AbortController | undefined;
   return {

@@ -11,7 +11,18 @@ import { Components, type Json } from './schemas.ts';
 const INFO = { title: 'Kubernetes', version: 'v1.36.2' };
 const MEDIA = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf'];
 const WRITE_PARAMETERS = ['dryRun', 'fieldManager', 'fieldValidation'];
-const LIST_PARAMETERS = ['allowWatchBookmarks', 'continue', 'fieldSelector', 'labelSelector', 'limit', 'resourceVersion', 'resourceVersionMatch', 'sendInitialEvents', 'timeoutSeconds', 'watch'];
+const LIST_PARAMETERS = [
+  'allowWatchBookmarks',
+  'continue',
+  'fieldSelector',
+  'labelSelector',
+  'limit',
+  'resourceVersion',
+  'resourceVersionMatch',
+  'sendInitialEvents',
+  'timeoutSeconds',
+  'watch',
+];
 const PARAMETERS: Readonly<Record<string, readonly string[]>> = {
   create: WRITE_PARAMETERS,
   update: WRITE_PARAMETERS,
@@ -23,10 +34,34 @@ const PARAMETERS: Readonly<Record<string, readonly string[]>> = {
 };
 const NUMBERS = new Set(['limit', 'timeoutSeconds', 'gracePeriodSeconds']);
 const BOOLEANS = new Set(['allowWatchBookmarks', 'watch', 'force', 'orphanDependents', 'sendInitialEvents']);
-const METHODS: Readonly<Record<string, string>> = { get: 'get', list: 'get', create: 'post', update: 'put', patch: 'patch', delete: 'delete', deletecollection: 'delete' };
-const ACTIONS: Readonly<Record<string, string>> = { get: 'read', list: 'list', create: 'create', update: 'replace', patch: 'patch', delete: 'delete', deletecollection: 'deleteCollection' };
+const METHODS: Readonly<Record<string, string>> = {
+  get: 'get',
+  list: 'get',
+  create: 'post',
+  update: 'put',
+  patch: 'patch',
+  delete: 'delete',
+  deletecollection: 'delete',
+};
+const ACTIONS: Readonly<Record<string, string>> = {
+  get: 'read',
+  list: 'list',
+  create: 'create',
+  update: 'replace',
+  patch: 'patch',
+  delete: 'delete',
+  deletecollection: 'deleteCollection',
+};
 /** What `x-kubernetes-action` says. */
-const ACTION_NAMES: Readonly<Record<string, string>> = { get: 'get', list: 'list', create: 'post', update: 'put', patch: 'patch', delete: 'delete', deletecollection: 'deletecollection' };
+const ACTION_NAMES: Readonly<Record<string, string>> = {
+  get: 'get',
+  list: 'list',
+  create: 'post',
+  update: 'put',
+  patch: 'patch',
+  delete: 'delete',
+  deletecollection: 'deletecollection',
+};
 
 interface Operation {
   readonly resource: Resource;
@@ -48,14 +83,19 @@ export class OpenApi {
   answer(context: RequestContext): ApiResult | undefined {
     const path = context.info.path.replace(/\/$/, '');
     if (path === '/openapi/v2') return this.#send(context, 'v2');
-    if (path === '/openapi/v3') return { type: 'bytes', status: 200, contentType: 'text/plain; charset=utf-8', body: JSON.stringify(this.#index()) };
+    if (path === '/openapi/v3')
+      return { type: 'bytes', status: 200, contentType: 'text/plain; charset=utf-8', body: JSON.stringify(this.#index()) };
     if (!path.startsWith('/openapi/v3/')) return undefined;
     const name = path.slice('/openapi/v3/'.length);
     return this.#indexPaths.includes(name) ? this.#send(context, name) : plainText(404, '404 page not found\n');
   }
 
   #index(): Json {
-    return { paths: Object.fromEntries([...this.#indexPaths].sort().map((name) => [name, { serverRelativeURL: `/openapi/v3/${name}?hash=${this.#document(name).hash}` }])) };
+    return {
+      paths: Object.fromEntries(
+        [...this.#indexPaths].sort().map((name) => [name, { serverRelativeURL: `/openapi/v3/${name}?hash=${this.#document(name).hash}` }]),
+      ),
+    };
   }
 
   /** With the right hash in its URL a document never changes. */
@@ -121,18 +161,39 @@ function addPaths(paths: Record<string, Json>, resource: Resource, components: C
     });
     if (operations.length > 0) paths[path] = { ...paths[path], ...Object.fromEntries(operations), parameters: pathParameters(path) };
   };
-  add(base, resource.verbs.filter((verb) => verb === 'list' || verb === 'create' || verb === 'deletecollection'));
-  add(`${base}/{name}`, resource.verbs.filter((verb) => verb === 'get' || verb === 'update' || verb === 'patch' || verb === 'delete'));
-  if (resource.namespaced) add(`/${pathOf(resource)}/${resource.resource}`, resource.verbs.filter((verb) => verb === 'list'), undefined, true);
+  add(
+    base,
+    resource.verbs.filter((verb) => verb === 'list' || verb === 'create' || verb === 'deletecollection'),
+  );
+  add(
+    `${base}/{name}`,
+    resource.verbs.filter((verb) => verb === 'get' || verb === 'update' || verb === 'patch' || verb === 'delete'),
+  );
+  if (resource.namespaced)
+    add(
+      `/${pathOf(resource)}/${resource.resource}`,
+      resource.verbs.filter((verb) => verb === 'list'),
+      undefined,
+      true,
+    );
   for (const subresource of resource.subresources) add(`${base}/{name}/${subresource.name}`, subresource.verbs, subresource);
 }
 
 function pathParameters(path: string): Json[] {
-  return [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({ name, in: 'path', required: true, schema: { type: 'string', uniqueItems: true } }));
+  return [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
+    name,
+    in: 'path',
+    required: true,
+    schema: { type: 'string', uniqueItems: true },
+  }));
 }
 
 function operation({ resource, subresource, verb, allNamespaces }: Operation, components: Components): Json {
-  const { group, version, kind } = { group: subresource?.group ?? resource.group, version: subresource?.version ?? resource.version, kind: subresource?.kind ?? resource.kind };
+  const { group, version, kind } = {
+    group: subresource?.group ?? resource.group,
+    version: subresource?.version ?? resource.version,
+    kind: subresource?.kind ?? resource.kind,
+  };
   const schema = findSchema({ group, version, kind: verb === 'list' ? `${kind}List` : kind });
   const body = schema === undefined ? { type: 'string' } : components.reference(schema);
   const scope = resource.namespaced && !allNamespaces ? 'Namespaced' : '';

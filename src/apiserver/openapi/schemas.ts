@@ -23,7 +23,10 @@ const NAMED: Readonly<Record<string, readonly [name: string, schema: Json]>> = {
   quantity: ['io.k8s.apimachinery.pkg.api.resource.Quantity', { oneOf: [{ type: 'string' }, { type: 'number' }] }],
   time: [`${META}.Time`, { type: 'string', format: 'date-time' }],
   microTime: [`${META}.MicroTime`, { type: 'string', format: 'date-time' }],
-  intOrString: ['io.k8s.apimachinery.pkg.util.intstr.IntOrString', { oneOf: [{ type: 'integer' }, { type: 'string' }], format: 'int-or-string' }],
+  intOrString: [
+    'io.k8s.apimachinery.pkg.util.intstr.IntOrString',
+    { oneOf: [{ type: 'integer' }, { type: 'string' }], format: 'int-or-string' },
+  ],
   rawExtension: ['io.k8s.apimachinery.pkg.runtime.RawExtension', { type: 'object' }],
   fieldsV1: [`${META}.FieldsV1`, { type: 'object' }],
 };
@@ -59,7 +62,13 @@ export class Components {
     const kinds = this.#kindOf(schema.name);
     return {
       type: 'object',
-      ...(schema.fields.length === 0 ? {} : { properties: Object.fromEntries([...schema.fields].sort((a, b) => (a.name < b.name ? -1 : 1)).map((field) => [field.name, this.#field(field)])) }),
+      ...(schema.fields.length === 0
+        ? {}
+        : {
+            properties: Object.fromEntries(
+              [...schema.fields].sort((a, b) => (a.name < b.name ? -1 : 1)).map((field) => [field.name, this.#field(field)]),
+            ),
+          }),
       ...(required.length === 0 ? {} : { required: required.sort() }),
       ...(kinds.length === 0 ? {} : { 'x-kubernetes-group-version-kind': kinds }),
       ...(schema.mapType === 'atomic' ? { 'x-kubernetes-map-type': 'atomic' } : {}),
@@ -101,7 +110,11 @@ export class Components {
   }
 
   #map({ value, mapType }: MapSchema): Json {
-    return { type: 'object', additionalProperties: this.#any(value), ...(mapType === 'atomic' ? { 'x-kubernetes-map-type': 'atomic' } : {}) };
+    return {
+      type: 'object',
+      additionalProperties: this.#any(value),
+      ...(mapType === 'atomic' ? { 'x-kubernetes-map-type': 'atomic' } : {}),
+    };
   }
 
   #scalar(schema: ScalarSchema): Json {

@@ -2,9 +2,9 @@
 // How the API server reaches a node's kubelet: its address and port from the Node object, TLS with a client certificate.
 // @source upstream pkg/kubelet/client/kubelet_client.go
 import type { SecureContextOptions } from 'node:tls';
-import { apiError, type DeepReadonly, internalError, notFound } from '#machinery';
 import { nodes } from '#api';
 import type { Node, Pod } from '#api/core/v1';
+import { apiError, type DeepReadonly, internalError, notFound } from '#machinery';
 import type { ObjectReader } from '../registry/strategy.ts';
 
 export interface KubeletClientConfig {
@@ -29,7 +29,12 @@ const DEFAULT_PORT = 10250;
 export function kubeletOf(nodeName: string, path: string, reader: ObjectReader, config: KubeletClientConfig): Destination {
   const node = reader.find(nodes, { name: nodeName });
   if (node === undefined) throw notFound(nodes, nodeName);
-  return { host: addressOf(node, config.preferredAddressTypes), port: node.status.daemonEndpoints.kubeletEndpoint.Port || DEFAULT_PORT, path, tls: { certificate: config.certificate, ca: config.ca } };
+  return {
+    host: addressOf(node, config.preferredAddressTypes),
+    port: node.status.daemonEndpoints.kubeletEndpoint.Port || DEFAULT_PORT,
+    path,
+    tls: { certificate: config.certificate, ca: config.ca },
+  };
 }
 
 function addressOf({ metadata, status }: DeepReadonly<Node>, preferred: readonly string[]): string {
@@ -52,7 +57,9 @@ export function nodeNameOfPod(pod: DeepReadonly<Pod>): string {
  */
 export function containerOf(pod: DeepReadonly<Pod>, asked: string): string {
   const { spec, metadata } = pod;
-  const all = [...(spec.containers ?? []), ...(spec.initContainers ?? []), ...(spec.ephemeralContainers ?? [])].map((container) => container.name);
+  const all = [...(spec.containers ?? []), ...(spec.initContainers ?? []), ...(spec.ephemeralContainers ?? [])].map(
+    (container) => container.name,
+  );
   if (asked !== '') {
     if (!all.includes(asked)) throw apiError(400, 'BadRequest', `container ${asked} is not valid for pod ${metadata.name}`);
     return asked;
@@ -60,5 +67,9 @@ export function containerOf(pod: DeepReadonly<Pod>, asked: string): string {
   if (spec.containers.length === 1 && spec.containers[0] !== undefined) return spec.containers[0].name;
   const names = (list: readonly { readonly name: string }[]) => `[${list.map(({ name }) => name).join(' ')}]`;
   const init = spec.initContainers?.length ? ` or one of the init containers: ${names(spec.initContainers)}` : '';
-  throw apiError(400, 'BadRequest', `a container name must be specified for pod ${metadata.name}, choose one of: ${names(spec.containers)}${init}`);
+  throw apiError(
+    400,
+    'BadRequest',
+    `a container name must be specified for pod ${metadata.name}, choose one of: ${names(spec.containers)}${init}`,
+  );
 }

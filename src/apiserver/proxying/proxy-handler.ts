@@ -10,7 +10,19 @@ import type { Destination } from './kubelet-connection.ts';
 
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
 /** Never passed on: they concern one connection, or say who the client is. */
-const HOP_HEADERS = new Set(['connection', 'keep-alive', 'transfer-encoding', 'te', 'trailer', 'proxy-authorization', 'authorization', 'host', 'content-length', 'upgrade', 'http2-settings']);
+const HOP_HEADERS = new Set([
+  'connection',
+  'keep-alive',
+  'transfer-encoding',
+  'te',
+  'trailer',
+  'proxy-authorization',
+  'authorization',
+  'host',
+  'content-length',
+  'upgrade',
+  'http2-settings',
+]);
 
 export async function proxy(context: RequestContext, destination: Destination): Promise<ApiResult> {
   return context.request.upgrade === undefined ? proxyPlain(context, destination) : proxyUpgrade(context, destination);
@@ -21,7 +33,10 @@ function optionsOf(context: RequestContext, { host, port, path, tls }: Destinati
   for (const [name, value] of Object.entries(context.request.headers)) {
     if (value !== undefined && !name.startsWith(':') && !name.startsWith('impersonate-') && !HOP_HEADERS.has(name)) headers[name] = value;
   }
-  const secure = tls === undefined ? {} : { ...tls.certificate, ...(tls.ca === undefined ? { rejectUnauthorized: false } : { ca: tls.ca, servername: '' }) };
+  const secure =
+    tls === undefined
+      ? {}
+      : { ...tls.certificate, ...(tls.ca === undefined ? { rejectUnauthorized: false } : { ca: tls.ca, servername: '' }) };
   return { host, port, path, method: context.request.method, headers, ...secure };
 }
 

@@ -3,7 +3,7 @@
 // metadata and status, names as DNS subdomains, a status endpoint that takes status alone. A resource that differs passes
 // what differs. Objects are in storage version, save for `applyDefaults`, which sees the version that was asked for.
 import { defaultsOf, findSchema, nameRuleOf, storageVersionOf, validateObject, validateObjectUpdate, warningsOf } from '#api';
-import { type DeepReadonly, deepCopy, type FieldCause, type ObjectMeta, type Resource, type StructSchema, semanticEqual } from '#machinery';
+import { type DeepReadonly, deepCopy, type FieldCause, normalize, type ObjectMeta, type Resource, type StructSchema, semanticEqual } from '#machinery';
 import type { MutableObject, RequestScope, Strategy, SubresourceRules } from './strategy.ts';
 import { tableOf } from './tables/mod.ts';
 
@@ -21,12 +21,14 @@ export interface StrategyTraits extends Partial<Omit<Strategy, 'resource' | 'sch
   readonly statusKeepsLabels?: boolean;
   /** Runs after the usual preparation. */
   readonly afterPrepareForCreate?: (object: MutableObject, scope: RequestScope) => void;
+  /** Runs after the generation is settled. */
+  readonly afterKeepGeneration?: (next: MutableObject, previous: Old) => void;
   readonly afterPrepareForUpdate?: (next: MutableObject, previous: Old, scope: RequestScope) => void;
 }
 
 /** The strategy of `resource`: the usual one, with the differences that `traits` names. */
 export function defaultStrategy(resource: Resource, traits: StrategyTraits = {}): Strategy {
-  const { generation, initialStatus, statusKeepsMetadata, statusKeepsLabels, afterPrepareForCreate, afterPrepareForUpdate, ...overrides } =
+  const { generation, initialStatus, statusKeepsMetadata, statusKeepsLabels, afterPrepareForCreate, afterPrepareForUpdate, afterKeepGeneration, ...overrides } =
     traits;
   const stored = storageVersionOf(resource);
   const schema = schemaOf({ ...resource, ...stored });
@@ -47,7 +49,7 @@ export function defaultStrategy(resource: Resource, traits: StrategyTraits = {})
     applyDefaults: (object) => defaults?.(object),
     prepareForCreate(object, scope) {
       if (initialStatus !== undefined) object['status'] = initialStatus(object);
-      else if (hasStatus) object['status'] = {};
+      else if (hasStatus) object['status'] = emptyStatus(schema);
       if (generation === true) object.metadata.generation = 1;
       afterPrepareForCreate?.(object, scope);
     },
@@ -55,6 +57,7 @@ export function defaultStrategy(resource: Resource, traits: StrategyTraits = {})
       if (hasStatus) restore(next, previous, 'status');
       afterPrepareForUpdate?.(next, previous, scope);
       if (generation === true) keepGeneration(next, previous);
+      afterKeepGeneration?.(next, previous);
     },
     validate: (object) => validateObject(validation, object),
     validateUpdate: (next, previous) => validateObjectUpdate(validation, next, previous, ''),
@@ -62,6 +65,12 @@ export function defaultStrategy(resource: Resource, traits: StrategyTraits = {})
     warnings: (object) => warningsOf(validation, object),
   };
   return { ...base, ...overrides, subresources: { ...base.subresources, ...overrides.subresources } };
+}
+
+/** A status of which nothing is known: zeros where the type always prints them. */
+function emptyStatus(schema: StructSchema): unknown {
+  const status = schema.byName.get('status')?.schema;
+  return status?.kind === 'struct' ? normalize({}, status) : {};
 }
 
 function apiVersion({ group, version }: Resource): string {

@@ -44,6 +44,8 @@ export interface Strategies {
 const keyOf = (of: { group: string; resource: string }) => `${of.group}/${of.resource}`;
 
 const withGeneration: StrategyTraits = { generation: true };
+/** A PUT must name the version it is based on. */
+const strictGeneration: StrategyTraits = { generation: true, allowUnconditionalUpdate: false };
 const metaKept: StrategyTraits = { generation: true, statusKeepsMetadata: true };
 const createOnUpdate: StrategyTraits = { allowCreateOnUpdate: true };
 const as = <T>(object: unknown) => object as T;
@@ -53,7 +55,7 @@ const TRAITS: readonly (readonly [Resource, StrategyTraits])[] = [
   [api.endpoints, createOnUpdate],
   [api.limitranges, createOnUpdate],
   [api.podtemplates, withGeneration],
-  [api.deployments, { generation: true, statusKeepsLabels: true }],
+  [api.deployments, { generation: true, statusKeepsLabels: true, afterKeepGeneration: raiseForAnnotations }],
   [
     api.replicasets,
     {
@@ -76,13 +78,13 @@ const TRAITS: readonly (readonly [Resource, StrategyTraits])[] = [
   [api.ingresses, { generation: true, initialStatus: () => ({ loadBalancer: {} }) }],
   [api.ingressclasses, withGeneration],
   [api.networkpolicies, withGeneration],
-  [api.poddisruptionbudgets, withGeneration],
+  [api.poddisruptionbudgets, strictGeneration],
   [api.endpointslices, withGeneration],
-  [api.priorityclasses, { generation: true, refuseDelete: refuseSystemPriority }],
-  [api.validatingwebhookconfigurations, withGeneration],
-  [api.mutatingwebhookconfigurations, withGeneration],
-  [api.validatingadmissionpolicies, metaKept],
-  [api.mutatingadmissionpolicies, withGeneration],
+  [api.priorityclasses, { afterPrepareForCreate: firstGeneration, refuseDelete: refuseSystemPriority }],
+  [api.validatingwebhookconfigurations, strictGeneration],
+  [api.mutatingwebhookconfigurations, strictGeneration],
+  [api.validatingadmissionpolicies, { ...metaKept, allowUnconditionalUpdate: false }],
+  [api.mutatingadmissionpolicies, strictGeneration],
   [api.validatingadmissionpolicybindings, { generation: true, allowUnconditionalUpdate: false }],
   [api.mutatingadmissionpolicybindings, { generation: true, allowUnconditionalUpdate: false }],
   [
@@ -100,11 +102,19 @@ const TRAITS: readonly (readonly [Resource, StrategyTraits])[] = [
       },
     },
   ],
-  [api.flowschemas, { ...metaKept, allowUnconditionalUpdate: false }],
-  [api.prioritylevelconfigurations, { ...metaKept, allowUnconditionalUpdate: false }],
+  [api.flowschemas, metaKept],
+  [api.prioritylevelconfigurations, metaKept],
   [api.resourceslices, { generation: true, selectableFields: ['spec.nodeName', 'spec.driver'], fieldValue: resourceSliceField }],
   [api.deviceclasses, withGeneration],
-  [api.leases, { allowCreateOnUpdate: true, afterPrepareForCreate: dropCoordination, afterPrepareForUpdate: dropCoordination }],
+  [
+    api.leases,
+    {
+      allowCreateOnUpdate: true,
+      allowUnconditionalUpdate: false,
+      afterPrepareForCreate: dropCoordination,
+      afterPrepareForUpdate: dropCoordination,
+    },
+  ],
   [api.runtimeclasses, { allowUnconditionalUpdate: false }],
   [api.csidrivers, { allowUnconditionalUpdate: false }],
   [api.clusterroles, createOnUpdate],
@@ -112,6 +122,19 @@ const TRAITS: readonly (readonly [Resource, StrategyTraits])[] = [
   [api.roles, createOnUpdate],
   [api.rolebindings, createOnUpdate],
 ];
+
+/** The spec of a PriorityClass cannot change, and its generation does not. */
+function firstGeneration(object: MutableObject): void {
+  object.metadata.generation = 1;
+}
+
+/** The deployment controller reads annotations (revision), so that a change of them counts. */
+function raiseForAnnotations(next: MutableObject, previous: DeepReadonly<MutableObject>): void {
+  const before = previous.metadata.generation ?? 0;
+  if (next.metadata.generation === before && !semanticEqual(next.metadata.annotations, previous.metadata.annotations)) {
+    next.metadata.generation = before + 1;
+  }
+}
 
 const TEMPLATE_GENERATION = 'deprecated.daemonset.template.generation';
 

@@ -18,12 +18,31 @@ export interface RequestInfo {
   readonly rest: readonly string[];
 }
 
-const VERBS: Readonly<Record<string, string>> = { POST: 'create', GET: 'get', HEAD: 'get', PUT: 'update', PATCH: 'patch', DELETE: 'delete' };
+const VERBS: Readonly<Record<string, string>> = {
+  POST: 'create',
+  GET: 'get',
+  HEAD: 'get',
+  PUT: 'update',
+  PATCH: 'patch',
+  DELETE: 'delete',
+};
 /** Subresources of a namespace, which otherwise look like resources in it. */
 const NAMESPACE_SUBRESOURCES = new Set(['status', 'finalize']);
 
 function nonResource(method: string, path: string): RequestInfo {
-  return { isResource: false, path, verb: method.toLowerCase(), prefix: '', group: '', version: '', namespace: '', resource: '', subresource: '', name: '', rest: [] };
+  return {
+    isResource: false,
+    path,
+    verb: method.toLowerCase(),
+    prefix: '',
+    group: '',
+    version: '',
+    namespace: '',
+    resource: '',
+    subresource: '',
+    name: '',
+    rest: [],
+  };
 }
 
 function decode(segment: string): string {
@@ -39,7 +58,8 @@ export function requestInfoOf(method: string, path: string, query: URLSearchPara
   const parts = path.split('/').slice(1);
   if (parts.at(-1) === '') parts.pop();
   const prefix = parts[0];
-  if (parts.includes('') || (prefix !== 'api' && prefix !== 'apis') || parts.length < (prefix === 'api' ? 3 : 4)) return nonResource(method, path);
+  if (parts.includes('') || (prefix !== 'api' && prefix !== 'apis') || parts.length < (prefix === 'api' ? 3 : 4))
+    return nonResource(method, path);
   const group = prefix === 'apis' ? (parts[1] ?? '') : '';
   const version = (prefix === 'apis' ? parts[2] : parts[1]) ?? '';
   let segments = parts.slice(prefix === 'apis' ? 3 : 2).map(decode);
@@ -56,12 +76,19 @@ export function requestInfoOf(method: string, path: string, query: URLSearchPara
       if (segments.length > 2 && !NAMESPACE_SUBRESOURCES.has(segments[2] ?? '')) segments = segments.slice(2);
     }
   }
-  const [resource = '', name = '', subresource = '', ...rest] = segments;
+  const [resource = '', named = '', subresource = '', ...rest] = segments;
+  let name = named;
   if (watchPath) verb = 'watch';
   else if (name === '' && verb === 'get') verb = isWatch(query) ? 'watch' : 'list';
   else if (name === '' && verb === 'delete') verb = 'deletecollection';
-  else if (verb === 'get' && subresource === '' && isWatch(query) && query?.get('fieldSelector')?.startsWith('metadata.name=')) verb = 'watch';
+  if (name === '' && (verb === 'list' || verb === 'watch')) name = selectedName(query);
   return { isResource: true, path, verb, prefix, group, version, namespace, resource, subresource, name, rest };
+}
+
+/** The name that a field selector demands, if it is one that a path could have. */
+function selectedName(query: URLSearchParams | undefined): string {
+  const match = /(?:^|,)metadata\.name==?([^,=!\\/%]+)(?:,|$)/.exec(query?.get('fieldSelector') ?? '');
+  return match?.[1] ?? '';
 }
 
 /** `watch`, `watch=true`, `watch=1`. */

@@ -11,6 +11,7 @@ import {
   validateObject,
 } from '#api';
 import type { Pod } from '#api/core/v1';
+import { formatTime } from '#component';
 import { type DeepReadonly, deepCopy, semanticEqual } from '#machinery';
 import { defaultStrategy, keepGeneration, restore, restoreMeta } from '../default-strategy.ts';
 import type { GracefulDeletion, MutableObject, Strategy, SubresourceRules } from '../strategy.ts';
@@ -57,12 +58,23 @@ function podField({ spec, status }: DeepReadonly<Pod>, name: string): string | u
       return status?.phase ?? '';
     case 'status.podIP':
     case 'status.podIPs':
-      return status?.podIPs?.[0]?.ip ?? status?.podIP ?? '';
+      return ''; // Known as a field, and never filled in.
     case 'status.nominatedNodeName':
       return status?.nominatedNodeName ?? '';
     default:
       return undefined;
   }
+}
+
+/** `podIP` is the first of `podIPs`: whichever of the two changed decides. */
+function alignAddresses(next: Pod, previous: DeepReadonly<Pod>): void {
+  const { status } = next;
+  if (status === undefined) return;
+  const [ip, first] = [status.podIP ?? '', status.podIPs?.[0]?.ip ?? ''];
+  if (ip === first) return;
+  if (ip !== '' && ip !== (previous.status?.podIP ?? '')) status.podIPs = [{ ip }];
+  else if (first !== '') status.podIP = first;
+  else delete status.podIP;
 }
 
 /** The QoS class never changes, and a Pod that was scheduled stays observed. */
@@ -76,6 +88,7 @@ const status: SubresourceRules = {
     restore(next, previous, 'spec');
     restoreMeta(next.metadata, previous.metadata, ['ownerReferences', 'deletionTimestamp', 'generation']);
     keepStatusFacts(asPod(next), asPod(previous));
+    alignAddresses(asPod(next), asPod(previous));
   },
   validateUpdate: (next, previous) => podStatusCauses(asPod(next), asPod(previous)),
 };
@@ -132,11 +145,11 @@ export function podStrategy(): Strategy {
     selectableFields: FIELDS,
     resetFields: ['status'],
     initialStatus: (object) => ({ phase: 'Pending', qosClass: qosClassOf(asPod(object)) }),
-    afterPrepareForCreate(object) {
+    afterPrepareForCreate(object, { now }) {
       const { spec } = asPod(object);
       preparePod(asPod(object));
       // A gate says who must act before scheduling; the condition is the scheduler's.
-      if ((spec.schedulingGates ?? []).length > 0) gate(asPod(object));
+      if ((spec.schedulingGates ?? []).length > 0) gate(asPod(object), now);
     },
     validate: (object) => validateObject({ group: '', version: 'v1', kind: 'Pod' }, object),
     validateUpdate: (next, previous) => podUpdateCauses(asPod(next), asPod(previous)),
@@ -147,11 +160,13 @@ export function podStrategy(): Strategy {
   });
 }
 
-function gate(pod: Pod): void {
+function gate(pod: Pod, now: number): void {
   pod.status.conditions = [
     {
       type: 'PodScheduled',
       status: 'False',
+      lastProbeTime: null as never,
+      lastTransitionTime: formatTime(now),
       reason: 'SchedulingGated',
       message: 'Scheduling is blocked due to non-empty scheduling gates',
     },

@@ -124,6 +124,7 @@ function downgrade({ spec }: Service, previous: Old): boolean {
 
 export function serviceStrategy(allocator: ServiceAllocator): Strategy {
   return defaultStrategy(services, {
+    allowCreateOnUpdate: true,
     allowUnconditionalUpdate: true,
     selectableFields: ['spec.clusterIP', 'spec.type'],
     fieldValue: (object, name) => {
@@ -139,6 +140,7 @@ export function serviceStrategy(allocator: ServiceAllocator): Strategy {
       if (next.spec.type !== previous.spec.type || next.spec.externalTrafficPolicy !== previous.spec.externalTrafficPolicy) {
         dropTypeDependent(next, previous);
       }
+      if (next.spec.type !== 'LoadBalancer') next.status = { ...next.status, loadBalancer: {} };
     },
     validate: (object) => validateObject(OF, object),
     validateUpdate: (next, previous) => validateObjectUpdate(OF, next, previous, ''),

@@ -2,7 +2,7 @@
 // Deletion: preconditions, grace periods, finalizers and propagation policies, until nothing is left to wait for.
 // @source upstream apiserver registry/generic/registry/store.go Delete and registry/rest/delete.go BeforeDelete
 import { type Clock, formatTime } from '#component';
-import { badRequest, conflict, type DeepReadonly, deepCopy, notFound } from '#machinery';
+import { conflict, type DeepReadonly, deepCopy, notFound } from '#machinery';
 import { CachedObject } from '../../cacher/cached-object.ts';
 import type { MutableObject, Strategy } from '../strategy.ts';
 import type { GenericStore } from './generic-store.ts';
@@ -86,14 +86,16 @@ async function mark(
   return written === undefined ? undefined : { cached: written, gone: false };
 }
 
-function checkPreconditions(strategy: Strategy, current: CachedObject, { preconditions }: DeletionRequest): void {
+function checkPreconditions({ resource }: Strategy, current: CachedObject, { preconditions }: DeletionRequest): void {
   const { name, uid, resourceVersion } = current.object.metadata;
+  const of = { group: resource.group, resource: resource.kind };
   if (preconditions?.uid !== undefined && preconditions.uid !== uid) {
-    throw conflict(strategy.resource, name, `Precondition failed: UID in precondition: ${preconditions.uid}, UID in object meta: ${uid}`);
+    const why = `the UID in the precondition (${preconditions.uid}) does not match the UID in record (${uid}). The object might have been deleted and then recreated`;
+    throw conflict(of, name, why);
   }
   if (preconditions?.resourceVersion !== undefined && preconditions.resourceVersion !== resourceVersion) {
-    const why = `Precondition failed: ResourceVersion in precondition: ${preconditions.resourceVersion}, ResourceVersion in object meta: ${resourceVersion}`;
-    throw conflict(strategy.resource, name, why);
+    const why = `the ResourceVersion in the precondition (${preconditions.resourceVersion}) does not match the ResourceVersion in record (${resourceVersion}). The object might have been modified`;
+    throw conflict(of, name, why);
   }
 }
 
@@ -135,15 +137,8 @@ function planFinalizers({ metadata }: MutableObject, { propagationPolicy, orphan
 }
 
 function markAsDeleting({ metadata }: MutableObject, now: number): void {
+  const generation = metadata.generation ?? 0;
+  if (metadata.deletionGracePeriodSeconds === undefined && generation > 0) metadata.generation = generation + 1;
   metadata.deletionTimestamp ??= formatTime(now);
   metadata.deletionGracePeriodSeconds = 0;
-}
-
-/** @throws {ApiError} 400 or 422-like answers of upstream's ValidateDeleteOptions. */
-export function checkPropagation({ propagationPolicy, orphanDependents }: DeletionRequest): void {
-  if (propagationPolicy !== undefined && orphanDependents !== undefined) {
-    throw badRequest(
-      'DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: Invalid value: orphanDependents and deletionPropagation cannot be both set',
-    );
-  }
 }

@@ -5,13 +5,15 @@
 import { randomUUID } from 'node:crypto';
 import { type Clock, formatTime } from '#component';
 import {
-  type ApiError,
+  ApiError,
   alreadyExists,
+  apiError,
   badRequest,
   conflict,
   type DeepReadonly,
   deepCopy,
   deepEqual,
+  emptyToNull,
   type FieldCause,
   generateName,
   invalid,
@@ -34,8 +36,9 @@ const NAME_ATTEMPTS = 8;
 
 /** Admission as the store sees it: plugins run with the object at the right moments. */
 export interface AdmissionCalls {
-  mutate(object: MutableObject, previous: DeepReadonly<MutableObject> | undefined): Promise<void> | void;
-  validate(object: MutableObject, previous: DeepReadonly<MutableObject> | undefined): Promise<void> | void;
+  /** `object` is undefined for a DELETE, whose object is `previous`. */
+  mutate(object: MutableObject | undefined, previous: DeepReadonly<MutableObject> | undefined): Promise<void> | void;
+  validate(object: MutableObject | undefined, previous: DeepReadonly<MutableObject> | undefined): Promise<void> | void;
 }
 
 export interface GenericStoreOptions {
@@ -60,6 +63,8 @@ export interface UpdateRequest {
   readonly mayCreate: boolean;
   /** Whether a missing resourceVersion overwrites whatever is there. */
   readonly mayOverwrite: boolean;
+  /** Whether another uid is a conflict; otherwise it is an attempt to change it. @default true */
+  readonly uidIsPrecondition?: boolean;
 }
 
 export interface UpdateOutcome {
@@ -124,16 +129,16 @@ export class GenericStore {
     delete object.metadata.deletionGracePeriodSeconds;
     delete object.metadata.selfLink;
     strategy.prepareForCreate(object, scope);
+    this.#refuse(object, strategy.validate(object, scope));
     const allocation = await strategy.allocate?.(object, undefined, scope);
     try {
-      this.#refuse(object, strategy.validate(object, scope));
       for (const text of strategy.warnings?.(object, undefined) ?? []) context.warn(text);
       await admission.validate(object, undefined);
       const cached = await this.#insert(object, context);
-      settle(allocation, !context.dryRun);
+      await settle(allocation, !context.dryRun);
       return cached;
     } catch (error) {
-      allocation?.revert();
+      await allocation?.revert();
       throw error;
     }
   }
@@ -143,11 +148,11 @@ export class GenericStore {
     const key = objectKey(namespace, name);
     object.metadata.resourceVersion = '';
     if (context.dryRun) {
-      if (this.find(namespace, name) !== undefined) throw alreadyExists(this.strategy.resource, name);
+      if (this.find(namespace, name) !== undefined) throw this.#exists(key, name);
       return new Cached(key, 0, withoutRevision(object));
     }
     const written = await this.#put(key, object, 0);
-    if (written === undefined) throw alreadyExists(this.strategy.resource, name);
+    if (written === undefined) throw this.#exists(key, name);
     return written;
   }
 
@@ -167,7 +172,8 @@ export class GenericStore {
     if (!request.mayCreate) throw notFound(this.strategy.resource, request.name);
     const object = await request.change(undefined);
     if (object.metadata.resourceVersion && object.metadata.resourceVersion !== '0') throw notFound(this.strategy.resource, request.name);
-    if (object.metadata.uid) throw preconditionFailed(this.strategy, request.name, object.metadata.uid, '');
+    if (object.metadata.uid)
+      throw this.#preconditionFailed(objectKey(context.namespace, request.name), request.name, object.metadata.uid, '');
     return { cached: await this.create(object, context, request.admission), created: true };
   }
 
@@ -181,35 +187,41 @@ export class GenericStore {
     keepSystemFields(next, previous);
     const scope = this.#scope(context);
     request.rules.prepareForUpdate(next, previous, scope);
+    this.#refuse(next, request.rules.validateUpdate(next, previous, scope));
     const allocation = context.subresource === '' ? await this.strategy.allocate?.(next, previous, scope) : undefined;
     try {
-      this.#refuse(next, request.rules.validateUpdate(next, previous, scope));
       for (const text of this.strategy.warnings?.(next, previous) ?? []) context.warn(text);
       await request.admission.validate(next, previous);
       const written = await this.#replace(next, current, context, conditional);
-      settle(allocation, written !== undefined && !context.dryRun);
+      await settle(allocation, written !== undefined && !context.dryRun);
       return written;
     } catch (error) {
-      allocation?.revert();
+      await allocation?.revert();
       throw error;
     }
   }
 
   /** @returns Whether the client named the version to replace: then a lost race is its conflict, not ours to repeat. */
-  #checkVersion(next: MutableObject, previous: DeepReadonly<MutableObject>, { name, mayOverwrite }: UpdateRequest): boolean {
+  #checkVersion(
+    next: MutableObject,
+    previous: DeepReadonly<MutableObject>,
+    { name, mayOverwrite, uidIsPrecondition = true }: UpdateRequest,
+  ): boolean {
     const { resource } = this.strategy;
     const { uid, resourceVersion } = next.metadata;
-    if (uid && uid !== previous.metadata.uid) throw preconditionFailed(this.strategy, name, uid, previous.metadata.uid);
+    if (uidIsPrecondition && uid && uid !== previous.metadata.uid)
+      throw this.#preconditionFailed(objectKey(previous.metadata.namespace ?? '', name), name, uid, previous.metadata.uid);
     if (!resourceVersion || resourceVersion === '0') {
       if (mayOverwrite) return false;
       const cause = {
         field: 'metadata.resourceVersion',
         reason: 'FieldValueInvalid',
-        message: 'Invalid value: 0x0: must be specified for an update',
+        message: 'Invalid value: 0: must be specified for an update',
       };
-      throw invalid(resource, name, [cause]);
+      throw invalid({ group: resource.group, kind: resource.resource }, name, [cause]);
     }
-    if (!/^\d+$/.test(resourceVersion)) throw badRequest(`strconv.ParseUint: parsing ${JSON.stringify(resourceVersion)}: invalid syntax`);
+    if (!/^\d+$/.test(resourceVersion))
+      throw apiError(500, '', `strconv.ParseUint: parsing ${JSON.stringify(resourceVersion)}: invalid syntax`);
     if (resourceVersion !== previous.metadata.resourceVersion) throw conflict(resource, name, MODIFIED);
     return true;
   }
@@ -221,6 +233,7 @@ export class GenericStore {
     conditional: boolean,
   ): Promise<CachedObject | undefined> {
     if (isFinished(next)) return this.#removeFinished(next, current, context);
+    emptyToNull(next, this.strategy.schema);
     if (isUnchanged(next, current.object as MutableObject)) return current;
     if (context.dryRun) {
       next.metadata.resourceVersion = String(current.revision);
@@ -249,7 +262,7 @@ export class GenericStore {
     const result = await this.#options.store.delete(`/registry/${this.prefix}${current.key}`, current.revision).catch(rethrow);
     if (!result.ok) return false;
     await this.#options.cacher.reached(result.revision);
-    this.strategy.release?.(current.object);
+    await this.strategy.release?.(current.object);
     return true;
   }
 
@@ -257,6 +270,7 @@ export class GenericStore {
   async #put(key: string, object: MutableObject, expected: number): Promise<CachedObject | undefined> {
     const { store, cacher, encode } = this.#options;
     object.metadata.resourceVersion = '';
+    emptyToNull(object, this.strategy.schema);
     const value = encode(object);
     cacher.handOver(value, object);
     const ttl = this.#options.traits.ttlSeconds;
@@ -268,6 +282,19 @@ export class GenericStore {
     object.metadata.resourceVersion = String(result.revision);
     const cached = cacher.cache(this.prefix).find(key);
     return cached?.revision === result.revision ? cached : new Cached(key, result.revision, object);
+  }
+
+  /** @source upstream storage/errors.go NewInvalidObjError */
+  #preconditionFailed(key: string, name: string, asked: string, found: string): ApiError {
+    const why = `Precondition failed: UID in precondition: ${asked}, UID in object meta: ${found}`;
+    const where = `StorageError: invalid object, Code: 4, Key: /registry/${this.prefix}${key}, ResourceVersion: 0, AdditionalErrorMsg: ${why}`;
+    return conflict(this.strategy.resource, name, where);
+  }
+
+  #exists(key: string, name: string): ApiError {
+    const error = alreadyExists(this.strategy.resource, name);
+    if (this.#options.cacher.cache(this.prefix).find(key)?.object.metadata.deletionTimestamp === undefined) return error;
+    return new ApiError({ ...error.status, message: `object is being deleted: ${error.message}` });
   }
 
   #refuse(object: MutableObject, causes: readonly FieldCause[]): void {
@@ -286,18 +313,14 @@ export class GenericStore {
   }
 }
 
-function settle(allocation: Allocation | undefined, kept: boolean): void {
-  if (kept) allocation?.commit();
-  else allocation?.revert();
+async function settle(allocation: Allocation | undefined, kept: boolean): Promise<void> {
+  if (kept) await allocation?.commit();
+  else await allocation?.revert();
 }
 
 function rethrow(error: unknown): never {
   if (error instanceof StoreUnavailableError) throw new Error(`etcdserver: ${error.message}`, { cause: error });
   throw error;
-}
-
-function preconditionFailed(strategy: Strategy, name: string, asked: string, found: string): ApiError {
-  return conflict(strategy.resource, name, `Precondition failed: UID in precondition: ${asked}, UID in object meta: ${found}`);
 }
 
 function withoutRevision(object: MutableObject): MutableObject {
@@ -324,14 +347,12 @@ function keepSystemFields(next: MutableObject, previous: DeepReadonly<MutableObj
   const before = previous.metadata;
   delete metadata.selfLink;
   if (!metadata.uid) metadata.uid = before.uid;
-  if (!metadata.creationTimestamp) metadata.creationTimestamp = before.creationTimestamp;
+  metadata.creationTimestamp = before.creationTimestamp;
   if (before.generation === undefined) delete metadata.generation;
   else metadata.generation = before.generation;
-  if (before.deletionTimestamp !== undefined && metadata.deletionTimestamp === undefined)
-    metadata.deletionTimestamp = before.deletionTimestamp;
-  if (before.deletionTimestamp === undefined) delete metadata.deletionTimestamp;
-  if (before.deletionGracePeriodSeconds === undefined) delete metadata.deletionGracePeriodSeconds;
-  else metadata.deletionGracePeriodSeconds ??= before.deletionGracePeriodSeconds;
+  // One that is set on an object that lives is left for validation to refuse.
+  if (before.deletionTimestamp !== undefined) metadata.deletionTimestamp = before.deletionTimestamp;
+  if (before.deletionGracePeriodSeconds !== undefined) metadata.deletionGracePeriodSeconds ??= before.deletionGracePeriodSeconds;
 }
 
 /** A deleted object with nothing left to wait for. */
