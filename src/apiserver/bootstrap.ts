@@ -19,10 +19,10 @@ import {
   servicecidrs,
   services,
 } from '#api';
+import type { FlowSchema } from '#api/flowcontrol/v1';
 import type { Client } from '#client';
 import type { Logger } from '#component';
 import { type Draft, isAlreadyExists, isNotFound, type KubeObject, type Resource } from '#machinery';
-import type { FlowSchema } from '#api/flowcontrol/v1';
 import { bootstrapPolicy } from './auth/bootstrap-policy.ts';
 import { danglingCondition, flowSchemas, priorityLevels } from './flow/flow-objects.ts';
 

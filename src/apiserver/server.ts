@@ -58,7 +58,7 @@ import type { AnswerWriter } from './http/answer-writer.ts';
 import { HttpServer } from './http/server.ts';
 import { LoopbackTransport } from './loopback.ts';
 import { RequestMetrics } from './metrics/request-metrics.ts';
-import { registerServerMetrics, type ResourceCount } from './metrics/server-metrics.ts';
+import { type ResourceCount, registerServerMetrics } from './metrics/server-metrics.ts';
 import { OpenApi } from './openapi/documents.ts';
 import type { KubeletClientConfig } from './proxying/kubelet-connection.ts';
 import { GenericStore } from './registry/generic/generic-store.ts';
@@ -169,7 +169,14 @@ export class ApiServer {
     const inFlight = { reading: 0, mutating: 0 };
     registerServerMetrics({ metrics: this.metrics, inFlight, version: VERSION, resources: () => resourceCounts(this.#cacher) });
     const requests = new RequestMetrics(this.metrics);
-    this.#handler = buildChain(dispatcher, { authenticator, authorizer, limits: options.maxInFlight, inFlight, requests, logger: options.logger });
+    this.#handler = buildChain(dispatcher, {
+      authenticator,
+      authorizer,
+      limits: options.maxInFlight,
+      inFlight,
+      requests,
+      logger: options.logger,
+    });
     this.#http = new HttpServer({
       certificate: options.serving,
       clientCa: options.clientCa,

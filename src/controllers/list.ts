@@ -1,19 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every controller, in start order. What others wait for comes first.
 import type { ControllerEntry } from './context.ts';
+import { csrApproving, csrCleaner, csrSigning } from './certificates/mod.ts';
 import { clusterRoleAggregation } from './clusterrole-aggregation/mod.ts';
+import { cronJob } from './cronjob/mod.ts';
+import { daemonSet } from './daemonset/mod.ts';
 import { deployment } from './deployment/mod.ts';
+import { disruption } from './disruption/mod.ts';
 import { endpointSlice } from './endpoint-slice/mod.ts';
 import { endpointsController } from './endpoints/mod.ts';
 import { garbageCollector } from './garbage-collector/mod.ts';
+import { job } from './job/mod.ts';
 import { namespace } from './namespace/mod.ts';
 import { nodeIpam } from './node-ipam/mod.ts';
 import { nodeLifecycle } from './node-lifecycle/mod.ts';
 import { podGc } from './pod-gc/mod.ts';
 import { replicaSet, replicationController } from './replicaset/mod.ts';
+import { resourceQuota } from './resource-quota/mod.ts';
 import { rootCa } from './root-ca/mod.ts';
 import { serviceAccount } from './service-account/mod.ts';
+import { statefulSet } from './statefulset/mod.ts';
 import { taintEviction } from './taint-eviction/mod.ts';
+import { ttlAfterFinished } from './ttl-after-finished/mod.ts';
 
 export const CONTROLLERS: readonly ControllerEntry[] = [
   serviceAccount,
@@ -25,9 +33,19 @@ export const CONTROLLERS: readonly ControllerEntry[] = [
   deployment,
   replicaSet,
   replicationController,
+  daemonSet,
+  statefulSet,
+  job,
+  cronJob,
   endpointSlice,
   endpointsController,
   namespace,
   podGc,
+  csrApproving,
+  csrSigning,
+  csrCleaner,
+  disruption,
+  resourceQuota,
+  ttlAfterFinished,
   garbageCollector,
 ];

@@ -78,12 +78,11 @@ function settingsOf(options: ControllerManagerOptions): ManagerSettings {
 }
 
 function contextOf(
-  { name, account, eventSource = account }: ControllerEntry,
-  { client: shared, clientFor, clock = systemClock, logger: base }: ControllerManagerOptions,
+  { account, eventSource = account }: ControllerEntry,
+  { client: shared, clientFor, clock = systemClock, logger }: ControllerManagerOptions,
   { informers, settings }: Pick<ControllerContext, 'informers' | 'settings'>,
 ): ControllerContext {
   const client = clientFor?.(account) ?? shared;
-  const logger = base.child({ controller: name });
   return { client, informers, clock, logger, settings, recorder: new EventRecorder({ client, component: eventSource, logger, clock }) };
 }
 

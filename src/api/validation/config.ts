@@ -144,11 +144,17 @@ export function secretUpdateCauses(next: DeepReadonly<Secret>, previous: DeepRea
   return [...causes, ...secretCauses(next)];
 }
 
-export function namespaceCauses({ spec }: DeepReadonly<Namespace>): FieldCause[] {
+export const namespaceCauses = (namespace: DeepReadonly<Namespace>) => finalizerCauses(namespace, () => SPEC.child('finalizers'));
+/** `finalize` says which of them is wrong. */
+export const namespaceFinalizeCauses = (namespace: DeepReadonly<Namespace>) =>
+  finalizerCauses(namespace, (index) => SPEC.child('finalizers').index(index));
+
+function finalizerCauses({ spec }: DeepReadonly<Namespace>, pathOf: (index: number) => FieldPath): FieldCause[] {
   return (spec?.finalizers ?? []).flatMap((name, index) => {
-    const known = (name.includes('/') && checkQualifiedName(name).length === 0) || ['kubernetes', 'orphan', 'foregroundDeletion'].includes(name);
-    const at = SPEC.child('finalizers').index(index);
-    return known ? [] : [invalidValue(at, name, 'name is neither a standard finalizer name nor is it fully qualified')];
+    const wrong = problems(checkQualifiedName(name), pathOf(index), name);
+    if (wrong.length > 0) return wrong;
+    const known = name.includes('/') || ['kubernetes', 'orphan', 'foregroundDeletion'].includes(name);
+    return known ? [] : [invalidValue(pathOf(index), name, 'name is neither a standard finalizer name nor is it fully qualified')];
   });
 }
 
@@ -176,7 +182,7 @@ export function nodeCauses({ spec }: DeepReadonly<Node>): FieldCause[] {
     if (seen.has(key))
       causes.push({
         ...duplicateValue(at, internalForm(taint)),
-        message: `Duplicate value: ${JSON.stringify(taint)}: taints must be unique by key and effect pair`,
+        message: `Duplicate value: ${JSON.stringify(internalForm(taint))}: taints must be unique by key and effect pair`,
       });
     seen.add(key);
   }

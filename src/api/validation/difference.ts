@@ -6,7 +6,10 @@ import { semanticEqual } from '../../machinery/mod.ts';
 /** The fields in which two values differ, one line per side. */
 export function differenceText(next: unknown, previous: unknown, path: string): string {
   const pairs = differences(next, previous, path);
-  const lines = pairs.flatMap(([at, now, before]) => [`-${at}: ${JSON.stringify(before) ?? 'nil'}`, `+${at}: ${JSON.stringify(now) ?? 'nil'}`]);
+  const lines = pairs.flatMap(([at, now, before]) => [
+    `-${at}: ${JSON.stringify(before) ?? 'nil'}`,
+    `+${at}: ${JSON.stringify(now) ?? 'nil'}`,
+  ]);
   return `@@ -1,${pairs.length} +1,${pairs.length} @@\n${lines.join('\n')}\n`;
 }
 

@@ -44,8 +44,10 @@ function ruleCauses(rule: Rule, at: FieldPath): FieldCause[] {
   if ((rule.resourceRules ?? []).length + (rule.nonResourceRules ?? []).length === 0) {
     causes.push(required(at, 'at least one of resourceRules and nonResourceRules has to be non-empty'));
   }
-  for (const [index, on] of (rule.resourceRules ?? []).entries()) causes.push(...resourceRuleCauses(on, at.child('resourceRules').index(index)));
-  for (const [index, on] of (rule.nonResourceRules ?? []).entries()) causes.push(...pathRuleCauses(on, at.child('nonResourceRules').index(index)));
+  for (const [index, on] of (rule.resourceRules ?? []).entries())
+    causes.push(...resourceRuleCauses(on, at.child('resourceRules').index(index)));
+  for (const [index, on] of (rule.nonResourceRules ?? []).entries())
+    causes.push(...pathRuleCauses(on, at.child('nonResourceRules').index(index)));
   return causes;
 }
 
@@ -82,7 +84,10 @@ function verbCauses(list: Texts, known: readonly string[], at: FieldPath, rules:
 function resourceRuleCauses(rule: NonNullable<Rule['resourceRules']>[number], at: FieldPath): FieldCause[] {
   const causes = [
     ...verbCauses(rule.verbs, VERBS, at.child('verbs'), 'resource rules'),
-    ...listCauses(rule.apiGroups, at.child('apiGroups'), { none: 'resource rules must supply at least one api group', others: 'api groups' }),
+    ...listCauses(rule.apiGroups, at.child('apiGroups'), {
+      none: 'resource rules must supply at least one api group',
+      others: 'api groups',
+    }),
     ...listCauses(rule.resources, at.child('resources'), { none: 'resource rules must supply at least one resource', others: 'resources' }),
   ];
   const namespaces = rule.namespaces ?? [];
@@ -152,7 +157,8 @@ function limitedCauses(limited: Limited, at: FieldPath): FieldCause[] {
 
 function responseCauses(response: Limited['limitResponse'], at: FieldPath): FieldCause[] {
   const type = response?.type ?? '';
-  if (type === 'Reject') return response?.queuing ? [forbiddenField(at.child('queuing'), 'must be nil if limited.limitResponse.type is not Limited')] : [];
+  if (type === 'Reject')
+    return response?.queuing ? [forbiddenField(at.child('queuing'), 'must be nil if limited.limitResponse.type is not Limited')] : [];
   if (type !== 'Queue') return [notSupported(at.child('type'), type, ['Queue', 'Reject'])];
   const path = at.child('queuing');
   if (!response?.queuing) return [required(path, 'must not be empty if limited.limitResponse.type is Limited')];

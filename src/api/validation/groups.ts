@@ -21,6 +21,7 @@ import type { HTTPIngressPath, Ingress, IngressBackend, IPAddress, NetworkPolicy
 import type { RuntimeClass } from '../generated/node/v1.ts';
 import type { PodDisruptionBudget } from '../generated/policy/v1.ts';
 import type { ClusterRole, PolicyRule, Role, RoleBinding } from '../generated/rbac/v1.ts';
+import type { ResourceSlice } from '../generated/resource/v1.ts';
 import type { PriorityClass } from '../generated/scheduling/v1.ts';
 import type { StorageClass } from '../generated/storage/v1.ts';
 import { internalForm } from './difference.ts';
@@ -180,6 +181,25 @@ export function ipAddressUpdateCauses(next: DeepReadonly<IPAddress>, previous: D
   return immutableCauses(next.spec?.parentRef, previous.spec?.parentRef, SPEC.child('parentRef'));
 }
 
+/** The ranges stay, save that a second family may be added. */
+export function serviceCidrUpdateCauses(next: DeepReadonly<ServiceCIDR>, previous: DeepReadonly<ServiceCIDR>): FieldCause[] {
+  const [now, before] = [next.spec?.cidrs ?? [], previous.spec?.cidrs ?? []];
+  const isUpgrade = before.length === 1 && now.length === 2 && now[0] === before[0];
+  return isUpgrade ? serviceCidrCauses(next) : immutableCauses(now, before, SPEC.child('cidrs'));
+}
+
+/** What a slice is of stays. */
+export function resourceSliceUpdateCauses(
+  { spec: next }: DeepReadonly<ResourceSlice>,
+  { spec: previous }: DeepReadonly<ResourceSlice>,
+): FieldCause[] {
+  return [
+    ...immutableCauses(next.pool?.name, previous.pool?.name, SPEC.child('pool', 'name')),
+    ...immutableCauses(next.driver, previous.driver, SPEC.child('driver')),
+    ...immutableCauses(next.nodeName, previous.nodeName, SPEC.child('nodeName')),
+  ];
+}
+
 export function serviceCidrCauses({ spec }: DeepReadonly<ServiceCIDR>): FieldCause[] {
   const cidrs = spec?.cidrs ?? [];
   const path = SPEC.child('cidrs');
@@ -266,7 +286,9 @@ export const clusterRoleBindingCauses = (binding: DeepReadonly<RoleBinding>) => 
 
 export function bindingUpdateCauses(next: DeepReadonly<RoleBinding>, previous: DeepReadonly<RoleBinding>): FieldCause[] {
   const causes = next.kind === 'RoleBinding' ? roleBindingCauses(next) : clusterRoleBindingCauses(next);
-  const changed = semanticEqual(next.roleRef, previous.roleRef) ? [] : [invalidValue(field('roleRef'), internalForm(next.roleRef), 'cannot change roleRef')];
+  const changed = semanticEqual(next.roleRef, previous.roleRef)
+    ? []
+    : [invalidValue(field('roleRef'), internalForm(next.roleRef), 'cannot change roleRef')];
   return [...causes, ...changed];
 }
 
@@ -449,7 +471,10 @@ const CONDITIONS = field('status', 'conditions');
 const DECISIONS = ['Approved', 'Denied', 'Failed'];
 
 /** `status` and `approval` of a request: what was decided stays, and decisions are True. */
-export function signingRequestStatusCauses(next: DeepReadonly<CertificateSigningRequest>, previous: DeepReadonly<CertificateSigningRequest>): FieldCause[] {
+export function signingRequestStatusCauses(
+  next: DeepReadonly<CertificateSigningRequest>,
+  previous: DeepReadonly<CertificateSigningRequest>,
+): FieldCause[] {
   const causes: FieldCause[] = [];
   const conditions = next.status?.conditions ?? [];
   const certificate = next.status?.certificate;

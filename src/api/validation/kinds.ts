@@ -26,7 +26,7 @@ export const VALIDATORS: Readonly<Record<string, Validator>> = {
   '/Secret': { create: config.secretCauses, update: config.secretUpdateCauses },
   '/Namespace': {
     create: config.namespaceCauses,
-    subresources: { finalize: config.namespaceCauses, status: config.namespaceStatusCauses },
+    subresources: { finalize: config.namespaceFinalizeCauses, status: config.namespaceStatusCauses },
   },
   '/Node': { create: config.nodeCauses, update: config.nodeUpdateCauses },
   '/Event': { create: config.eventCauses, update: config.eventUpdateCauses },
@@ -56,7 +56,8 @@ export const VALIDATORS: Readonly<Record<string, Validator>> = {
   'networking.k8s.io/Ingress': { create: groups.ingressCauses, subresources: { status: groups.ingressStatusCauses } },
   'networking.k8s.io/NetworkPolicy': { create: groups.networkPolicyCauses },
   'networking.k8s.io/IPAddress': { create: groups.ipAddressCauses, update: groups.ipAddressUpdateCauses },
-  'networking.k8s.io/ServiceCIDR': { create: groups.serviceCidrCauses },
+  'networking.k8s.io/ServiceCIDR': { create: groups.serviceCidrCauses, update: groups.serviceCidrUpdateCauses },
+  'resource.k8s.io/ResourceSlice': { update: groups.resourceSliceUpdateCauses },
   'rbac.authorization.k8s.io/Role': { create: groups.roleCauses },
   'rbac.authorization.k8s.io/ClusterRole': { create: groups.clusterRoleCauses },
   'rbac.authorization.k8s.io/RoleBinding': { create: groups.roleBindingCauses, update: groups.bindingUpdateCauses },

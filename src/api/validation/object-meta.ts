@@ -165,7 +165,7 @@ export function validateObjectMetaUpdate(next: Meta, previous: Meta, path: Field
 }
 
 /** Values that are maps, or of types that upstream shows as they are on the wire. */
-const EXTERNAL = /(?:[sS]elector|[lL]abels|annotations|ata|parameters|metadata\.[a-zA-Z]+)$/;
+const EXTERNAL = /(?:[sS]elector|nodeTopology|[lL]abels|annotations|ata|parameters|metadata\.[a-zA-Z]+)$/;
 
 /** One cause if the values differ. */
 export function immutableCauses(next: unknown, previous: unknown, path: FieldPath): FieldCause[] {

@@ -330,7 +330,7 @@ export function initContainerCauses(
   return causes;
 }
 
-const EPHEMERAL_FORBIDDEN = ['ports', 'livenessProbe', 'readinessProbe', 'startupProbe', 'lifecycle', 'resizePolicy', 'resources'] as const;
+const EPHEMERAL_FORBIDDEN = ['ports', 'resources', 'livenessProbe', 'readinessProbe', 'startupProbe', 'lifecycle', 'resizePolicy'] as const;
 
 export function ephemeralContainerCauses(spec: DeepReadonly<PodSpec>, path: FieldPath, scope: ContainerScope): FieldCause[] {
   const regular = [...(spec.containers ?? []), ...(spec.initContainers ?? [])].map(({ name }) => name);

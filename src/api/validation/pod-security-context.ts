@@ -10,6 +10,7 @@ import {
   required,
 } from '../../machinery/mod.ts';
 import type { AppArmorProfile, PodSpec, SeccompProfile, SecurityContext } from '../generated/core/v1.ts';
+import { internalForm } from './difference.ts';
 import { backstepCauses, enumCauses } from './rules.ts';
 
 const ID_RANGE = 'must be between 0 and 2147483647, inclusive';
@@ -32,7 +33,8 @@ function seccompCauses(profile: DeepReadonly<SeccompProfile> | undefined, path: 
       causes.push(required(at, 'must be set when seccomp type is Localhost'));
     else causes.push(...localPathCauses(profile.localhostProfile, at));
   } else {
-    if (profile.localhostProfile !== undefined) causes.push(invalidValue(at, profile, 'can only be set when seccomp type is Localhost'));
+    if (profile.localhostProfile !== undefined)
+      causes.push(invalidValue(at, internalForm(profile), 'can only be set when seccomp type is Localhost'));
     causes.push(...enumCauses(profile.type, ['Localhost', 'RuntimeDefault', 'Unconfined'], path.child('type')));
   }
   return causes;
@@ -75,10 +77,12 @@ export function securityContextCauses(
   causes.push(...seccompCauses(context.seccompProfile, path.child('seccompProfile')));
   if (context.allowPrivilegeEscalation === false) {
     if (context.privileged === true) {
-      causes.push(invalidValue(path, context, 'cannot set `allowPrivilegeEscalation` to false and `privileged` to true'));
+      causes.push(invalidValue(path, internalForm(context), 'cannot set `allowPrivilegeEscalation` to false and `privileged` to true'));
     }
     if (context.capabilities?.add?.some((name) => name === 'CAP_SYS_ADMIN')) {
-      causes.push(invalidValue(path, context, 'cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN'));
+      causes.push(
+        invalidValue(path, internalForm(context), 'cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN'),
+      );
     }
   }
   return [...causes, ...appArmorCauses(context.appArmorProfile, path.child('appArmorProfile'))];

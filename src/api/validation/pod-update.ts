@@ -53,7 +53,8 @@ export function podUpdateCauses(next: Old, previous: Old): FieldCause[] {
   causes.push(...tolerations, ...gateCauses(next, previous));
   if (tolerations.length > 0 || deadline.length > 0) return causes;
   const masked = maskChangeable(next.spec, previous.spec);
-  if (!semanticEqual(masked, previous.spec)) causes.push(forbiddenField(SPEC, `${ALLOWED}\n${differenceText(masked, previous.spec, 'spec')}`));
+  if (!semanticEqual(masked, previous.spec))
+    causes.push(forbiddenField(SPEC, `${ALLOWED}\n${differenceText(masked, previous.spec, 'spec')}`));
   return causes;
 }
 
@@ -145,9 +146,11 @@ function statusFieldCauses({ status }: Old, previous: Old, path: FieldPath): Fie
   const causes: FieldCause[] = [];
   const { nominatedNodeName, observedGeneration = 0, qosClass, hostIP, hostIPs = [], podIPs = [] } = status ?? {};
   if (nominatedNodeName) {
-    for (const problem of checkDns1123Subdomain(nominatedNodeName)) causes.push(invalidValue(path.child('nominatedNodeName'), nominatedNodeName, problem));
+    for (const problem of checkDns1123Subdomain(nominatedNodeName))
+      causes.push(invalidValue(path.child('nominatedNodeName'), nominatedNodeName, problem));
   }
-  if (observedGeneration < 0) causes.push(invalidValue(path.child('observedGeneration'), observedGeneration, 'must be a non-negative integer'));
+  if (observedGeneration < 0)
+    causes.push(invalidValue(path.child('observedGeneration'), observedGeneration, 'must be a non-negative integer'));
   for (const [index, { ip }] of (podIPs ?? []).entries()) {
     for (const problem of ipProblems(ip)) causes.push(invalidValue(path.child('podIPs').index(index), ip, problem));
   }
@@ -155,8 +158,10 @@ function statusFieldCauses({ status }: Old, previous: Old, path: FieldPath): Fie
     for (const problem of ipProblems(ip)) causes.push(invalidValue(path.child('hostIPs').index(index), ip, problem));
   }
   const firstHost = hostIPs?.[0]?.ip;
-  if (firstHost !== undefined && firstHost !== hostIP) causes.push(invalidValue(path.child('hostIPs').index(0).child('ip'), firstHost, 'must be equal to `hostIP`'));
-  if (previous.status?.qosClass && qosClass !== previous.status.qosClass) causes.push(invalidValue(path.child('qosClass'), qosClass ?? '', 'field is immutable'));
+  if (firstHost !== undefined && firstHost !== hostIP)
+    causes.push(invalidValue(path.child('hostIPs').index(0).child('ip'), firstHost, 'must be equal to `hostIP`'));
+  if (previous.status?.qosClass && qosClass !== previous.status.qosClass)
+    causes.push(invalidValue(path.child('qosClass'), qosClass ?? '', 'field is immutable'));
   return causes;
 }
 
@@ -200,7 +205,9 @@ export function ephemeralContainersCauses(next: Old, previous: Old): FieldCause[
     const own = now.get(old.name);
     if (own === undefined) causes.push(forbiddenField(path, `existing ephemeral containers ${quote(old.name)} may not be removed\n`));
     else if (!semanticEqual(own, old)) {
-      causes.push(forbiddenField(path, `existing ephemeral containers ${quote(old.name)} may not be changed\n${differenceText(own, old, 'spec')}`));
+      causes.push(
+        forbiddenField(path, `existing ephemeral containers ${quote(old.name)} may not be changed\n${differenceText(own, old, 'spec')}`),
+      );
     }
   }
   return causes;
@@ -212,7 +219,8 @@ export function podResizeCauses(next: Old, previous: Old): FieldCause[] {
   const causes = [...validateObjectMetaUpdate(next.metadata, previous.metadata), ...podSpecCauses(next.spec, SPEC)];
   if (causes.length > 0) return causes;
   const now = qosClassOf(next);
-  if (now !== qosClassOf(previous)) causes.push(invalidValue(SPEC, now, 'Pod QOS Class may not change as a result of resizing'));
+  if (now !== qosClassOf(previous))
+    causes.push(invalidValue(SPEC, next.status?.qosClass ?? now, 'Pod QOS Class may not change as a result of resizing'));
   for (const name of ['containers', 'initContainers'] as const) {
     for (const [index, container] of (next.spec[name] ?? []).entries()) {
       causes.push(...removedCauses(container, previous.spec[name]?.[index], SPEC.child(name).index(index).child('resources')));

@@ -17,6 +17,7 @@ import {
 } from '../../machinery/mod.ts';
 import type { Endpoints, LoadBalancerStatus, Service } from '../generated/core/v1.ts';
 import type { EndpointSlice } from '../generated/discovery/v1.ts';
+import { internalForm } from './difference.ts';
 import { cidrProblems, ipProblems, isDualStackPair } from './ip.ts';
 import { immutableCauses, labelCauses } from './object-meta.ts';
 import { enumCauses, portCauses, portOrNameCauses, problems } from './rules.ts';
@@ -78,6 +79,9 @@ function externalNameCauses(spec: Spec): FieldCause[] {
   return causes;
 }
 
+/** Protocol names follow the rule of label keys, and its words. */
+const labelKeyRule = (problem: string) => problem.replace('a qualified name', 'a valid label key');
+
 type Port = NonNullable<Spec['ports']>[number];
 
 function servicePortCauses(port: Port, needsName: boolean, names: Set<string>, path: FieldPath): FieldCause[] {
@@ -92,7 +96,8 @@ function servicePortCauses(port: Port, needsName: boolean, names: Set<string>, p
   if (!port.protocol) causes.push(required(path.child('protocol')));
   else if (!PROTOCOLS.includes(port.protocol)) causes.push(notSupported(path.child('protocol'), port.protocol, PROTOCOLS));
   causes.push(...portOrNameCauses(port.targetPort, path.child('targetPort')));
-  if (port.appProtocol) causes.push(...problems(checkQualifiedName(port.appProtocol), path.child('appProtocol'), port.appProtocol));
+  if (port.appProtocol)
+    causes.push(...problems(checkQualifiedName(port.appProtocol).map(labelKeyRule), path.child('appProtocol'), port.appProtocol));
   return causes;
 }
 
@@ -152,7 +157,7 @@ function portUseCauses(spec: Spec, path: FieldPath): FieldCause[] {
       causes.push(forbiddenField(at.child('nodePort'), `may not be used when \`type\` is '${spec.type}'`));
     }
     const key = `${port.protocol}/${port.port}`;
-    if (seen.has(key)) causes.push(duplicateValue(at, { protocol: port.protocol, port: port.port }));
+    if (seen.has(key)) causes.push(duplicateValue(at, internalForm({ protocol: port.protocol, port: port.port })));
     seen.add(key);
   }
   return causes;

@@ -2,6 +2,7 @@
 // `Warning` texts of every kind but Pods: templates of workloads, deprecated volume sources, settings without effect.
 import { type DeepReadonly, field, type KubeObject } from '../../machinery/mod.ts';
 import type { PersistentVolume, PodTemplateSpec, Service } from '../generated/core/v1.ts';
+import type { CSIDriver } from '../generated/storage/v1.ts';
 import { deprecatedSourceWarnings, templateWarnings } from './pod-warnings.ts';
 
 const TEMPLATED = new Set([
@@ -14,7 +15,12 @@ const TEMPLATED = new Set([
 ]);
 const ENFORCE = 'kubernetes.io/enforce-mountable-secrets';
 
-export function warningsOf({ group, kind }: { readonly group: string; readonly kind: string }, object: DeepReadonly<KubeObject>): string[] {
+/** @param isNew Whether it is being created: some things are said only then. */
+export function warningsOf(
+  { group, kind }: { readonly group: string; readonly kind: string },
+  object: DeepReadonly<KubeObject>,
+  isNew: boolean,
+): string[] {
   const key = `${group}/${kind}`;
   if (TEMPLATED.has(key)) {
     const { spec } = object as unknown as { spec: { template?: DeepReadonly<PodTemplateSpec> } };
@@ -33,6 +39,8 @@ export function warningsOf({ group, kind }: { readonly group: string; readonly k
       return object.metadata.annotations?.[ENFORCE] === undefined
         ? []
         : [`metadata.annotations[${ENFORCE}]: deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets`];
+    case 'storage.k8s.io/CSIDriver':
+      return isNew ? driverWarnings(object as unknown as CSIDriver) : [];
     case '/Service':
       return serviceWarnings(object as unknown as Service);
     default:
@@ -42,5 +50,17 @@ export function warningsOf({ group, kind }: { readonly group: string; readonly k
 
 function serviceWarnings({ spec }: Service): string[] {
   const isHeadless = spec.clusterIP === 'None' || spec.clusterIPs?.[0] === 'None';
-  return isHeadless && spec.sessionAffinity === 'ClientIP' ? ['spec.SessionAffinity is ignored for headless services'] : [];
+  const warnings = isHeadless && spec.sessionAffinity === 'ClientIP' ? ['spec.SessionAffinity is ignored for headless services'] : [];
+  if ((spec.externalIPs ?? []).length > 0)
+    warnings.push('spec.externalIPs is deprecated and may no longer be implemented in some clusters');
+  if (spec.trafficDistribution === 'PreferClose')
+    warnings.push('spec.trafficDistribution: "PreferClose" is deprecated; use "PreferSameZone"');
+  return warnings;
+}
+
+function driverWarnings({ spec }: CSIDriver): string[] {
+  if ((spec.tokenRequests ?? []).length === 0 || spec.serviceAccountTokenInSecrets !== undefined) return [];
+  return [
+    'spec.serviceAccountTokenInSecrets is unset; if supported by this CSI driver, set to true to prevent possible logging of tokens in volume attributes',
+  ];
 }

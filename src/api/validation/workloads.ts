@@ -17,8 +17,8 @@ import {
 import type { ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet } from '../generated/apps/v1.ts';
 import type { CronJob, Job, JobSpec } from '../generated/batch/v1.ts';
 import type { PodTemplate, PodTemplateSpec, ReplicationController } from '../generated/core/v1.ts';
-import { internalForm } from './difference.ts';
 import { scheduleProblem } from './cron-schedule.ts';
+import { internalForm } from './difference.ts';
 import { immutableCauses } from './object-meta.ts';
 import { podTemplateCauses } from './pod-spec.ts';
 import { claimSpecCauses } from './pod-volumes.ts';
@@ -441,7 +441,8 @@ export function jobUpdateCauses(next: DeepReadonly<Job>, previous: DeepReadonly<
   const isElastic = next.spec.completionMode === 'Indexed' && next.spec.completions === next.spec.parallelism;
   if (!isElastic) causes.push(...immutableCauses(next.spec.completions, previous.spec.completions, SPEC.child('completions')));
   causes.push(...immutableCauses(next.spec.selector, previous.spec.selector, SPEC.child('selector')));
-  if (!isTemplateKept(next, previous)) causes.push(invalidValue(SPEC.child('template'), next.spec.template, 'field is immutable'));
+  if (!isTemplateKept(next, previous))
+    causes.push(invalidValue(SPEC.child('template', 'spec'), internalForm(next.spec.template.spec), 'field is immutable'));
   for (const name of ['completionMode', 'podFailurePolicy', 'backoffLimitPerIndex', 'managedBy', 'successPolicy'] as const) {
     causes.push(...immutableCauses(next.spec[name], previous.spec[name], SPEC.child(name)));
   }
@@ -510,14 +511,23 @@ const STATUS = field('status');
 export function deploymentStatusCauses({ status = {} }: DeepReadonly<Deployment>): FieldCause[] {
   const { replicas = 0, updatedReplicas = 0, readyReplicas = 0, availableReplicas = 0 } = status;
   const causes: FieldCause[] = [];
-  for (const name of ['observedGeneration', 'replicas', 'updatedReplicas', 'readyReplicas', 'availableReplicas', 'unavailableReplicas'] as const) {
+  for (const name of [
+    'observedGeneration',
+    'replicas',
+    'updatedReplicas',
+    'readyReplicas',
+    'availableReplicas',
+    'unavailableReplicas',
+  ] as const) {
     causes.push(...nonNegative(status[name], STATUS.child(name)));
   }
-  if (status.collisionCount !== undefined && status.collisionCount !== null) causes.push(...nonNegative(status.collisionCount, STATUS.child('collisionCount')));
+  if (status.collisionCount !== undefined && status.collisionCount !== null)
+    causes.push(...nonNegative(status.collisionCount, STATUS.child('collisionCount')));
   const over = 'cannot be greater than status.replicas';
   if (updatedReplicas > replicas) causes.push(invalidValue(STATUS.child('updatedReplicas'), updatedReplicas, over));
   if (readyReplicas > replicas) causes.push(invalidValue(STATUS.child('readyReplicas'), readyReplicas, over));
   if (availableReplicas > replicas) causes.push(invalidValue(STATUS.child('availableReplicas'), availableReplicas, over));
-  if (availableReplicas > readyReplicas) causes.push(invalidValue(STATUS.child('availableReplicas'), availableReplicas, 'cannot be greater than readyReplicas'));
+  if (availableReplicas > readyReplicas)
+    causes.push(invalidValue(STATUS.child('availableReplicas'), availableReplicas, 'cannot be greater than readyReplicas'));
   return causes;
 }

@@ -31,11 +31,12 @@ export const defaultStorageClass: AdmissionPlugin = {
 const FINALIZERS: Readonly<Record<string, string>> = {
   persistentvolumeclaims: 'kubernetes.io/pvc-protection',
   persistentvolumes: 'kubernetes.io/pv-protection',
+  volumeattributesclasses: 'kubernetes.io/vac-protection',
 };
 
 export const storageObjectInUseProtection: AdmissionPlugin = {
   name: 'StorageObjectInUseProtection',
-  handles: (request) => (isFor(request, 'persistentvolumeclaims') || isFor(request, 'persistentvolumes')) && isOperation(request, 'CREATE'),
+  handles: (request) => request.subresource === '' && FINALIZERS[request.resource.resource] !== undefined && isOperation(request, 'CREATE'),
   admit(request) {
     const finalizer = FINALIZERS[request.resource.resource];
     const metadata = request.object?.metadata;

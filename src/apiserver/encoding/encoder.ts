@@ -41,7 +41,7 @@ function transformed(served: ServedResource, cached: CachedObject, output: Outpu
   const { object } = cached;
   if (output.transform === 'Table') {
     const meta = { resourceVersion: object.metadata.resourceVersion ?? '' };
-    return tableOf(served, [object], meta, { include: includeObjectOf(query), now, withColumns: true });
+    return tableOf(served, [object], meta, { include: includeObjectOf(query), now, withColumns: true, version: output.transformVersion });
   }
   if (output.transform === 'PartialObjectMetadata') return partialMetadata(object);
   return withKind(served, inServedVersion(served, object));
@@ -79,7 +79,7 @@ export function* encodeList(result: ListResult, now: number): Generator<string |
   if (output.transform === 'Table') {
     const objects = items.map((item) => item.object);
     yield encodeValue(
-      tableOf(served, objects, meta, { include: includeObjectOf(result.query), now, withColumns: true }),
+      tableOf(served, objects, meta, { include: includeObjectOf(result.query), now, withColumns: true, version: output.transformVersion }),
       output,
       undefined,
     );
@@ -151,7 +151,7 @@ function frameObject(
   const meta = { resourceVersion: object.metadata.resourceVersion ?? '' };
   const withColumns = state.first;
   state.first = false;
-  return tableOf(served, [object], meta, { include, now, withColumns });
+  return tableOf(served, [object], meta, { include, now, withColumns, version: output.transformVersion });
 }
 
 function protobufFrame(frame: WatchFrame, served: ServedResource, output: Output): Uint8Array {

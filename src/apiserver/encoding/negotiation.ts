@@ -9,6 +9,8 @@ export type Transform = 'Table' | 'PartialObjectMetadata' | 'PartialObjectMetada
 export interface Output {
   readonly mediaType: MediaType;
   readonly transform: Transform | undefined;
+  /** Of the transform's kind, where it is not v1: old clients ask for Tables of v1beta1. */
+  readonly transformVersion?: 'v1beta1';
   /** `;stream=watch` was asked for. */
   readonly stream: boolean;
   readonly pretty: boolean;
@@ -79,10 +81,11 @@ function outputOf({ name, parameters }: MediaRange, rules: NegotiationRules, pre
   const stream = parameters['stream'] === 'watch';
   const as = parameters['as'];
   if (as === undefined) return { mediaType, transform: undefined, stream, pretty: pretty || parameters['pretty'] === '1' };
-  const known = parameters['g'] === 'meta.k8s.io' && parameters['v'] === 'v1';
+  const version = parameters['v'];
+  const known = parameters['g'] === 'meta.k8s.io' && (version === 'v1' || (version === 'v1beta1' && as === 'Table'));
   if (!known || !rules.transforms.has(as as Transform)) return undefined;
   if (as === 'Table' && mediaType === 'protobuf') return undefined;
-  return { mediaType, transform: as as Transform, stream, pretty };
+  return { mediaType, transform: as as Transform, ...(version === 'v1beta1' ? { transformVersion: version } : {}), stream, pretty };
 }
 
 /** The Content-Type of an answer in this form. Transforms do not show, as upstream has it; discovery's alone does. */

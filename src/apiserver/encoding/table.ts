@@ -13,7 +13,9 @@ export function includeObjectOf(query: URLSearchParams): IncludeObject {
   const value = query.get('includeObject') ?? '';
   if (value === '') return 'Metadata';
   if (value === 'None' || value === 'Metadata' || value === 'Object') return value;
-  throw badRequest(`unrecognized includeObject value: ${JSON.stringify(value)}`);
+  throw badRequest(
+    `Unable to convert to Table as requested: includeObject: Invalid value: ${JSON.stringify(value)}: must be 'Metadata', 'Object', 'None', or empty`,
+  );
 }
 
 export interface TableMeta {
@@ -27,11 +29,11 @@ export function tableOf(
   served: ServedResource,
   objects: readonly DeepReadonly<MutableObject>[],
   meta: TableMeta,
-  options: { readonly include: IncludeObject; readonly now: number; readonly withColumns: boolean },
+  options: { readonly include: IncludeObject; readonly now: number; readonly withColumns: boolean; readonly version?: string | undefined },
 ): object {
   return {
     kind: 'Table',
-    apiVersion: 'meta.k8s.io/v1',
+    apiVersion: `meta.k8s.io/${options.version ?? 'v1'}`,
     metadata: listMeta(meta),
     columnDefinitions: options.withColumns ? served.table.columns : null,
     rows: objects.map((object) => rowOf(served, object, options.include, options.now)),

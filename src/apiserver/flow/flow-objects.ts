@@ -15,12 +15,18 @@ const SHUFFLE = { queues: 64, handSize: 6, queueLengthLimit: 50 };
 
 function limited(name: string, nominalConcurrencyShares: number, lendablePercent: number, queuing: object | undefined = SHUFFLE): Level {
   const limitResponse = queuing === undefined ? { type: 'Reject' } : { type: 'Queue', queuing };
-  return { metadata: { name, annotations: AUTO_UPDATE }, spec: { type: 'Limited', limited: { nominalConcurrencyShares, lendablePercent, limitResponse } } } as Level;
+  return {
+    metadata: { name, annotations: AUTO_UPDATE },
+    spec: { type: 'Limited', limited: { nominalConcurrencyShares, lendablePercent, limitResponse } },
+  } as Level;
 }
 
 export function priorityLevels(): readonly Level[] {
   return [
-    { metadata: { name: 'exempt', annotations: AUTO_UPDATE }, spec: { type: 'Exempt', exempt: { nominalConcurrencyShares: 0, lendablePercent: 0 } } } as Level,
+    {
+      metadata: { name: 'exempt', annotations: AUTO_UPDATE },
+      spec: { type: 'Exempt', exempt: { nominalConcurrencyShares: 0, lendablePercent: 0 } },
+    } as Level,
     limited('catch-all', 5, 0, undefined),
     limited('system', 30, 33),
     limited('node-high', 40, 25),
@@ -86,7 +92,10 @@ export function flowSchemas(): readonly Schema[] {
       by: 'ByUser',
       subjects: nodes,
       rules: {
-        resourceRules: [{ verbs: ['*'], apiGroups: [''], resources: ['nodes', 'nodes/status'], clusterScope: true, namespaces: ['*'] }, leases(['*'])],
+        resourceRules: [
+          { verbs: ['*'], apiGroups: [''], resources: ['nodes', 'nodes/status'], clusterScope: true, namespaces: ['*'] },
+          leases(['*']),
+        ],
       },
     }),
     flow('system-nodes', { level: 'system', precedence: 500, by: 'ByUser', subjects: nodes }),

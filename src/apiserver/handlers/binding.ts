@@ -5,13 +5,12 @@
 import { schemaOfType } from '#api';
 import type { Binding, Pod } from '#api/core/v1';
 import { formatTime } from '#component';
-import { ApiError, badRequest, conflict, deepCopy, type StructSchema } from '#machinery';
+import { ApiError, badRequest, conflict, type StructSchema } from '#machinery';
 import type { ServedResource } from '../registry/generic/served-resource.ts';
 import type { MutableObject, UpdateRules } from '../registry/strategy.ts';
 import { type ApiResult, objectResult, type RequestContext } from '../request/context.ts';
 import { readAs } from './body.ts';
 import type { ServerParts } from './endpoint.ts';
-import { bookUpdate } from './field-ownership.ts';
 import { writeContextOf } from './options.ts';
 
 const BINDING = schemaOfType('io.k8s.api.core.v1.Binding') as StructSchema;
@@ -30,10 +29,8 @@ export async function bind(context: RequestContext, served: ServedResource, part
   await calls.mutate(binding as unknown as MutableObject, undefined);
   await calls.validate(binding as unknown as MutableObject, undefined);
   const change = (current: MutableObject | undefined) => {
-    const before = deepCopy(current) as MutableObject | undefined;
-    const next = assign(current as unknown as Pod, binding, parts.clock.now());
-    bookUpdate(served, write, before, next, [], parts.clock.now());
-    return next;
+    // Upstream books bindings to nobody.
+    return assign(current as unknown as Pod, binding, parts.clock.now());
   };
   const admission = { mutate() {}, validate() {} };
   await served.store.update({ name, rules: UNCHECKED, admission, change, mayCreate: false, mayOverwrite: true }, write);

@@ -63,8 +63,8 @@ export async function readAs(context: RequestContext, schema: StructSchema, expe
       : { object: normalize(deepCopy(bodyObject), schema) as MutableObject, strictErrors: [], warnings: [] };
   object.kind ||= expected.kind;
   object.apiVersion ||= apiVersion;
-  if (object.apiVersion !== apiVersion) throw mismatch('apiVersion', object.apiVersion, apiVersion);
   if (object.kind !== expected.kind) throw wrongKind(object.kind, expected, object.apiVersion);
+  if (object.apiVersion !== apiVersion) throw mismatch(object.apiVersion, apiVersion);
   report(context, validation === 'Warn' ? warnings : strictErrors, validation, object, expected);
   return object;
 }
@@ -134,13 +134,11 @@ function undecodable(error: unknown, bytes: Uint8Array, { kind, version }: Expec
   return badRequest(`${kind} in version ${JSON.stringify(version)} cannot be handled as a ${kind}: ${why}`, error);
 }
 
-function mismatch(what: string, found: string, wanted: string): ApiError {
-  return badRequest(
-    `the API version in the data (${found}) does not match the expected API version (${wanted})${what === 'apiVersion' ? '' : what}`,
-  );
+function mismatch(found: string, wanted: string): ApiError {
+  return badRequest(`the API version in the data (${found}) does not match the expected API version (${wanted})`);
 }
 
-function wrongKind(found: string, { kind, group, version }: ExpectedKind, apiVersion: string): ApiError {
+function wrongKind(found: string, { kind, group }: ExpectedKind, apiVersion: string): ApiError {
   const [foundVersion = '', foundGroup = ''] = apiVersion.split('/').reverse();
   const start = `${found} in version ${JSON.stringify(foundVersion)} cannot be handled as a ${kind}:`;
   if (findSchema({ group: foundGroup, version: foundVersion, kind: found }) === undefined) {

@@ -4,12 +4,13 @@
 
 import { endpointslices } from '#api';
 import type { Pod, Service } from '#api/core/v1';
-import { badRequest, type DeepReadonly, serviceUnavailable } from '#machinery';
+import { badRequest, type DeepReadonly, type FieldCause, invalid, serviceUnavailable } from '#machinery';
 import { containerOf, type Destination, type KubeletClientConfig, kubeletOf, nodeNameOfPod } from '../proxying/kubelet-connection.ts';
 import { proxy } from '../proxying/proxy-handler.ts';
 import type { ServedResource } from '../registry/generic/served-resource.ts';
 import type { ApiResult, RequestContext } from '../request/context.ts';
 import type { ServerParts } from './endpoint.ts';
+import { integerOf } from './options.ts';
 
 /** kubectl's names of the log options are the kubelet's. */
 const LOG_OPTIONS = [
@@ -45,9 +46,9 @@ export async function podLog(
   await parts.cacher.fresh();
   const pod = podOf(context, served);
   const container = containerOf(pod, context.query.get('container') ?? '');
-  checkLogOptions(context.query);
+  checkLogOptions(context);
   // Not scheduled yet: there is no log, which is no error.
-  if (!pod.spec.nodeName) return { type: 'bytes', status: 200, contentType: '', body: '' };
+  if (!pod.spec.nodeName) return { type: 'bytes', status: 204, contentType: '', body: '' };
   const query = new URLSearchParams();
   for (const name of LOG_OPTIONS) {
     const value = context.query.get(name);
@@ -57,9 +58,26 @@ export async function podLog(
   return proxy(context, kubeletOf(nodeNameOfPod(pod), path, parts.reader, config));
 }
 
-function checkLogOptions(query: URLSearchParams): void {
-  if (query.has('sinceSeconds') && query.has('sinceTime'))
-    throw badRequest('at most one of `sinceTime` or `sinceSeconds` may be specified');
+/** @throws {ApiError} 400, 422. @source upstream ValidatePodLogOptions */
+function checkLogOptions({ query, info }: RequestContext): void {
+  const causes: FieldCause[] = [];
+  const atLeast = (name: string, least: number, why: string) => {
+    const value = integerOf(query, name);
+    if (value !== undefined && value < least)
+      causes.push({ reason: 'FieldValueInvalid', message: `Invalid value: ${value}: ${why}`, field: name });
+  };
+  atLeast('tailLines', 0, 'must be greater than or equal to 0');
+  atLeast('limitBytes', 1, 'must be greater than 0');
+  if (query.has('sinceSeconds') && query.has('sinceTime')) {
+    causes.push({
+      reason: 'FieldValueForbidden',
+      message: 'Forbidden: at most one of `sinceTime` or `sinceSeconds` may be specified',
+      field: '[]',
+    });
+  }
+  atLeast('sinceSeconds', 1, 'must be greater than 0');
+  if (query.has('stream')) causes.push({ reason: 'FieldValueForbidden', message: 'Forbidden: may not be specified', field: 'stream' });
+  if (causes.length > 0) throw invalid({ group: '', kind: 'PodLogOptions' }, info.name, causes);
 }
 
 /** exec and attach. */
@@ -73,8 +91,8 @@ export async function podStream(
   const { subresource } = context.info;
   const pod = podOf(context, served);
   await connectAdmission(context, served, parts);
-  const node = nodeNameOfPod(pod);
   const container = containerOf(pod, context.query.get('container') ?? '');
+  const node = nodeNameOfPod(pod);
   const query = new URLSearchParams();
   for (const [asked, kubelet] of Object.entries(STREAM_OPTIONS)) {
     const value = context.query.get(asked);
@@ -123,9 +141,13 @@ export async function nodeProxy(
 }
 
 /** Names are `name`, `name:port` or `https:name:port`. */
-function splitName(text: string): { scheme: string; name: string; port: string } {
+function splitName(text: string, kind: 'pod' | 'service'): { scheme: string; name: string; port: string } {
   const parts = text.split(':');
-  if (parts.length === 3) return { scheme: parts[0] ?? '', name: parts[1] ?? '', port: parts[2] ?? '' };
+  if (parts.length === 3) {
+    const [scheme = '', name = '', port = ''] = parts;
+    if (scheme !== '' && scheme !== 'http' && scheme !== 'https') throw badRequest(`invalid ${kind} request ${JSON.stringify(text)}`);
+    return { scheme, name, port };
+  }
   return { scheme: '', name: parts[0] ?? '', port: parts[1] ?? '' };
 }
 
@@ -135,7 +157,7 @@ function plain(scheme: string, host: string, port: number, path: string): Destin
 
 export async function podProxy(context: RequestContext, served: ServedResource, parts: ServerParts): Promise<ApiResult> {
   await parts.cacher.fresh();
-  const { scheme, name, port } = splitName(context.info.name);
+  const { scheme, name, port } = splitName(context.info.name, 'pod');
   const pod = served.store.get(context.info.namespace, name).object as unknown as DeepReadonly<Pod>;
   if (!pod.status.podIP) throw badRequest(`address not allowed`);
   const named = pod.spec.containers.flatMap((container) => container.ports ?? []);
@@ -145,11 +167,14 @@ export async function podProxy(context: RequestContext, served: ServedResource, 
 
 export async function serviceProxy(context: RequestContext, served: ServedResource, parts: ServerParts): Promise<ApiResult> {
   await parts.cacher.fresh();
-  const { scheme, name, port } = splitName(context.info.name);
+  const { scheme, name, port } = splitName(context.info.name, 'service');
   const { namespace } = context.info;
   const service = served.store.get(namespace, name).object as unknown as DeepReadonly<Service>;
   const wanted = (service.spec.ports ?? []).find((candidate) => port === '' || candidate.name === port || String(candidate.port) === port);
-  if (wanted === undefined) throw serviceUnavailable(`no service port ${JSON.stringify(port)} found for service ${JSON.stringify(name)}`);
+  if (wanted === undefined)
+    throw serviceUnavailable(
+      `no service port ${/^\d+$/.test(port) ? port : JSON.stringify(port)} found for service ${JSON.stringify(name)}`,
+    );
   const slices = parts.reader
     .list(endpointslices, namespace)
     .filter((slice) => slice.metadata.labels?.['kubernetes.io/service-name'] === name);

@@ -19,13 +19,7 @@ function resetSet(paths: readonly string[]): FieldSet {
   return found;
 }
 
-/**
- * Kinds whose ownership upstream cannot track, and so does not: their schema calls a byte string a list.
- * @source certificates/v1: `request` with listType=atomic
- */
-const UNTRACKED = new Set(['io.k8s.api.certificates.v1.CertificateSigningRequest']);
-
-type Owned = Pick<ServedResource, 'schema' | 'apiVersion'>;
+type Owned = Pick<ServedResource, 'schema' | 'apiVersion'> & Partial<Pick<ServedResource, 'convert'>>;
 
 /** Sets `next.metadata.managedFields` to what is owned after the change from `before` to `next`. */
 export function bookUpdate(
@@ -37,13 +31,14 @@ export function bookUpdate(
   now: number,
 ): void {
   const cleared = next.metadata.managedFields !== undefined && next.metadata.managedFields.length === 0;
-  if (cleared || UNTRACKED.has(served.schema.name)) {
+  if (cleared) {
     delete next.metadata.managedFields;
     return;
   }
+  const inVersion = (object: MutableObject) => (served.convert === undefined ? object : served.convert.fromStorage(object));
   const entries = updateManagedFields({
-    live: before,
-    next,
+    live: before === undefined ? undefined : inVersion(before),
+    next: inVersion(next),
     schema: served.schema,
     manager: write.fieldManager,
     apiVersion: served.apiVersion,
@@ -80,10 +75,29 @@ export function bookApply(
   }) as MutableObject;
   if (live === undefined && wanted.object.metadata.uid) throw uidMismatch(served, write, wanted.object);
   const next = intoStorage(structuredClone(merged) as MutableObject);
+  if (write.fieldManager === 'kubectl') keepLastApplied(next, wanted.object);
   // The configuration names no version, or the one it is based on.
   const { resourceVersion } = wanted.object.metadata;
   next.metadata.resourceVersion = live === undefined ? '' : (resourceVersion ?? '');
   return next;
+}
+
+const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
+
+/** An object that was once applied by the client stays so that either way works: its annotation follows. @source lastappliedupdater.go */
+function keepLastApplied({ metadata }: MutableObject, configuration: MutableObject): void {
+  if (metadata.annotations?.[LAST_APPLIED] === undefined) return;
+  metadata.annotations = { ...metadata.annotations, [LAST_APPLIED]: `${JSON.stringify(sortedKeys(configuration))}\n` };
+}
+
+function sortedKeys(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sortedKeys);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, inner]) => [key, sortedKeys(inner)]),
+  );
 }
 
 function uidMismatch({ resource }: ServedResource, _write: WriteContext, { metadata }: MutableObject): Error {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads a PATCH body: which of the four kinds it is, and whether it may be used here at all.
 // @source upstream apiserver pkg/endpoints/handlers/patch.go
+
+import { findSchema } from '#api';
 import {
   apiError,
   applyJsonPatch,
@@ -16,6 +18,7 @@ import {
   normalize,
   PatchError,
   PatchSyntaxError,
+  parseApiVersion,
   parseJson,
   parseYaml,
   requestEntityTooLarge,
@@ -149,7 +152,8 @@ function typed(
   document.kind ||= resource.kind;
   document.apiVersion ||= apiVersion;
   const unknown: string[] = [];
-  const result = fitting(document, schema, unknown, shown);
+  const other = document.kind === resource.kind ? undefined : findSchema({ ...parseApiVersion(document.apiVersion), kind: document.kind });
+  const result = fitting(document, other ?? schema, unknown, shown);
   if (document.kind !== resource.kind || document.apiVersion !== apiVersion) {
     throw invalidPatch(
       shown(),

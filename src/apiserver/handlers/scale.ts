@@ -21,10 +21,10 @@ import type { MutableObject } from '../registry/strategy.ts';
 import type { ApiResult, RequestContext } from '../request/context.ts';
 import { readAs } from './body.ts';
 import type { ServerParts } from './endpoint.ts';
-import { bookUpdate } from './field-ownership.ts';
+import { bookApply, bookUpdate } from './field-ownership.ts';
 import { isPretty } from './get.ts';
 import { refuseOptions, writeContextOf } from './options.ts';
-import { patchCauses, patchTypeOf, readPatch } from './patch.ts';
+import { type Patch, patchCauses, patchTypeOf, readPatch } from './patch.ts';
 
 const SCALE = schemaOfType('io.k8s.api.autoscaling.v1.Scale') as StructSchema;
 const KIND = { kind: 'Scale', group: 'autoscaling', version: 'v1' };
@@ -77,11 +77,8 @@ export async function patchScale(context: RequestContext, served: ServedResource
   const type = patchTypeOf(context);
   refuseOptions('PatchOptions', patchCauses(context.query, type));
   const patch = await readPatch(context, SCALE_RESOURCE, type);
+  if (patch.type === 'apply') return applyScale(context, served, parts, patch);
   return changeScale(context, served, parts, (current) => {
-    if (patch.type === 'apply') {
-      const applied = patch.object as unknown as Scale;
-      return { ...current, spec: { ...current.spec, ...applied.spec } };
-    }
     const patched = patch.apply(deepCopy(current) as unknown as MutableObject) as unknown as Scale;
     const { resourceVersion } = patched.metadata;
     return {
@@ -116,6 +113,45 @@ async function changeScale(
     { name, rules: strategy, admission, change, mayCreate: false, mayOverwrite: true, uidIsPrecondition: true },
     write,
   );
+  return answer(context, served, outcome.cached.object);
+}
+
+/** An applied Scale is booked as an apply of the field it stands for. */
+async function applyScale(
+  context: RequestContext,
+  served: ServedResource,
+  parts: ServerParts,
+  { object, force }: Extract<Patch, { type: 'apply' }>,
+): Promise<ApiResult> {
+  const write = writeContextOf(context, served, 'PatchOptions');
+  const { name } = context.info;
+  const { kind = '', apiVersion = '', metadata, spec } = object as unknown as Partial<Scale>;
+  if (kind !== 'Scale' || apiVersion !== 'autoscaling/v1')
+    throw badRequest(`invalid object type: ${apiVersion.includes('/') ? apiVersion : `/${apiVersion}`}, Kind=${kind}`);
+  const wanted = {
+    apiVersion: served.apiVersion,
+    kind: served.resource.kind,
+    metadata: { name },
+    spec: { replicas: spec?.replicas ?? 0 },
+  } as unknown as MutableObject;
+  const change = (current: MutableObject | undefined) => {
+    if (current === undefined) return { metadata: { name } } as MutableObject;
+    checkScale({ metadata: { ...metadata, name: metadata?.name ?? '' }, spec: spec ?? {} } as Scale, name);
+    const next = bookApply(
+      served,
+      write,
+      current,
+      { object: deepCopy(wanted) as MutableObject, force },
+      [],
+      parts.clock.now(),
+      (stored) => stored,
+    );
+    next.metadata.resourceVersion = metadata?.resourceVersion ?? '';
+    return next;
+  };
+  const admission = parts.admission.callsFor(context, served, 'UPDATE', 'scale', write.dryRun, name);
+  const request = { name, rules: served.store.strategy, admission, change, mayCreate: false, mayOverwrite: true, uidIsPrecondition: false };
+  const outcome = await served.store.update(request, write);
   return answer(context, served, outcome.cached.object);
 }
 

@@ -95,10 +95,8 @@ function check({ metadata, spec }: TokenRequest, name: string, namespace: string
     add('metadata.name', metadata.name, 'must match the service account name if specified');
     throw invalid(KIND, name, causes);
   }
-  if (metadata.namespace && metadata.namespace !== namespace) {
-    add('metadata.namespace', metadata.namespace, 'must match the service account namespace if specified');
-    throw invalid(KIND, name, causes);
-  }
+  if (metadata.namespace && metadata.namespace !== namespace)
+    throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
   if (seconds < MIN_SECONDS) add('spec.expirationSeconds', seconds, 'may not specify a duration less than 10 minutes');
   if (seconds > MAX_SECONDS) add('spec.expirationSeconds', seconds, 'may not specify a duration larger than 2^32 seconds');
   if (causes.length > 0) throw invalid(KIND, '', causes);

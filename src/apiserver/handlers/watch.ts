@@ -89,7 +89,9 @@ async function* frames(
   selection: Selection,
 ): AsyncGenerator<readonly WatchFrame[]> {
   const cache = parts.cacher.cache(served.store.prefix);
-  const interest = { namespace: selection.namespace, name: selection.name, nodeName: selection.nodeName };
+  // A name without its namespace may be any of several objects: no index has it.
+  const name = served.resource.namespaced && selection.namespace === '' ? '' : selection.name;
+  const interest = { namespace: selection.namespace, name, nodeName: selection.nodeName };
   const channel = new WatchChannel(interest, (cached) => selection.matches(cached));
   using _subscription = cache.subscribe(channel);
   let bookmarkDue = false;

@@ -36,6 +36,8 @@ export async function create(context: RequestContext, served: ServedResource, pa
   if (object.metadata.resourceVersion && object.metadata.resourceVersion !== '0') {
     throw apiError(500, '', 'resourceVersion should not be set on objects to be created');
   }
+  delete object.metadata.deletionTimestamp;
+  delete object.metadata.deletionGracePeriodSeconds;
   const stored = intoStorage(served, object);
   if (served.resource.namespaced && !stored.metadata.namespace) stored.metadata.namespace = write.namespace;
   bookUpdate(served, write, undefined, stored, served.store.strategy.resetFields, parts.clock.now());

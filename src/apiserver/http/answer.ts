@@ -52,12 +52,11 @@ function acceptsGzip(context: RequestContext): boolean {
 }
 
 function sendWhole(context: RequestContext, writer: AnswerWriter, status: number, headers: Headers, body: string | Uint8Array): void {
-  if (context.request.method === 'HEAD') return writer.send(status, headers, '');
-  if (body.length > GZIP_THRESHOLD_BYTES && acceptsGzip(context)) {
+  if (context.request.method === 'HEAD') writer.send(status, headers, '');
+  else if (body.length > GZIP_THRESHOLD_BYTES && acceptsGzip(context)) {
     Object.assign(headers, { 'content-encoding': 'gzip', vary: 'Accept-Encoding' });
-    return writer.send(status, headers, gzipSync(body, { level: zlibConstants.Z_BEST_SPEED }));
-  }
-  writer.send(status, headers, body);
+    writer.send(status, headers, gzipSync(body, { level: zlibConstants.Z_BEST_SPEED }));
+  } else writer.send(status, headers, body);
 }
 
 async function sendList(context: RequestContext, result: ListResult, writer: AnswerWriter, headers: Headers, now: number): Promise<void> {

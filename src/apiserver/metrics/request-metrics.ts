@@ -89,7 +89,13 @@ export class RequestMetrics {
     const key = `${info.verb} ${info.group}/${info.version}/${info.resource}/${info.subresource} ${scope} ${dryRun}`;
     let child = this.#children.get(key);
     if (child === undefined) {
-      child = { labels: labelsOf(info, scope, dryRun), codes: new Map(), buckets: new Float64Array(DURATION_BUCKETS.length + 1), sum: 0, count: 0 };
+      child = {
+        labels: labelsOf(info, scope, dryRun),
+        codes: new Map(),
+        buckets: new Float64Array(DURATION_BUCKETS.length + 1),
+        sum: 0,
+        count: 0,
+      };
       // Unknown resources and paths are the client's invention: they must not fill the memory.
       if (this.#children.size < MAX_CHILDREN) this.#children.set(key, child);
     }

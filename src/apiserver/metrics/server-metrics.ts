@@ -24,13 +24,17 @@ export interface ServerFacts {
 }
 
 export function registerServerMetrics({ metrics, inFlight, version, resources }: ServerFacts): void {
-  const gauge = (name: string, help: string, samples: ComputedMetric['samples']) => registerComputed(metrics, { name, help, type: 'gauge', samples });
+  const gauge = (name: string, help: string, samples: ComputedMetric['samples']) =>
+    registerComputed(metrics, { name, help, type: 'gauge', samples });
   gauge('apiserver_current_inflight_requests', 'Requests being worked on, by kind.', () => [
     { value: inFlight.reading, labels: { request_kind: 'readOnly' } },
     { value: inFlight.mutating, labels: { request_kind: 'mutating' } },
   ]);
   gauge('apiserver_storage_objects', 'Stored objects, by resource.', () =>
-    [...resources()].map(({ group, resource, objects }) => ({ value: objects, labels: { resource: group === '' ? resource : `${resource}.${group}` } })),
+    [...resources()].map(({ group, resource, objects }) => ({
+      value: objects,
+      labels: { resource: group === '' ? resource : `${resource}.${group}` },
+    })),
   );
   gauge('apiserver_resource_objects', 'Stored objects, by group and resource.', () =>
     [...resources()].map(({ group, resource, objects }) => ({ value: objects, labels: { group, resource } })),
@@ -44,7 +48,15 @@ export function registerServerMetrics({ metrics, inFlight, version, resources }:
 
 function openWatches({ group, version, resource, namespaced, watchers }: ResourceCount): Sample[] {
   if (watchers === 0) return [];
-  const labels = { component: 'apiserver', group, resource, scope: namespaced ? 'namespace' : 'cluster', subresource: '', verb: 'WATCH', version };
+  const labels = {
+    component: 'apiserver',
+    group,
+    resource,
+    scope: namespaced ? 'namespace' : 'cluster',
+    subresource: '',
+    verb: 'WATCH',
+    version,
+  };
   return [{ value: watchers, labels }];
 }
 

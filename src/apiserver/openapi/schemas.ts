@@ -31,10 +31,8 @@ const NAMED: Readonly<Record<string, readonly [name: string, schema: Json]>> = {
   fieldsV1: [`${META}.FieldsV1`, { type: 'object' }],
 };
 
-export interface KindOf {
-  /** The kinds a type stands for, for `x-kubernetes-group-version-kind`. */
-  (typeName: string): readonly { group: string; version: string; kind: string }[];
-}
+/** The kinds a type stands for, for `x-kubernetes-group-version-kind`. */
+export type KindOf = (typeName: string) => readonly { group: string; version: string; kind: string }[];
 
 /** Gathers components while references to them are made. */
 export class Components {

@@ -3,7 +3,16 @@
 // metadata and status, names as DNS subdomains, a status endpoint that takes status alone. A resource that differs passes
 // what differs. Objects are in storage version, save for `applyDefaults`, which sees the version that was asked for.
 import { defaultsOf, findSchema, nameRuleOf, storageVersionOf, validateObject, validateObjectUpdate, warningsOf } from '#api';
-import { type DeepReadonly, deepCopy, type FieldCause, normalize, type ObjectMeta, type Resource, type StructSchema, semanticEqual } from '#machinery';
+import {
+  type DeepReadonly,
+  deepCopy,
+  type FieldCause,
+  normalize,
+  type ObjectMeta,
+  type Resource,
+  type StructSchema,
+  semanticEqual,
+} from '#machinery';
 import type { MutableObject, RequestScope, Strategy, SubresourceRules } from './strategy.ts';
 import { tableOf } from './tables/mod.ts';
 
@@ -28,8 +37,16 @@ export interface StrategyTraits extends Partial<Omit<Strategy, 'resource' | 'sch
 
 /** The strategy of `resource`: the usual one, with the differences that `traits` names. */
 export function defaultStrategy(resource: Resource, traits: StrategyTraits = {}): Strategy {
-  const { generation, initialStatus, statusKeepsMetadata, statusKeepsLabels, afterPrepareForCreate, afterPrepareForUpdate, afterKeepGeneration, ...overrides } =
-    traits;
+  const {
+    generation,
+    initialStatus,
+    statusKeepsMetadata,
+    statusKeepsLabels,
+    afterPrepareForCreate,
+    afterPrepareForUpdate,
+    afterKeepGeneration,
+    ...overrides
+  } = traits;
   const stored = storageVersionOf(resource);
   const schema = schemaOf({ ...resource, ...stored });
   const hasStatus = schema.byName.has('status') && resource.subresources.some(({ name }) => name === 'status');
@@ -62,7 +79,7 @@ export function defaultStrategy(resource: Resource, traits: StrategyTraits = {})
     validate: (object) => validateObject(validation, object),
     validateUpdate: (next, previous) => validateObjectUpdate(validation, next, previous, ''),
     validateName: nameRuleOf(validation),
-    warnings: (object) => warningsOf(validation, object),
+    warnings: (object, previous) => warningsOf(validation, object, previous === undefined),
   };
   return { ...base, ...overrides, subresources: { ...base.subresources, ...overrides.subresources } };
 }
@@ -126,7 +143,7 @@ interface StatusTraits {
 /** The usual status endpoint. */
 export function statusRules(of: { group: string; version: string; kind: string }, traits: StatusTraits): SubresourceRules {
   return {
-    resetFields: traits.keepsMetadata ? ['spec', 'metadata'] : ['spec'],
+    resetFields: traits.keepsMetadata ? ['spec', 'metadata'] : traits.keepsLabels ? ['spec', 'metadata.labels'] : ['spec'],
     prepareForUpdate(next, previous) {
       keepAllButStatus(next, previous);
       if (traits.keepsMetadata) restoreMeta(next.metadata, previous.metadata, META_FIELDS);

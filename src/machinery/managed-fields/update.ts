@@ -118,6 +118,9 @@ export function applyPatch(parts: ApplyParts): Readonly<Json> {
   if (!parts.force) refuseConflicts(managers, key, taken);
   release(managers, taken, changes.removed, key);
   if (isEmptySet(set)) managers.delete(key);
+  // An apply that changes who owns what and nothing else leaves its time as it was.
+  else if (live !== undefined && deepEqual(withoutManagers(live), withoutManagers(next)))
+    managers.set(key, { ...id, time: previous?.time, set });
   return finish(live, next, managers, previous);
 }
 
@@ -143,6 +146,11 @@ function finish(live: Readonly<Json> | undefined, next: Json, managers: Managers
   return object;
 }
 
+function withoutManagers(object: Readonly<Json>): Json {
+  const { managedFields: _, ...metadata } = object['metadata'] as Json;
+  return { ...object, metadata };
+}
+
 function withoutTimes(object: Readonly<Json>): Json {
   const metadata = object['metadata'] as Json;
   const entries = (metadata['managedFields'] ?? []) as readonly ManagedFieldsEntry[];
@@ -157,10 +165,9 @@ function refuseConflicts(managers: Managers, applier: string, taken: FieldSet): 
   if (conflicts.length > 0) throw conflictError(conflicts.sort((a, b) => (a.who < b.who ? -1 : 1)));
 }
 
-function describeManager({ manager, operation, apiVersion, subresource, time }: ManagerEntry): string {
+function describeManager({ manager, operation, apiVersion, subresource }: ManagerEntry): string {
   const name = JSON.stringify(manager) + (subresource === '' ? '' : ` with subresource ${JSON.stringify(subresource)}`);
-  if (operation === 'Apply') return name;
-  return time === undefined ? `${name} using ${apiVersion}` : `${name} using ${apiVersion} at ${time}`;
+  return operation === 'Apply' ? name : `${name} using ${apiVersion}`;
 }
 
 function conflictError(conflicts: readonly { readonly who: string; readonly paths: readonly string[] }[]): ApiError {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Pods: the status a creator gets, graceful deletion, what each endpoint may change, fields to select by.
 import {
+  defaultsOf,
   ephemeralContainersCauses,
   podResizeCauses,
   podStatusCauses,
@@ -57,6 +58,7 @@ function podField({ spec, status }: DeepReadonly<Pod>, name: string): string | u
     case 'status.phase':
       return status?.phase ?? '';
     case 'status.podIP':
+      return status?.podIPs?.[0]?.ip ?? status?.podIP ?? '';
     case 'status.podIPs':
       return ''; // Known as a field, and never filled in.
     case 'status.nominatedNodeName':
@@ -66,16 +68,16 @@ function podField({ spec, status }: DeepReadonly<Pod>, name: string): string | u
   }
 }
 
-/** `podIP` is the first of `podIPs`: whichever of the two changed decides. */
-function alignAddresses(next: Pod, previous: DeepReadonly<Pod>): void {
-  const { status } = next;
-  if (status === undefined) return;
-  const [ip, first] = [status.podIP ?? '', status.podIPs?.[0]?.ip ?? ''];
-  if (ip === first) return;
-  if (ip !== '' && ip !== (previous.status?.podIP ?? '')) status.podIPs = [{ ip }];
-  else if (first !== '') status.podIP = first;
-  else delete status.podIP;
+/** `podIP` is the first of `podIPs`; where they differ, it is the one that counts. */
+function alignAddresses({ status }: Pod): void {
+  const ip = status?.podIP;
+  const first = status?.podIPs?.[0]?.ip;
+  if (status === undefined || ip === first) return;
+  if (ip) status.podIPs = [{ ip }];
+  else if (first) status.podIP = first;
 }
+
+const podDefaults = defaultsOf('v1', 'Pod');
 
 /** The QoS class never changes, and a Pod that was scheduled stays observed. */
 function keepStatusFacts(next: Pod, previous: DeepReadonly<Pod>): void {
@@ -88,7 +90,6 @@ const status: SubresourceRules = {
     restore(next, previous, 'spec');
     restoreMeta(next.metadata, previous.metadata, ['ownerReferences', 'deletionTimestamp', 'generation']);
     keepStatusFacts(asPod(next), asPod(previous));
-    alignAddresses(asPod(next), asPod(previous));
   },
   validateUpdate: (next, previous) => podStatusCauses(asPod(next), asPod(previous)),
 };
@@ -142,6 +143,10 @@ const resize: SubresourceRules = {
 export function podStrategy(): Strategy {
   return defaultStrategy(pods, {
     generation: true,
+    applyDefaults(object) {
+      podDefaults?.(object);
+      alignAddresses(asPod(object));
+    },
     selectableFields: FIELDS,
     resetFields: ['status'],
     initialStatus: (object) => ({ phase: 'Pending', qosClass: qosClassOf(asPod(object)) }),

@@ -10,7 +10,6 @@ import type { MutableObject, Strategy, SubresourceRules } from '../strategy.ts';
 const OF = { group: 'certificates.k8s.io', version: 'v1', kind: 'CertificateSigningRequest' };
 const DECISIONS = new Set(['Approved', 'Denied']);
 const asRequest = (object: MutableObject | DeepReadonly<MutableObject>) => object as unknown as CertificateSigningRequest;
-type Conditions = NonNullable<CertificateSigningRequest['status']['conditions']>;
 
 /** New conditions get their times; a changed status moves the transition time. */
 function stampConditions(next: CertificateSigningRequest, previous: DeepReadonly<CertificateSigningRequest>, now: number): void {
@@ -25,7 +24,7 @@ function stampConditions(next: CertificateSigningRequest, previous: DeepReadonly
 }
 
 const approval: SubresourceRules = {
-  resetFields: ['spec', 'status.certificate'],
+  resetFields: ['spec', 'status'],
   prepareForUpdate(object, previous, scope) {
     const [next, before] = [asRequest(object), asRequest(previous)];
     restore(object, previous, 'spec');
@@ -38,17 +37,20 @@ const approval: SubresourceRules = {
   validateUpdate: (next, previous) => validateObjectUpdate(OF, next, previous, 'approval'),
 };
 
+/** Approval and denial cannot be changed by `status`. Whether they were taken away or added is for validation to say. */
+function keepDecision(next: CertificateSigningRequest, before: DeepReadonly<CertificateSigningRequest>, type: string): void {
+  const kept = before.status?.conditions?.find((condition) => condition.type === type);
+  const at = next.status.conditions?.findIndex((condition) => condition.type === type) ?? -1;
+  if (kept !== undefined && at >= 0 && next.status.conditions !== undefined) next.status.conditions[at] = { ...kept };
+}
+
 const status: SubresourceRules = {
-  resetFields: ['spec'],
+  resetFields: ['spec', 'status'],
   prepareForUpdate(object, previous, scope) {
     const [next, before] = [asRequest(object), asRequest(previous)];
     keepAllButStatus(object, previous);
     next.status ??= {};
-    // Approval and denial cannot be changed here: they stay as they were, in front.
-    const kept = (before.status?.conditions ?? []).filter(({ type }) => DECISIONS.has(type)) as Conditions;
-    const own = (next.status.conditions ?? []).filter(({ type }) => !DECISIONS.has(type));
-    const conditions = [...kept, ...own];
-    if (conditions.length > 0) next.status.conditions = conditions;
+    for (const type of DECISIONS) keepDecision(next, before, type);
     stampConditions(next, before, scope.now);
   },
   validateUpdate: (next, previous) => validateObjectUpdate(OF, next, previous, 'status'),
@@ -58,7 +60,7 @@ export function certificateSigningRequestStrategy(): Strategy {
   return defaultStrategy(certificatesigningrequests, {
     selectableFields: ['spec.signerName'],
     fieldValue: (object, name) => (name === 'spec.signerName' ? (asRequest(object).spec.signerName ?? '') : undefined),
-    resetFields: ['status'],
+    resetFields: ['spec', 'status'],
     afterPrepareForCreate(object, { user }) {
       const { spec } = asRequest(object);
       delete spec.uid;

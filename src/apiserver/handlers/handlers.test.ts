@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+// The verbs through the whole chain: a server on a memory store, asked and answered in process.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { startTestServer, type TestServer } from '../_test-server.ts';
+
+const MAPS = '/api/v1/namespaces/default/configmaps';
+const configMap = (name: string, extra: object = {}) => ({
+  apiVersion: 'v1',
+  kind: 'ConfigMap',
+  metadata: { name, ...extra },
+  data: { a: '1' },
+});
+const MERGE = { 'content-type': 'application/merge-patch+json' };
+const JSON_PATCH = { 'content-type': 'application/json-patch+json' };
+
+describe('handlers', () => {
+  let api: TestServer;
+  before(async () => {
+    api = await startTestServer();
+  });
+  after(() => api[Symbol.asyncDispose]());
+
+  test('an object is created once, read back, and gone after its deletion', async () => {
+    const created = await api.send('POST', MAPS, { body: configMap('life') });
+    const again = await api.send('POST', MAPS, { body: configMap('life') });
+    const read = await api.send('GET', `${MAPS}/life`);
+    const removed = await api.send('DELETE', `${MAPS}/life`);
+    const gone = await api.send('GET', `${MAPS}/life`);
+
+    assert.deepEqual(
+      [created, again, read, removed, gone].map(({ status }) => status),
+      [201, 409, 200, 200, 404],
+    );
+    assert.deepEqual(read.body, created.body);
+    assert.equal(removed.body.details.uid, created.body.metadata.uid);
+  });
+
+  test('an update without a change writes nothing, one with an old version is a conflict', async () => {
+    const { body } = await api.send('POST', MAPS, { body: configMap('versions') });
+    const same = await api.send('PUT', `${MAPS}/versions`, { body });
+    const changed = await api.send('PUT', `${MAPS}/versions`, { body: { ...body, data: { a: '2' } } });
+    const stale = await api.send('PUT', `${MAPS}/versions`, { body: { ...body, data: { a: '3' } } });
+
+    assert.equal(same.body.metadata.resourceVersion, body.metadata.resourceVersion);
+    assert.notEqual(changed.body.metadata.resourceVersion, body.metadata.resourceVersion);
+    assert.equal(stale.status, 409);
+    assert.match(stale.body.message, /the object has been modified/);
+  });
+
+  test('a failed JSON patch operation leaves the object as it was', async () => {
+    await api.send('POST', MAPS, { body: configMap('atomic') });
+    const failed = await api.send('PATCH', `${MAPS}/atomic`, {
+      headers: JSON_PATCH,
+      body: [
+        { op: 'replace', path: '/data/a', value: '9' },
+        { op: 'remove', path: '/data/none' },
+      ],
+    });
+    const after = await api.send('GET', `${MAPS}/atomic`);
+
+    assert.equal(failed.status, 422);
+    assert.equal(after.body.data.a, '1');
+  });
+
+  test('a dry run answers as if it had been done, and does nothing', async () => {
+    const dry = await api.send('POST', MAPS, { query: 'dryRun=All', body: configMap('dry') });
+    const read = await api.send('GET', `${MAPS}/dry`);
+
+    assert.equal(dry.status, 201);
+    assert.equal(dry.body.metadata.resourceVersion, undefined);
+    assert.equal(read.status, 404);
+  });
+
+  test('an object with a finalizer stays, takes no new ones, and goes with its last', async () => {
+    const path = `${MAPS}/held`;
+    await api.send('POST', MAPS, { body: configMap('held', { finalizers: ['example.com/hold'] }) });
+    const marked = await api.send('DELETE', path);
+    const added = await api.send('PATCH', path, {
+      headers: MERGE,
+      body: { metadata: { finalizers: ['example.com/hold', 'example.com/new'] } },
+    });
+    const recreated = await api.send('POST', MAPS, { body: configMap('held') });
+    const released = await api.send('PATCH', path, { headers: MERGE, body: { metadata: { finalizers: null } } });
+    const gone = await api.send('GET', path);
+
+    assert.ok(marked.body.metadata.deletionTimestamp);
+    assert.equal(added.status, 422);
+    assert.match(recreated.body.message, /^object is being deleted: /);
+    assert.deepEqual([released.status, gone.status], [200, 404]);
+  });
+
+  test('pages together give every object once, in order, as of the first page', async () => {
+    const names = Array.from({ length: 25 }, (_, index) => `page-${String(index).padStart(2, '0')}`);
+    for (const name of names) await api.send('POST', MAPS, { body: configMap(name, { labels: { paged: 'yes' } }) });
+    const seen: string[] = [];
+    let next = '';
+    let rounds = 0;
+    do {
+      const page = await api.send('GET', MAPS, { query: `limit=10&labelSelector=paged%3Dyes${next === '' ? '' : `&continue=${next}`}` });
+      seen.push(...page.body.items.map((item: { metadata: { name: string } }) => item.metadata.name));
+      next = page.body.metadata.continue ?? '';
+      if (rounds === 0) await api.send('DELETE', `${MAPS}/page-24`);
+      rounds += 1;
+    } while (next !== '');
+
+    assert.deepEqual(seen, names);
+    assert.equal(rounds, 3);
+  });
+
+  test('a Pod goes with its grace, and at once where that is 0', async () => {
+    const pod = (name: string) => ({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name },
+      spec: { nodeName: 'n', automountServiceAccountToken: false, serviceAccountName: 'default', containers: [{ name: 'c', image: 'i' }] },
+    });
+    await api.send('POST', '/api/v1/namespaces/default/serviceaccounts', {
+      body: { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default' } },
+    });
+    const path = '/api/v1/namespaces/default/pods';
+    const created = await api.send('POST', path, { body: pod('p') });
+    const marked = await api.send('DELETE', `${path}/p`);
+    const still = await api.send('GET', `${path}/p`);
+    const forced = await api.send('DELETE', `${path}/p`, { query: 'gracePeriodSeconds=0' });
+    const gone = await api.send('GET', `${path}/p`);
+
+    assert.equal(created.status, 201);
+    assert.equal(marked.body.metadata.deletionGracePeriodSeconds, 30);
+    assert.deepEqual([still.status, forced.status, gone.status], [200, 200, 404]);
+  });
+
+  test('parallel updates of one object lose none: conditional ones conflict, patches are tried again', async () => {
+    const { body } = await api.send('POST', MAPS, { body: configMap('raced') });
+    const puts = await Promise.all(['x', 'y', 'z'].map((a) => api.send('PUT', `${MAPS}/raced`, { body: { ...body, data: { a } } })));
+    const patches = await Promise.all(
+      Array.from({ length: 8 }, (_, n) => api.send('PATCH', `${MAPS}/raced`, { headers: MERGE, body: { data: { [`k${n}`]: 'v' } } })),
+    );
+    const after = await api.send('GET', `${MAPS}/raced`);
+
+    assert.deepEqual(puts.map(({ status }) => status).sort(), [200, 409, 409]);
+    assert.ok(patches.every(({ status }) => status === 200));
+    assert.equal(Object.keys(after.body.data).length, 9);
+  });
+
+  test('server-side apply names the manager in the way, and force takes the field over', async () => {
+    const apply = (manager: string, a: string, force = false) =>
+      api.send('PATCH', `${MAPS}/applied`, {
+        query: `fieldManager=${manager}${force ? '&force=true' : ''}`,
+        headers: { 'content-type': 'application/apply-patch+yaml' },
+        body: { ...configMap('applied'), data: { a } },
+      });
+    const first = await apply('one', '1');
+    const conflict = await apply('two', '2');
+    const forced = await apply('two', '2', true);
+
+    assert.deepEqual([first.status, conflict.status, forced.status], [201, 409, 200]);
+    assert.equal(conflict.body.details.causes[0].message, 'conflict with "one"');
+    assert.equal(forced.body.data.a, '2');
+  });
+
+  const refused: readonly (readonly [string, string, string, object, number, RegExp])[] = [
+    ['a body that is no JSON', 'POST', MAPS, { body: '{"kind":' }, 400, /couldn't get version\/kind; json parse error: unexpected end/],
+    ['a PUT on a collection', 'PUT', MAPS, { body: configMap('x') }, 405, /does not allow this method/],
+    ['a POST on an object', 'POST', `${MAPS}/x`, { body: configMap('x') }, 405, /does not allow this method/],
+    ['a patch of no known type', 'PATCH', `${MAPS}/x`, { headers: { 'content-type': 'text/plain' }, body: 'x' }, 415, /^415/],
+    ['an answer in no known type', 'GET', MAPS, { headers: { accept: 'text/html' } }, 406, /Available representations: application\/json/],
+    ['a limit that is no number', 'GET', MAPS, { query: 'limit=two' }, 400, /strconv.ParseInt: parsing "two"/],
+    ['a dry run of some kind', 'POST', MAPS, { query: 'dryRun=Some', body: configMap('x') }, 422, /Unsupported value: \["Some"\]/],
+    ['a field that cannot be selected by', 'GET', MAPS, { query: 'fieldSelector=data.a%3D1' }, 400, /is not a known field selector/],
+    [
+      'both ways of saying how to propagate',
+      'DELETE',
+      `${MAPS}/x`,
+      { query: 'orphanDependents=true&propagationPolicy=Orphan' },
+      422,
+      /cannot be both set/,
+    ],
+    ['a resource that is not there', 'GET', '/api/v1/gadgets', {}, 404, /could not find the requested resource/],
+  ];
+  for (const [what, method, path, request, status, message] of refused) {
+    test(`${what} is refused with ${status}`, async () => {
+      const answer = await api.send(method, path, request);
+
+      assert.equal(answer.status, status, answer.text);
+      assert.match(answer.body.message, message);
+    });
+  }
+
+  test('a Status is encoded as the answer would have been', async () => {
+    const yaml = await api.send('GET', `${MAPS}/none`, { headers: { accept: 'application/yaml' } });
+
+    assert.equal(yaml.headers['content-type'], 'application/yaml');
+    assert.match(yaml.text, /^apiVersion: v1\ncode: 404\n/);
+  });
+
+  test('/metrics counts what was answered', async () => {
+    await api.send('GET', `${MAPS}/none`);
+    const { text } = await api.send('GET', '/metrics');
+
+    assert.match(text, /apiserver_request_total\{[^}]*resource="configmaps"[^}]*verb="GET"[^}]*code="404"[^}]*\} [1-9]/);
+    assert.match(text, /apiserver_request_duration_seconds_bucket\{[^}]*verb="POST"[^}]*le="\+Inf"\} /);
+    assert.match(text, /apiserver_storage_objects\{resource="configmaps"\} [1-9]/);
+    assert.match(text, /process_resident_memory_bytes [1-9]/);
+  });
+});
