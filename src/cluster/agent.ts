@@ -6,7 +6,7 @@ import { nodes } from '#api';
 import { type Client, createClient, createInformerFactory, HttpsTransport, type InformerFactory } from '#client';
 import { createLogger, type Logger, systemClock } from '#component';
 import { createClusterDns, createDnsInterface, resolversOf } from '#dns';
-import { createKubelet, systemCgroups } from '#kubelet';
+import { createKubelet, NO_EVICTION, plainMounter, systemCgroups } from '#kubelet';
 import { type CniNetwork, createCniNetwork, prepareNodeNetwork, runNodeRoutes, writeDefaultConfList } from '#network';
 import { createKubeProxy } from '#proxy';
 import type { Runtime } from '#runtime';
@@ -110,11 +110,14 @@ function kubeletSpec(context: AgentContext): ComponentSpec {
         logger: log('kubelet'),
         server: {
           address: '0.0.0.0',
-          port: KUBELET_PORT,
+          // Simulated nodes share this machine's addresses.
+          port: simulated ? 0 : KUBELET_PORT,
           certificate: () => ({ cert: serving.certificate, key: serving.key }),
           clientCa: readPair(layout, 'ca').certificate,
         },
-        ...(simulated ? {} : { cgroups: await systemCgroups({ root: cgroupRootOf(node), logger: log('kubelet') }) }),
+        ...(simulated
+          ? { mounter: plainMounter, eviction: NO_EVICTION }
+          : { cgroups: await systemCgroups({ root: cgroupRootOf(node), logger: log('kubelet') }) }),
       });
       void kubelet.ready.then(() => report({ type: 'ready', text: `node ${node.name} is Ready` }));
       network.onChange(() => kubelet.networkChanged());

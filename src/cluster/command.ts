@@ -11,6 +11,8 @@ import { UserError } from './user-error.ts';
 
 const say = (text: string) => void process.stdout.write(`${text}\n`);
 
+const DEFAULT_PORT = 6443;
+
 interface Shared {
   readonly dataDir: string;
 }
@@ -48,6 +50,13 @@ export async function runClusterCommand(args: readonly string[], signal: AbortSi
   }
 }
 
+/** @throws {UserError} If it is no number. */
+function portFromEnvironment(): number {
+  const text = process.env['SAGONG_PORT'] ?? String(DEFAULT_PORT);
+  if (!/^\d+$/.test(text)) throw new UserError(`SAGONG_PORT is ${JSON.stringify(text)}: want a whole number`);
+  return Number(text);
+}
+
 /** A command with the option that all have. */
 function command(parent: Command, text: string, description: string): Command {
   return parent
@@ -59,7 +68,7 @@ function command(parent: Command, text: string, description: string): Command {
 function addLifecycle(program: Command): void {
   command(program, 'up', 'start a cluster, or what is missing of it')
     .option('--nodes <count>', 'nodes; each further one is a network namespace of its own', wholeNumber, 1)
-    .option('--port <port>', 'port of the API', wholeNumber, 6443)
+    .option('--port <port>', 'port of the API', wholeNumber, portFromEnvironment())
     .option('--pod-cidr <network>', 'addresses of Pods', '10.244.0.0/16')
     .option('--service-cidr <network>', 'addresses of Services', '10.96.0.0/16')
     .option('--node-network <network>', 'addresses of nodes', '10.123.0.0/24')

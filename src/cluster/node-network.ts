@@ -2,7 +2,8 @@
 // The network the nodes share: a bridge on this machine that holds the first node's address, and for every further node a network
 // namespace joined to it by a veth pair, so that each node has an address, ports and rules of its own.
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { addressAt, type ClusterSettings, type NodeSettings } from './layout.ts';
 import { namespacePath } from './processes.ts';
@@ -11,6 +12,8 @@ import { UserError } from './user-error.ts';
 const run = promisify(execFile);
 
 export const NODE_BRIDGE = 'sagong-nodes';
+/** @source linux: IFALIASZ less its end */
+const MAX_ALIAS = 255;
 const SYSCTL_FORWARD = 'net.ipv4.ip_forward=1';
 
 async function ip(...args: string[]): Promise<string> {
@@ -23,11 +26,22 @@ async function ip(...args: string[]): Promise<string> {
 
 const exists = (device: string) => existsSync(`/sys/class/net/${device}`);
 
+/**
+ * Another cluster's data directory, if one holds this machine's node network: bridges, rules and cgroups have one name per machine.
+ * The bridge bears the name of its cluster; one whose cluster's files are gone belongs to nobody.
+ */
+export function findOtherCluster(dataDir: string): string | undefined {
+  if (!exists(NODE_BRIDGE)) return undefined;
+  const owner = readFileSync(`/sys/class/net/${NODE_BRIDGE}/ifalias`, 'utf8').trim();
+  return owner !== '' && owner !== dataDir && existsSync(join(owner, 'cluster.json')) ? owner : undefined;
+}
+
 /** Idempotent. */
-export async function ensureNodeNetwork(settings: ClusterSettings): Promise<void> {
+export async function ensureNodeNetwork(settings: ClusterSettings, dataDir: string): Promise<void> {
   const bits = settings.nodeNetwork.split('/')[1] ?? '24';
   const [first, ...others] = settings.nodes;
   if (!exists(NODE_BRIDGE)) await ip('link', 'add', NODE_BRIDGE, 'type', 'bridge');
+  await ip('link', 'set', NODE_BRIDGE, 'alias', dataDir.slice(0, MAX_ALIAS));
   await ip('address', 'replace', `${first?.ip}/${bits}`, 'dev', NODE_BRIDGE);
   await ip('link', 'set', NODE_BRIDGE, 'up');
   await run('sysctl', ['-q', '-w', SYSCTL_FORWARD]).catch(() => undefined); // The node's own set-up tries again and tells.

@@ -4,6 +4,7 @@ import { accessSync, constants, existsSync, readFileSync, statfsSync } from 'nod
 import { createServer } from 'node:net';
 import { delimiter, dirname, join } from 'node:path';
 import type { ClusterSettings } from './layout.ts';
+import { findOtherCluster } from './node-network.ts';
 import { UserError } from './user-error.ts';
 
 interface Need {
@@ -26,7 +27,7 @@ const MIN_INOTIFY_INSTANCES = 64;
 /** @throws {UserError} Listing everything that is missing. */
 export async function preflight(settings: ClusterSettings, dataDir: string): Promise<void> {
   const problems: string[] = [];
-  if (settings.runtime === 'embedded') problems.push(...containerProblems());
+  if (settings.runtime === 'embedded') problems.push(...containerProblems(dataDir));
   if (!(await isFree(settings.port)))
     problems.push(`port ${settings.port} is taken by another program: stop that, or give "--port" a free one`);
   const free = freeBytes(dataDir);
@@ -35,7 +36,7 @@ export async function preflight(settings: ClusterSettings, dataDir: string): Pro
   if (problems.length > 0) throw new UserError(`cannot start:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
 }
 
-function containerProblems(): string[] {
+function containerProblems(dataDir: string): string[] {
   if (process.getuid?.() !== 0) return ['containers need root: run with sudo, or take "--runtime simulated", which runs none'];
   const problems = NEEDS.filter(({ program }) => findProgram(program) === undefined).map((need) => missing(need.program, need.package));
   if (findProgram('runc') === undefined && findProgram('crun') === undefined) problems.push(missing('runc or crun', 'runc'));
@@ -43,6 +44,11 @@ function containerProblems(): string[] {
     if (!PLUGIN_FOLDERS.some((folder) => existsSync(join(folder, plugin))))
       problems.push(missing(`the CNI plugin "${plugin}"`, 'containernetworking-plugins'));
   }
+  const other = findOtherCluster(dataDir);
+  if (other !== undefined)
+    problems.push(
+      `another cluster runs on this machine: ${other}: end it with "sagong down --data-dir ${other}", or take "--runtime simulated"`,
+    );
   const instances = Number(readFileSync('/proc/sys/fs/inotify/max_user_instances', 'utf8'));
   if (instances < MIN_INOTIFY_INSTANCES)
     problems.push(`only ${instances} inotify instances are allowed: run "sysctl fs.inotify.max_user_instances=512"`);

@@ -18,6 +18,9 @@ export interface ProcessSpec {
 /** What a started process says through its IPC channel. */
 export type ProcessMessage = { readonly type: 'progress' | 'ready' | 'failed'; readonly text: string };
 
+/** How long a process may take to be ready. */
+const READY_MS = 90_000;
+
 /** What this program was started with, to start itself again. */
 function selfCommand(): string[] {
   const entry = process.argv[1] ?? '';
@@ -54,6 +57,10 @@ function readiness(child: ChildProcess, name: string, logFile: string, progress:
       else if (message.type === 'ready') resolve();
       else reject(new UserError(message.text));
     });
+    // Pulling a control plane up takes a second; a node that is not Ready by then says why in its log.
+    AbortSignal.timeout(READY_MS).addEventListener('abort', () =>
+      reject(new UserError(`${name} runs, but was not ready within ${READY_MS / 1000} s: see ${logFile}\n${tailOf(logFile)}`)),
+    );
     child.on('error', (error) => reject(new UserError(`start ${name}: ${error.message}`)));
     child.on('exit', (code, signal) =>
       reject(new UserError(`${name} ended with ${signal ?? code} before it was ready: see ${logFile}\n${tailOf(logFile)}`)),
@@ -62,7 +69,8 @@ function readiness(child: ChildProcess, name: string, logFile: string, progress:
 }
 
 function tailOf(file: string): string {
-  return readFileSync(file, 'utf8').trimEnd().split('\n').slice(-5).join('\n');
+  const lines = readFileSync(file, 'utf8').trimEnd().split('\n').slice(-5);
+  return lines.map((line) => line.slice(0, 300)).join('\n');
 }
 
 /** Says something to the process that started this one; nothing if it has gone. */

@@ -26,7 +26,7 @@ export async function up(layout: Layout, options: UpOptions, say: (text: string)
   if (findProcess(layout, CONTROL_PLANE) === undefined) await preflight(settings, layout.root);
   mkdirSync(layout.root, { recursive: true, mode: 0o700 });
   writeSettings(layout, settings);
-  if (settings.runtime === 'embedded') await ensureNodeNetwork(settings);
+  if (settings.runtime === 'embedded') await ensureNodeNetwork(settings, layout.root);
   await ensureCertificates(layout, settings);
   await startMissing(layout, settings, say);
 }
