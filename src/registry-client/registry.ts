@@ -3,7 +3,7 @@
 // for loopback registries and those configured insecure. Errors carry the words containerd uses, which kubelets show in events.
 // Does not push, search, or resume blobs. Bytes are verified by the caller's digest stream, see `verify.ts`.
 import type { Readable } from 'node:stream';
-import { EnvHttpProxyAgent, request } from 'undici';
+import type { EnvHttpProxyAgent } from 'undici';
 import { parseChallenge } from './challenge.ts';
 import { MANIFEST_TYPES } from './manifest.ts';
 import { type ImageReference, repositoryOf } from './reference.ts';
@@ -49,7 +49,7 @@ export class Repository {
   readonly #base: string;
   readonly #reference: ImageReference;
   readonly #credentials: Credentials | undefined;
-  readonly #agent = new EnvHttpProxyAgent();
+  #agent: EnvHttpProxyAgent | undefined;
   #authorization: string | undefined;
 
   constructor(reference: ImageReference, credentials: Credentials | undefined, options: RegistryOptions = {}) {
@@ -114,6 +114,9 @@ export class Repository {
 
   async #request(url: string, headers: Record<string, string>, signal: AbortSignal): Promise<Answer> {
     try {
+      // On first need: the library takes over 10 MB, which nodes that never pull should not pay.
+      const { EnvHttpProxyAgent, request } = await import('undici');
+      this.#agent ??= new EnvHttpProxyAgent();
       return (await request(url, { headers, signal, dispatcher: this.#agent })) as unknown as Answer;
     } catch (error) {
       if (signal.aborted) throw signal.reason;
