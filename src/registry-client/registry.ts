@@ -78,7 +78,7 @@ export class Repository {
   }
 
   close(): Promise<void> {
-    return this.#agent.close();
+    return this.#agent?.close() ?? Promise.resolve();
   }
 
   #name(): string {
