@@ -101,7 +101,10 @@ export function findSettings(layout: Layout): ClusterSettings | undefined {
   try {
     return JSON.parse(readFileSync(layout.settingsFile, 'utf8')) as ClusterSettings;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return undefined;
+    if (code === 'EACCES')
+      throw new UserError(`${layout.root} belongs to another user: run with sudo, or give "--data-dir" a folder of your own`);
     throw new UserError(`read ${layout.settingsFile}: ${(error as Error).message}`);
   }
 }

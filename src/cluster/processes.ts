@@ -11,6 +11,8 @@ export interface ProcessSpec {
   /** `control-plane`, or a node's name. */
   readonly name: string;
   readonly args: readonly string[];
+  /** For Node itself, before the program. */
+  readonly nodeFlags?: readonly string[];
   /** Path of the network namespace to run in. */
   readonly networkNamespace?: string | undefined;
 }
@@ -22,9 +24,9 @@ export type ProcessMessage = { readonly type: 'progress' | 'ready' | 'failed'; r
 const READY_MS = 90_000;
 
 /** What this program was started with, to start itself again. */
-function selfCommand(): string[] {
+function selfCommand(nodeFlags: readonly string[]): string[] {
   const entry = process.argv[1] ?? '';
-  return [process.execPath, '--disable-warning=ExperimentalWarning', entry];
+  return [process.execPath, '--disable-warning=ExperimentalWarning', ...nodeFlags, entry];
 }
 
 /** Where a network namespace made by `ip netns add` is. */
@@ -38,7 +40,7 @@ export async function startProcess(layout: Layout, spec: ProcessSpec, progress: 
   for (const path of [logFile, layout.pidFile(spec.name)]) mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const log = openSync(logFile, 'a', 0o600);
   const enter = spec.networkNamespace === undefined ? [] : ['nsenter', `--net=${spec.networkNamespace}`, '--'];
-  const [command = '', ...args] = [...enter, ...selfCommand(), ...spec.args];
+  const [command = '', ...args] = [...enter, ...selfCommand(spec.nodeFlags ?? []), ...spec.args];
   const child = spawn(command, args, { detached: true, stdio: ['ignore', log, log, 'ipc'], cwd: '/' });
   closeSync(log);
   const { pid } = child;
