@@ -12,7 +12,11 @@ async function main(): Promise<void> {
   for (let index = 0; index < nodeCount; index++) {
     const name = `node-${index}`;
     const allocatable = { cpu: '16', memory: '64Gi', pods: '110' };
-    api.seed(nodes, { metadata: { name, labels: { 'kubernetes.io/hostname': name } }, spec: {}, status: { capacity: allocatable, allocatable } });
+    api.seed(nodes, {
+      metadata: { name, labels: { 'kubernetes.io/hostname': name } },
+      spec: {},
+      status: { capacity: allocatable, allocatable },
+    });
   }
   const controller = new AbortController();
   const running = runScheduler({ client: api, clock: systemClock, logger: silentLogger, leaderElect: false, signal: controller.signal });

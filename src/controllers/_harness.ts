@@ -50,7 +50,13 @@ export class Lab implements AsyncDisposable {
     const status = phase === 'Running' ? 'True' : 'False';
     const podIP = `10.244.0.${this.#addresses}`;
     const conditions = [{ type: 'Ready', status, lastTransitionTime: now }];
-    await this.api.patch(pods, pod.metadata, 'merge', { status: { phase, podIP, podIPs: [{ ip: podIP }], conditions } }, { subresource: 'status' });
+    await this.api.patch(
+      pods,
+      pod.metadata,
+      'merge',
+      { status: { phase, podIP, podIPs: [{ ip: podIP }], conditions } },
+      { subresource: 'status' },
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

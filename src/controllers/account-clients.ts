@@ -3,7 +3,15 @@
 // first use and again before it expires. Watches run under the manager's own identity and are not affected by rotation.
 import type { TokenRequest } from '#api/authentication/v1';
 import { serviceaccounts } from '#api/resources';
-import { type Client, type ClientConfig, createClient, HttpsTransport, type Transport, type TransportAnswer, type TransportRequest } from '#client';
+import {
+  type Client,
+  type ClientConfig,
+  createClient,
+  HttpsTransport,
+  type Transport,
+  type TransportAnswer,
+  type TransportRequest,
+} from '#client';
 import { systemClock } from '#component';
 import { isAlreadyExists, isNotFound, timeMs } from '#machinery';
 
@@ -96,7 +104,8 @@ class AccountTransport implements Transport, Disposable {
 
   async #token(): Promise<{ token: string; expirationTimestamp: string }> {
     const ref = { namespace: NAMESPACE, name: this.#account };
-    const ask = () => this.#client.createSubresource<TokenRequest>(serviceaccounts, ref, 'token', { spec: { expirationSeconds: LIFETIME_SECONDS } });
+    const ask = () =>
+      this.#client.createSubresource<TokenRequest>(serviceaccounts, ref, 'token', { spec: { expirationSeconds: LIFETIME_SECONDS } });
     try {
       return (await ask()).status;
     } catch (error) {

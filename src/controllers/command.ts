@@ -3,7 +3,7 @@
 // port can only be switched off.
 import { readFileSync } from 'node:fs';
 import { createClient, HttpsTransport, loadKubeconfig } from '#client';
-import { createLogger, describeFlags, FlagError, type Flags, type FlagSpecs, parseFlags, systemClock } from '#component';
+import { createLogger, describeFlags, FlagError, type FlagSpecs, type Flags, parseFlags, systemClock } from '#component';
 import { tokenClients } from './account-clients.ts';
 import type { SigningAuthority } from './context.ts';
 import { runControllerManager } from './manager.ts';
@@ -43,13 +43,21 @@ export async function runControllerManagerCommand(args: readonly string[], signa
   const flags = parseFlags(NAME, args, FLAGS);
   const logger = createLogger({ component: NAME });
   for (const name of flags.ignored) logger.warn({ flag: name }, 'Flag has no effect');
-  if (flags.has('secure-port') && flags.int('secure-port') !== 0) throw new FlagError(`flag --secure-port: sagong's ${NAME} has no server of its own: leave it out or give 0`);
+  if (flags.has('secure-port') && flags.int('secure-port') !== 0)
+    throw new FlagError(`flag --secure-port: sagong's ${NAME} has no server of its own: leave it out or give 0`);
   if (flags.string('kubeconfig') === '') throw new FlagError('flag --kubeconfig is required');
   const config = loadKubeconfig(flags.string('kubeconfig'));
   using transport = new HttpsTransport({ ...config, userAgent: NAME });
   const client = createClient(transport);
   using clients = flags.bool('use-service-account-credentials') ? tokenClients(client, config) : undefined;
-  await runControllerManager({ client, ...(clients === undefined ? {} : { clientFor: clients.of }), clock: systemClock, logger, signal, ...settingsOf(flags) });
+  await runControllerManager({
+    client,
+    ...(clients === undefined ? {} : { clientFor: clients.of }),
+    clock: systemClock,
+    logger,
+    signal,
+    ...settingsOf(flags),
+  });
 }
 
 function settingsOf(flags: Flags) {
@@ -71,11 +79,11 @@ function settingsOf(flags: Flags) {
 function signingOf(flags: Flags): SigningAuthority | undefined {
   const certificate = readOptional(flags.string('cluster-signing-cert-file'));
   const key = readOptional(flags.string('cluster-signing-key-file'));
-  if ((certificate === undefined) !== (key === undefined)) throw new FlagError('flags --cluster-signing-cert-file and --cluster-signing-key-file belong together');
+  if ((certificate === undefined) !== (key === undefined))
+    throw new FlagError('flags --cluster-signing-cert-file and --cluster-signing-key-file belong together');
   return certificate === undefined || key === undefined ? undefined : { certificate, key };
 }
 
 function readOptional(path: string): string | undefined {
   return path === '' ? undefined : readFileSync(path, 'utf8');
 }
-

@@ -103,7 +103,10 @@ export function controllerOf(object: DeepReadonly<KubeObject>) {
 }
 
 /** The reference that makes `owner` the controller of what it is put on. */
-export function controllerReference(owner: DeepReadonly<KubeObject>, { kind, group, version }: Pick<Resource, 'kind' | 'group' | 'version'>) {
+export function controllerReference(
+  owner: DeepReadonly<KubeObject>,
+  { kind, group, version }: Pick<Resource, 'kind' | 'group' | 'version'>,
+) {
   return {
     apiVersion: group === '' ? version : `${group}/${version}`,
     kind,

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every controller, in start order. What others wait for comes first.
-import type { ControllerEntry } from './context.ts';
+
 import { csrApproving, csrCleaner, csrSigning } from './certificates/mod.ts';
 import { clusterRoleAggregation } from './clusterrole-aggregation/mod.ts';
+import type { ControllerEntry } from './context.ts';
 import { cronJob } from './cronjob/mod.ts';
 import { daemonSet } from './daemonset/mod.ts';
 import { deployment } from './deployment/mod.ts';

@@ -1,8 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { configmaps, deployments, endpoints, endpointslices, events, jobs, namespaces, nodes, pods, replicasets, serviceaccounts, services } from '#api/resources';
 import type { PodSpec } from '#api/core/v1';
+import {
+  configmaps,
+  deployments,
+  endpoints,
+  endpointslices,
+  events,
+  jobs,
+  namespaces,
+  nodes,
+  pods,
+  replicasets,
+  serviceaccounts,
+  services,
+} from '#api/resources';
 import { Lab } from './_harness.ts';
 import { isEnabled } from './manager.ts';
 
@@ -68,7 +81,10 @@ test('a rolling update never goes below the least available nor above the most, 
 
   const sizes = lab.api.peekAll(replicasets).map(({ spec }) => spec.replicas);
   assert.deepEqual(sizes, [0, 4]);
-  assert.equal(lab.api.peek(deployments, { namespace: 'default', name: 'web' })?.metadata.annotations?.['deployment.kubernetes.io/revision'], '2');
+  assert.equal(
+    lab.api.peek(deployments, { namespace: 'default', name: 'web' })?.metadata.annotations?.['deployment.kubernetes.io/revision'],
+    '2',
+  );
 });
 
 test('a rollout that does not move is reported after its deadline', async () => {
@@ -77,14 +93,20 @@ test('a rollout that does not move is reported after its deadline', async () => 
   await lab.settle();
   await lab.settle(605_000);
 
-  const condition = lab.api.peek(deployments, { namespace: 'default', name: 'web' })?.status.conditions?.find(({ type }) => type === 'Progressing');
+  const condition = lab.api
+    .peek(deployments, { namespace: 'default', name: 'web' })
+    ?.status.conditions?.find(({ type }) => type === 'Progressing');
   assert.equal(condition?.reason, 'ProgressDeadlineExceeded');
   assert.match(condition?.message ?? '', /^ReplicaSet "web-\S+" has timed out progressing\.$/);
 });
 
 test('a ReplicaSet adopts matching Pods, replaces deleted ones and makes no Pod twice', async () => {
   await using lab = new Lab(['replicaset-controller']);
-  lab.api.seed(pods, { metadata: { namespace: 'default', name: 'stray', labels: { app: 'web' } }, spec: podSpec(), status: { phase: 'Running' } });
+  lab.api.seed(pods, {
+    metadata: { namespace: 'default', name: 'stray', labels: { app: 'web' } },
+    spec: podSpec(),
+    status: { phase: 'Running' },
+  });
   const { selector, template } = web(2).spec;
   await lab.api.create(replicasets, { metadata: { namespace: 'default', name: 'set' }, spec: { replicas: 2, selector, template } });
   await lab.settle();
@@ -106,44 +128,68 @@ test('a Pod that is refused is reported, and tried again with backoff', async ()
   await lab.settle(20);
 
   const set = lab.api.peek(replicasets, { namespace: 'default', name: 'set' });
-  assert.deepEqual(set?.status.conditions?.map(({ type, reason, message }) => [type, reason, message]), [['ReplicaFailure', 'FailedCreate', 'no room']]);
+  assert.deepEqual(
+    set?.status.conditions?.map(({ type, reason, message }) => [type, reason, message]),
+    [['ReplicaFailure', 'FailedCreate', 'no room']],
+  );
   assert.ok(lab.api.peekAll(events).some(({ reason, message }) => reason === 'FailedCreate' && message === 'Error creating: no room'));
 });
 
 test('Services get Endpoints and EndpointSlices of the Pods they select, ready and not', async () => {
   await using lab = new Lab(['endpoints-controller', 'endpointslice-controller']);
   for (const name of ['a', 'b']) {
-    lab.api.seed(pods, { metadata: { namespace: 'default', name, labels: { app: 'web' } }, spec: { ...podSpec(), nodeName: 'n1' }, status: { phase: 'Pending' } });
+    lab.api.seed(pods, {
+      metadata: { namespace: 'default', name, labels: { app: 'web' } },
+      spec: { ...podSpec(), nodeName: 'n1' },
+      status: { phase: 'Pending' },
+    });
   }
-  await lab.api.create(services, { metadata: { namespace: 'default', name: 'web' }, spec: { selector: { app: 'web' }, ports: [{ port: 80, targetPort: 8080, protocol: 'TCP' }], clusterIP: '10.96.0.9' } });
+  await lab.api.create(services, {
+    metadata: { namespace: 'default', name: 'web' },
+    spec: { selector: { app: 'web' }, ports: [{ port: 80, targetPort: 8080, protocol: 'TCP' }], clusterIP: '10.96.0.9' },
+  });
   await lab.settle();
   assert.deepEqual(lab.api.peek(endpoints, { namespace: 'default', name: 'web' })?.subsets, []);
   await lab.runPods();
-  await lab.api.patch(pods, { namespace: 'default', name: 'b' }, 'merge', { status: { conditions: [{ type: 'Ready', status: 'False' }] } }, { subresource: 'status' });
+  await lab.api.patch(
+    pods,
+    { namespace: 'default', name: 'b' },
+    'merge',
+    { status: { conditions: [{ type: 'Ready', status: 'False' }] } },
+    { subresource: 'status' },
+  );
   await lab.settle();
 
   const [subset] = lab.api.peek(endpoints, { namespace: 'default', name: 'web' })?.subsets ?? [];
-  assert.deepEqual(subset?.addresses?.map(({ ip }) => ip), ['10.244.0.1']);
-  assert.deepEqual(subset?.notReadyAddresses?.map(({ ip }) => ip), ['10.244.0.2']);
+  assert.deepEqual(
+    subset?.addresses?.map(({ ip }) => ip),
+    ['10.244.0.1'],
+  );
+  assert.deepEqual(
+    subset?.notReadyAddresses?.map(({ ip }) => ip),
+    ['10.244.0.2'],
+  );
   assert.deepEqual(subset?.ports, [{ port: 8080, protocol: 'TCP' }]);
   const slices = lab.api.peekAll(endpointslices);
   assert.equal(slices.length, 1);
   assert.equal(slices[0]?.metadata.labels?.['kubernetes.io/service-name'], 'web');
-  assert.deepEqual(
-    slices[0]?.endpoints.map(({ addresses, conditions }) => [addresses[0], conditions.ready]).sort(),
-    [
-      ['10.244.0.1', true],
-      ['10.244.0.2', false],
-    ],
-  );
+  assert.deepEqual(slices[0]?.endpoints.map(({ addresses, conditions }) => [addresses[0], conditions.ready]).sort(), [
+    ['10.244.0.1', true],
+    ['10.244.0.2', false],
+  ]);
 });
 
 test('a namespace gets its account and authority, and is emptied and finalized when deleted', async () => {
-  await using lab = new Lab(['serviceaccount-controller', 'root-ca-certificate-publisher-controller', 'namespace-controller'], { rootCa: 'PEM' });
+  await using lab = new Lab(['serviceaccount-controller', 'root-ca-certificate-publisher-controller', 'namespace-controller'], {
+    rootCa: 'PEM',
+  });
   const json = (value: unknown) => () => ({ status: 200, headers: {}, body: new TextEncoder().encode(JSON.stringify(value)) });
   const verbs = ['list', 'delete', 'deletecollection'];
   lab.api.onRaw('/apis', json({ groups: [] }));
-  lab.api.onRaw('/api/v1', json({ resources: ['configmaps', 'serviceaccounts'].map((name) => ({ name, kind: name, namespaced: true, verbs })) }));
+  lab.api.onRaw(
+    '/api/v1',
+    json({ resources: ['configmaps', 'serviceaccounts'].map((name) => ({ name, kind: name, namespaced: true, verbs })) }),
+  );
   await lab.api.create(namespaces, { metadata: { name: 'foo' } });
   await lab.settle();
   assert.ok(lab.api.peek(serviceaccounts, { namespace: 'foo', name: 'default' }));
@@ -159,7 +205,9 @@ test('a namespace gets its account and authority, and is emptied and finalized w
 test('the garbage collector removes what lost its owner, and lets go of what is orphaned', async () => {
   await using lab = new Lab(['garbage-collector-controller']);
   const owner = await lab.api.create(configmaps, { metadata: { namespace: 'default', name: 'owner' } });
-  const ownerReferences = [{ apiVersion: 'v1', kind: 'ConfigMap', name: 'owner', uid: owner.metadata.uid, controller: true, blockOwnerDeletion: true }];
+  const ownerReferences = [
+    { apiVersion: 'v1', kind: 'ConfigMap', name: 'owner', uid: owner.metadata.uid, controller: true, blockOwnerDeletion: true },
+  ];
   await lab.api.create(configmaps, { metadata: { namespace: 'default', name: 'kept', ownerReferences } });
   await lab.settle();
   await lab.api.delete(configmaps, owner.metadata, { propagationPolicy: 'Orphan' });
@@ -192,19 +240,37 @@ test('foreground deletion waits until what blocks it is gone', async () => {
 
 test('a node that falls silent becomes Unknown and tainted, and its Pods are driven out when their toleration ends', async () => {
   await using lab = new Lab(['node-lifecycle-controller', 'taint-eviction-controller']);
-  const ready = [{ type: 'Ready', status: 'True' as const, reason: 'KubeletReady', message: '', lastHeartbeatTime: '2026-01-01T00:00:00Z' }];
+  const ready = [
+    { type: 'Ready', status: 'True' as const, reason: 'KubeletReady', message: '', lastHeartbeatTime: '2026-01-01T00:00:00Z' },
+  ];
   for (const name of ['n1', 'n2']) lab.api.seed(nodes, { metadata: { name }, spec: {}, status: { conditions: ready } });
-  const tolerations = [{ key: 'node.kubernetes.io/unreachable', operator: 'Exists' as const, effect: 'NoExecute' as const, tolerationSeconds: 300 }];
-  lab.api.seed(pods, { metadata: { namespace: 'default', name: 'p' }, spec: { ...podSpec(), nodeName: 'n1', tolerations }, status: { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] } });
+  const tolerations = [
+    { key: 'node.kubernetes.io/unreachable', operator: 'Exists' as const, effect: 'NoExecute' as const, tolerationSeconds: 300 },
+  ];
+  lab.api.seed(pods, {
+    metadata: { namespace: 'default', name: 'p' },
+    spec: { ...podSpec(), nodeName: 'n1', tolerations },
+    status: { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] },
+  });
   await lab.settle(30_000);
   // Only one of the two goes on speaking.
-  const beat = () => lab.api.patch(nodes, { name: 'n2' }, 'merge', { status: { conditions: [{ ...ready[0], lastHeartbeatTime: new Date(lab.clock.now()).toISOString() }] } }, { subresource: 'status' });
+  const beat = () =>
+    lab.api.patch(
+      nodes,
+      { name: 'n2' },
+      'merge',
+      { status: { conditions: [{ ...ready[0], lastHeartbeatTime: new Date(lab.clock.now()).toISOString() }] } },
+      { subresource: 'status' },
+    );
   await beat();
   await lab.settle(25_000);
 
   const silent = lab.api.peek(nodes, { name: 'n1' });
   assert.equal(silent?.status.conditions?.[0]?.status, 'Unknown');
-  assert.deepEqual(silent?.spec.taints?.map(({ key, effect }) => `${key}:${effect}`), ['node.kubernetes.io/unreachable:NoSchedule', 'node.kubernetes.io/unreachable:NoExecute']);
+  assert.deepEqual(
+    silent?.spec.taints?.map(({ key, effect }) => `${key}:${effect}`),
+    ['node.kubernetes.io/unreachable:NoSchedule', 'node.kubernetes.io/unreachable:NoExecute'],
+  );
   assert.equal(lab.api.peek(pods, { namespace: 'default', name: 'p' })?.status.conditions?.[0]?.status, 'False');
   assert.equal(lab.api.peek(nodes, { name: 'n2' })?.spec.taints, undefined);
 
@@ -229,7 +295,10 @@ test('a Job counts every Pod once, and ends when enough succeeded', async () => 
   await using lab = new Lab(['job-controller']);
   const selector = { matchLabels: { 'batch.kubernetes.io/controller-uid': 'u' } };
   const template = { metadata: { labels: selector.matchLabels }, spec: { ...podSpec(), restartPolicy: 'Never' as const } };
-  await lab.api.create(jobs, { metadata: { namespace: 'default', name: 'j' }, spec: { completions: 3, parallelism: 2, backoffLimit: 6, selector, template } });
+  await lab.api.create(jobs, {
+    metadata: { namespace: 'default', name: 'j' },
+    spec: { completions: 3, parallelism: 2, backoffLimit: 6, selector, template },
+  });
   await lab.settle();
   assert.equal(lab.api.peekAll(pods).length, 2);
   await lab.runPods('Succeeded');
@@ -238,10 +307,13 @@ test('a Job counts every Pod once, and ends when enough succeeded', async () => 
 
   const job = lab.api.peek(jobs, { namespace: 'default', name: 'j' });
   assert.equal(job?.status.succeeded, 3);
-  assert.deepEqual(job?.status.conditions?.map(({ type, reason }) => [type, reason]), [
-    ['SuccessCriteriaMet', 'CompletionsReached'],
-    ['Complete', 'CompletionsReached'],
-  ]);
+  assert.deepEqual(
+    job?.status.conditions?.map(({ type, reason }) => [type, reason]),
+    [
+      ['SuccessCriteriaMet', 'CompletionsReached'],
+      ['Complete', 'CompletionsReached'],
+    ],
+  );
   assert.ok(lab.api.peekAll(pods).every(({ metadata }) => (metadata.finalizers ?? []).length === 0));
 });
 
@@ -249,9 +321,15 @@ test('a Job with features that are not there is refused by an event', async () =
   await using lab = new Lab(['job-controller']);
   const selector = { matchLabels: { j: 'u' } };
   const template = { metadata: { labels: { j: 'u' } }, spec: { ...podSpec(), restartPolicy: 'Never' as const } };
-  await lab.api.create(jobs, { metadata: { namespace: 'default', name: 'j' }, spec: { selector, template, successPolicy: { rules: [{ succeededCount: 1 }] } } });
+  await lab.api.create(jobs, {
+    metadata: { namespace: 'default', name: 'j' },
+    spec: { selector, template, successPolicy: { rules: [{ succeededCount: 1 }] } },
+  });
   await lab.settle();
 
   assert.equal(lab.api.peekAll(pods).length, 0);
-  assert.deepEqual(lab.api.peekAll(events).map(({ reason, message }) => [reason, message]), [['UnsupportedFeature', 'Job is not run: spec.successPolicy is not implemented']]);
+  assert.deepEqual(
+    lab.api.peekAll(events).map(({ reason, message }) => [reason, message]),
+    [['UnsupportedFeature', 'Job is not run: spec.successPolicy is not implemented']],
+  );
 });

@@ -39,7 +39,15 @@ export async function runControllerManager(options: ControllerManagerOptions): P
   if (!leaderElect) return await lead(options, signal);
   const identity = `${hostname()}_${randomUUID()}`;
   const run = (leading: AbortSignal) => lead(options, leading);
-  const elector = new LeaderElector({ client, namespace: 'kube-system', name: 'kube-controller-manager', identity, logger, clock, lead: run });
+  const elector = new LeaderElector({
+    client,
+    namespace: 'kube-system',
+    name: 'kube-controller-manager',
+    identity,
+    logger,
+    clock,
+    lead: run,
+  });
   await elector.run(signal);
 }
 

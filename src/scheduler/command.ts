@@ -24,7 +24,8 @@ export async function runSchedulerCommand(args: readonly string[], signal: Abort
   const flags = parseFlags(NAME, args, FLAGS);
   const logger = createLogger({ component: NAME });
   for (const name of flags.ignored) logger.warn({ flag: name }, 'Flag has no effect');
-  if (flags.has('secure-port') && flags.int('secure-port') !== 0) throw new FlagError(`flag --secure-port: sagong's ${NAME} has no server of its own: leave it out or give 0`);
+  if (flags.has('secure-port') && flags.int('secure-port') !== 0)
+    throw new FlagError(`flag --secure-port: sagong's ${NAME} has no server of its own: leave it out or give 0`);
   if (flags.string('kubeconfig') === '') throw new FlagError('flag --kubeconfig is required');
   using transport = new HttpsTransport({ ...loadKubeconfig(flags.string('kubeconfig')), userAgent: NAME });
   await runScheduler({ client: createClient(transport), logger, leaderElect: flags.bool('leader-elect'), signal });

@@ -29,8 +29,13 @@ export function feed(parts: FeedParts): void {
   const { informers, queue } = parts;
   feedNodes(parts);
   feedPods(parts);
-  const volumes = { add: () => queue.onEvent({ resource: 'Volume', action: 'add' }), update: () => queue.onEvent({ resource: 'Volume', action: 'update' }), delete: () => queue.onEvent({ resource: 'Volume', action: 'delete' }) };
-  for (const resource of [persistentvolumeclaims, persistentvolumes, storageclasses]) informers.informer(resource as typeof persistentvolumes).addHandler(volumes);
+  const volumes = {
+    add: () => queue.onEvent({ resource: 'Volume', action: 'add' }),
+    update: () => queue.onEvent({ resource: 'Volume', action: 'update' }),
+    delete: () => queue.onEvent({ resource: 'Volume', action: 'delete' }),
+  };
+  for (const resource of [persistentvolumeclaims, persistentvolumes, storageclasses])
+    informers.informer(resource as typeof persistentvolumes).addHandler(volumes);
   informers.informer(namespaces).addHandler({
     update(before, after) {
       if (!deepEqual(before.metadata.labels, after.metadata.labels)) queue.onEvent({ resource: 'Namespace', action: 'update' });
@@ -97,7 +102,11 @@ function onAdd(pod: ReadPod, { cache, queue, nominations, schedulerName }: FeedP
 
 function onAssignedUpdate(before: ReadPod, after: ReadPod, { cache, queue }: FeedParts): void {
   const known = cache.findPod(keyOf(after.metadata));
-  const sameSpec = known !== undefined && known.uid === after.metadata.uid && deepEqual(before.spec, after.spec) && deepEqual(before.metadata.labels, after.metadata.labels);
+  const sameSpec =
+    known !== undefined &&
+    known.uid === after.metadata.uid &&
+    deepEqual(before.spec, after.spec) &&
+    deepEqual(before.metadata.labels, after.metadata.labels);
   const info = sameSpec ? { ...known, pod: after } : podInfoOf(after);
   cache.setPod(info);
   const isGoing = before.metadata.deletionTimestamp === undefined && after.metadata.deletionTimestamp !== undefined;
@@ -107,8 +116,14 @@ function onAssignedUpdate(before: ReadPod, after: ReadPod, { cache, queue }: Fee
 function onWaitingUpdate(before: ReadPod, after: ReadPod, parts: FeedParts): void {
   const { queue, schedulerName } = parts;
   if (after.spec.schedulerName !== schedulerName && (after.spec.schedulerName ?? '') !== '') return;
-  if (after.metadata.deletionTimestamp !== undefined) return onDelete(after, parts);
-  if (isGated(after)) return queue.delete(keyOf(after.metadata));
+  if (after.metadata.deletionTimestamp !== undefined) {
+    onDelete(after, parts);
+    return;
+  }
+  if (isGated(after)) {
+    queue.delete(keyOf(after.metadata));
+    return;
+  }
   const mayHelp = !deepEqual(before.spec, after.spec) || !deepEqual(before.metadata.labels, after.metadata.labels);
   queue.update(podInfoOf(after), { mayHelp });
 }

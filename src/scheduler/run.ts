@@ -2,7 +2,17 @@
 // Puts a scheduler together: caches, queue, plugins, loop; with leader election only while it leads.
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { namespaces, persistentvolumeclaims, persistentvolumes, poddisruptionbudgets, replicasets, replicationcontrollers, services, statefulsets, storageclasses } from '#api/resources';
+import {
+  namespaces,
+  persistentvolumeclaims,
+  persistentvolumes,
+  poddisruptionbudgets,
+  replicasets,
+  replicationcontrollers,
+  services,
+  statefulsets,
+  storageclasses,
+} from '#api/resources';
 import { type Client, createInformerFactory, EventRecorder, LeaderElector } from '#client';
 import { type Clock, type Logger, systemClock } from '#component';
 import { SchedulerCache } from './cache/cache.ts';
@@ -31,7 +41,15 @@ export async function runScheduler(options: SchedulerOptions): Promise<void> {
   const { client, clock = systemClock, logger, leaderElect, signal } = options;
   if (!leaderElect) return await lead(options, signal);
   const identity = `${hostname()}_${randomUUID()}`;
-  const elector = new LeaderElector({ client, namespace: 'kube-system', name: 'kube-scheduler', identity, logger, clock, lead: (leading) => lead(options, leading) });
+  const elector = new LeaderElector({
+    client,
+    namespace: 'kube-system',
+    name: 'kube-scheduler',
+    identity,
+    logger,
+    clock,
+    lead: (leading) => lead(options, leading),
+  });
   await elector.run(signal);
 }
 
@@ -54,7 +72,12 @@ async function lead({ client, clock = systemClock, logger, random }: SchedulerOp
   });
   const budgets = informers.informer(poddisruptionbudgets).lister;
   feed({ informers, cache, queue, nominations, schedulerName: NAME });
-  const framework = new Framework({ plugins, view: cache, nominatedOn: (node, pod) => nominations.on(node, pod), ...(random === undefined ? {} : { random }) });
+  const framework = new Framework({
+    plugins,
+    view: cache,
+    nominatedOn: (node, pod) => nominations.on(node, pod),
+    ...(random === undefined ? {} : { random }),
+  });
   const scheduler = new Scheduler({ client, clock, logger, recorder, cache, queue, framework, nominations, budgets });
   informers.start(signal);
   try {

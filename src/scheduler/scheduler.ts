@@ -15,9 +15,9 @@ import type { PodInfo } from './cache/pod-info.ts';
 import { fitMessage } from './framework/diagnosis.ts';
 import type { CycleResult, Framework } from './framework/framework.ts';
 import type { CycleState, NodeView } from './framework/plugin.ts';
+import { claimsWaiting } from './plugins/volume-binding.ts';
 import type { Nominations } from './preemption/nominations.ts';
 import { preempt, type Victims } from './preemption/preemption.ts';
-import { claimsWaiting } from './plugins/volume-binding.ts';
 import type { QueuedPod, SchedulingQueue } from './queue/scheduling-queue.ts';
 
 const NAME = 'default-scheduler';
@@ -68,11 +68,15 @@ export class Scheduler {
   #scheduleOne(queued: QueuedPod): void {
     const { cache, queue, framework } = this.#parts;
     const { info } = queued;
-    if (info.pod.metadata.deletionTimestamp !== undefined || cache.isAssumed(info.key)) return queue.done(info.key);
+    if (info.pod.metadata.deletionTimestamp !== undefined || cache.isAssumed(info.key)) {
+      queue.done(info.key);
+      return;
+    }
     try {
       if (cache.nodes.length === 0) {
         queue.reject(queued, []);
-        return this.#reportFailure(info, 'no nodes available to schedule pods', undefined);
+        this.#reportFailure(info, 'no nodes available to schedule pods', undefined);
+        return;
       }
       const result = framework.schedule(info);
       if (result.type === 'rejected') this.#onRejected(queued, result);
@@ -87,7 +91,10 @@ export class Scheduler {
   #onChosen(queued: QueuedPod, node: string, state: CycleState): void {
     const { cache } = this.#parts;
     const waiting = claimsWaiting(state);
-    if (waiting.length > 0) return this.#chooseForClaims(queued, node, waiting);
+    if (waiting.length > 0) {
+      this.#chooseForClaims(queued, node, waiting);
+      return;
+    }
     cache.assume(queued.info, node);
     this.#start(this.#bind(queued, node));
   }
@@ -134,7 +141,7 @@ export class Scheduler {
     queue.reject(queued, [...diagnosis.plugins]);
     const message = fitMessage(diagnosis, result.type === 'none' ? result.message : '');
     if (result.type === 'none') {
-      if (nominations.delete(info.key)) this.#reportFailure(info, message, '');
+      if (!result.waits && nominations.delete(info.key)) this.#reportFailure(info, message, '');
       else this.#reportFailure(info, message, undefined);
       return;
     }
@@ -156,7 +163,13 @@ export class Scheduler {
           lastTransitionTime: formatTime(clock.now()),
         };
         try {
-          await client.patch(pods, { namespace, name }, 'strategic', { metadata: { uid: victimUid }, status: { conditions: [condition] } }, { subresource: 'status' });
+          await client.patch(
+            pods,
+            { namespace, name },
+            'strategic',
+            { metadata: { uid: victimUid }, status: { conditions: [condition] } },
+            { subresource: 'status' },
+          );
           await client.delete(pods, { namespace, name }, { preconditions: { uid: victimUid } });
           recorder.event(victim, 'Normal', 'Preempted', `Preempted by pod ${uid} on node ${node}`, { action: 'Preempting', related: pod });
         } catch (error) {
@@ -173,7 +186,10 @@ export class Scheduler {
     this.#start(this.#writeCondition(info.pod, { reason, message, nominated }));
   }
 
-  async #writeCondition(pod: PodInfo['pod'], { reason, message, nominated }: { reason: string; message: string; nominated: string | undefined }): Promise<void> {
+  async #writeCondition(
+    pod: PodInfo['pod'],
+    { reason, message, nominated }: { reason: string; message: string; nominated: string | undefined },
+  ): Promise<void> {
     const { client, clock, logger } = this.#parts;
     const known = pod.status?.conditions?.find(({ type }) => type === 'PodScheduled');
     const isSame = known?.status === 'False' && known.reason === reason && known.message === message;
@@ -191,7 +207,13 @@ export class Scheduler {
     const status: Partial<Record<keyof Pod['status'], unknown>> = { conditions: [condition] };
     if (nominated !== undefined) status.nominatedNodeName = nominated === '' ? null : nominated;
     try {
-      await client.patch(pods, { namespace, name }, 'strategic', { metadata: { uid: pod.metadata.uid }, status }, { subresource: 'status' });
+      await client.patch(
+        pods,
+        { namespace, name },
+        'strategic',
+        { metadata: { uid: pod.metadata.uid }, status },
+        { subresource: 'status' },
+      );
     } catch (error) {
       if (!isNotFound(error) && !isConflict(error)) logger.warn({ err: error, pod: name }, 'Condition of a Pod could not be written');
     }

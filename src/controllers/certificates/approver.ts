@@ -29,7 +29,8 @@ export const csrApproving: ControllerEntry = {
       workers: 1,
       async reconcile(name) {
         const request = all.lister.find(name);
-        if (request !== undefined && (request.status?.certificate ?? '') === '' && !hasCondition(request, 'Approved', 'Denied')) await approve(request, context);
+        if (request !== undefined && (request.status?.certificate ?? '') === '' && !hasCondition(request, 'Approved', 'Denied'))
+          await approve(request, context);
         return DONE;
       },
     });
@@ -49,13 +50,22 @@ async function approve(request: ReadRequest, context: ControllerContext): Promis
   }
   if (rules.kubeletClientProblem(facts, spec.usages ?? []) !== undefined) return;
   const candidates = [
-    ...(facts.commonName === spec.username ? [{ subresource: 'selfnodeclient', message: 'Auto approving self kubelet client certificate after SubjectAccessReview.' }] : []),
+    ...(facts.commonName === spec.username
+      ? [{ subresource: 'selfnodeclient', message: 'Auto approving self kubelet client certificate after SubjectAccessReview.' }]
+      : []),
     { subresource: 'nodeclient', message: 'Auto approving kubelet client certificate after SubjectAccessReview.' },
   ];
   for (const { subresource, message } of candidates) {
     if (!(await isAllowed(request, subresource, context))) continue;
     const now = formatTime(context.clock.now());
-    const condition = { type: 'Approved', status: 'True' as const, reason: 'AutoApproved', message, lastUpdateTime: now, lastTransitionTime: now };
+    const condition = {
+      type: 'Approved',
+      status: 'True' as const,
+      reason: 'AutoApproved',
+      message,
+      lastUpdateTime: now,
+      lastTransitionTime: now,
+    };
     const status = { ...request.status, conditions: [...(request.status?.conditions ?? []), condition] };
     await context.client.update(certificatesigningrequests, { ...request, status }, { subresource: 'approval' });
     return;
@@ -70,7 +80,13 @@ async function isAllowed({ spec }: ReadRequest, subresource: string, { client }:
       uid,
       groups: deepCopy(groups ?? []),
       ...(extra === undefined ? {} : { extra: deepCopy(extra) }),
-      resourceAttributes: { group: 'certificates.k8s.io', version: '*', resource: 'certificatesigningrequests', verb: 'create', subresource },
+      resourceAttributes: {
+        group: 'certificates.k8s.io',
+        version: '*',
+        resource: 'certificatesigningrequests',
+        verb: 'create',
+        subresource,
+      },
     },
   });
   return review.status?.allowed === true;

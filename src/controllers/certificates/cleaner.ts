@@ -33,9 +33,11 @@ export const csrCleaner: ControllerEntry = {
         if (request === undefined) return DONE;
         const leftMs = expiryOf(request) - clock.now();
         if (leftMs > 0) return requeueAfter(leftMs);
-        await client.delete(certificatesigningrequests, { name }, { preconditions: { uid: request.metadata.uid } }).catch((error: unknown) => {
-          if (!isNotFound(error)) throw error;
-        });
+        await client
+          .delete(certificatesigningrequests, { name }, { preconditions: { uid: request.metadata.uid } })
+          .catch((error: unknown) => {
+            if (!isNotFound(error)) throw error;
+          });
         return DONE;
       },
     });

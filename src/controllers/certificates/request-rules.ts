@@ -27,7 +27,14 @@ export function parseRequest(request: string): RequestFacts {
   const of = (type: string) => names.filter((name) => name.type === type).map(({ value }) => value);
   const [commonName = ''] = csr.subjectName.getField('CN');
   const [dnsNames, ipAddresses] = [of('dns'), of('ip')];
-  return { pem, commonName, organizations: csr.subjectName.getField('O'), dnsNames, ipAddresses, otherNames: names.length - dnsNames.length - ipAddresses.length };
+  return {
+    pem,
+    commonName,
+    organizations: csr.subjectName.getField('O'),
+    dnsNames,
+    ipAddresses,
+    otherNames: names.length - dnsNames.length - ipAddresses.length,
+  };
 }
 
 const CLIENT_USAGES = ['digital signature', 'client auth'];
@@ -69,7 +76,9 @@ export function signerProblem(signer: string, facts: RequestFacts, usages: reado
     case KUBELET_SERVING:
       return kubeletServingProblem(facts, usages);
     case API_CLIENT:
-      return hasUsages(usages, CLIENT_USAGES) || (usages.includes('client auth') && usages.every((usage) => ['client auth', 'digital signature', 'key encipherment'].includes(usage)))
+      return hasUsages(usages, CLIENT_USAGES) ||
+        (usages.includes('client auth') &&
+          usages.every((usage) => ['client auth', 'digital signature', 'key encipherment'].includes(usage)))
         ? undefined
         : `invalid usages for client certificate: ${usages.join(', ')}`;
     default:

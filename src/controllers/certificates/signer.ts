@@ -27,7 +27,11 @@ export const csrSigning: ControllerEntry = {
       workers: 1,
       async reconcile(name) {
         const request = all.lister.find(name);
-        const isReady = request !== undefined && hasCondition(request, 'Approved') && !hasCondition(request, 'Denied', 'Failed') && (request.status?.certificate ?? '') === '';
+        const isReady =
+          request !== undefined &&
+          hasCondition(request, 'Approved') &&
+          !hasCondition(request, 'Denied', 'Failed') &&
+          (request.status?.certificate ?? '') === '';
         if (isReady) await sign(request, signing, context);
         return DONE;
       },
@@ -44,8 +48,19 @@ async function sign(request: ReadRequest, authority: SigningAuthority, { client,
   const problem = rules.signerProblem(signerName, facts, usages);
   if (problem !== undefined) {
     const time = formatTime(now);
-    const condition = { type: 'Failed', status: 'True' as const, reason: 'SignerValidationFailure', message: problem, lastUpdateTime: time, lastTransitionTime: time };
-    await client.update(certificatesigningrequests, { ...request, status: { ...request.status, conditions: [...(request.status?.conditions ?? []), condition] } }, { subresource: 'status' });
+    const condition = {
+      type: 'Failed',
+      status: 'True' as const,
+      reason: 'SignerValidationFailure',
+      message: problem,
+      lastUpdateTime: time,
+      lastTransitionTime: time,
+    };
+    await client.update(
+      certificatesigningrequests,
+      { ...request, status: { ...request.status, conditions: [...(request.status?.conditions ?? []), condition] } },
+      { subresource: 'status' },
+    );
     return;
   }
   const { signRequest } = await import('#component/pki');

@@ -4,7 +4,7 @@
 import type { ClusterRole, PolicyRule } from '#api/rbac/v1';
 import { clusterroles } from '#api/resources';
 import { DONE } from '#client';
-import { type DeepReadonly, semanticEqual, selectorOf } from '#machinery';
+import { type DeepReadonly, selectorOf, semanticEqual } from '#machinery';
 import { type ControllerEntry, KeyQueue } from '../context.ts';
 
 type ReadRole = DeepReadonly<ClusterRole>;

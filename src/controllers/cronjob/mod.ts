@@ -80,7 +80,13 @@ function dueTime({ spec, status, metadata }: ReadCron, schedule: Schedule, now: 
     if (missed <= MOST_MISSED) continue;
     // After a long pause: start from now instead of counting through all of it.
     const cron = crons.find(`${metadata.namespace}/${metadata.name}`);
-    if (cron !== undefined) recorder.event(cron, 'Warning', 'TooManyMissedTimes', `too many missed start times. Set or decrease .spec.startingDeadlineSeconds or check clock skew`);
+    if (cron !== undefined)
+      recorder.event(
+        cron,
+        'Warning',
+        'TooManyMissedTimes',
+        `too many missed start times. Set or decrease .spec.startingDeadlineSeconds or check clock skew`,
+      );
     return latestBefore(schedule, now);
   }
   return due;
@@ -105,7 +111,12 @@ async function run(cron: ReadCron, due: number, { own, status }: Pass, deps: Dep
   const { namespace, name } = cron.metadata;
   const active = own.filter((job) => !isFinished(job));
   if (cron.spec.concurrencyPolicy === 'Forbid' && active.length > 0) {
-    recorder.event(cron, 'Normal', 'JobAlreadyActive', 'Not starting job because prior execution is running and concurrency policy is Forbid');
+    recorder.event(
+      cron,
+      'Normal',
+      'JobAlreadyActive',
+      'Not starting job because prior execution is running and concurrency policy is Forbid',
+    );
     return { ...status, lastScheduleTime: formatTime(due) };
   }
   let kept = status?.active ?? [];
@@ -118,11 +129,27 @@ async function run(cron: ReadCron, due: number, { own, status }: Pass, deps: Dep
   const annotations = { ...metadata?.annotations, [SCHEDULED_AT]: new Date(due).toISOString().replace('.000', '') };
   try {
     const made = await client.create(jobs, {
-      metadata: { namespace, name: jobName, annotations, labels: { ...metadata?.labels }, ownerReferences: [controllerReference(cron, cronjobs)] },
+      metadata: {
+        namespace,
+        name: jobName,
+        annotations,
+        labels: { ...metadata?.labels },
+        ownerReferences: [controllerReference(cron, cronjobs)],
+      },
       spec: deepCopy(spec),
     });
     recorder.event(cron, 'Normal', 'SuccessfulCreate', `Created job ${jobName}`);
-    kept = [...kept, { kind: 'Job', apiVersion: 'batch/v1', namespace: namespace ?? '', name: jobName, uid: made.metadata.uid, resourceVersion: made.metadata.resourceVersion }];
+    kept = [
+      ...kept,
+      {
+        kind: 'Job',
+        apiVersion: 'batch/v1',
+        namespace: namespace ?? '',
+        name: jobName,
+        uid: made.metadata.uid,
+        resourceVersion: made.metadata.resourceVersion,
+      },
+    ];
   } catch (error) {
     if (!isAlreadyExists(error)) {
       recorder.event(cron, 'Warning', 'FailedCreate', `Error creating job: ${messageOf(error)}`);
@@ -141,7 +168,12 @@ function observe(cron: ReadCron, own: readonly ReadJob[], { recorder }: Deps): D
     if (job === undefined) return false;
     if (!isFinished(job)) return true;
     const completed = job.status?.conditions?.some(({ type, status }) => type === 'Complete' && status === 'True');
-    recorder.event(cron, 'Normal', 'SawCompletedJob', `Saw completed job: ${job.metadata.name}, condition: ${completed ? 'Complete' : 'Failed'}`);
+    recorder.event(
+      cron,
+      'Normal',
+      'SawCompletedJob',
+      `Saw completed job: ${job.metadata.name}, condition: ${completed ? 'Complete' : 'Failed'}`,
+    );
     return false;
   });
   for (const { status } of own) {
@@ -149,7 +181,14 @@ function observe(cron: ReadCron, own: readonly ReadJob[], { recorder }: Deps): D
     if (time !== undefined && (lastSuccessfulTime === undefined || timeMs(time) > timeMs(lastSuccessfulTime))) lastSuccessfulTime = time;
   }
   const running = own.filter((job) => !isFinished(job) && !active.some(({ uid }) => uid === job.metadata.uid));
-  const found = running.map(({ metadata }) => ({ kind: 'Job', apiVersion: 'batch/v1', namespace: metadata.namespace ?? '', name: metadata.name, uid: metadata.uid, resourceVersion: metadata.resourceVersion }));
+  const found = running.map(({ metadata }) => ({
+    kind: 'Job',
+    apiVersion: 'batch/v1',
+    namespace: metadata.namespace ?? '',
+    name: metadata.name,
+    uid: metadata.uid,
+    resourceVersion: metadata.resourceVersion,
+  }));
   const all = [...active, ...found];
   const { active: _, ...rest } = cron.status ?? {};
   return { ...rest, ...(all.length === 0 ? {} : { active: all }), ...(lastSuccessfulTime === undefined ? {} : { lastSuccessfulTime }) };
@@ -160,9 +199,12 @@ async function removeOld(cron: ReadCron, own: readonly ReadJob[], deps: Deps): P
   const oldest = (type: string) =>
     own
       .filter(({ status }) => status?.conditions?.some((condition) => condition.type === type && condition.status === 'True'))
-      .sort((a, b) => timeMs(a.status?.startTime ?? a.metadata.creationTimestamp) - timeMs(b.status?.startTime ?? b.metadata.creationTimestamp));
+      .sort(
+        (a, b) => timeMs(a.status?.startTime ?? a.metadata.creationTimestamp) - timeMs(b.status?.startTime ?? b.metadata.creationTimestamp),
+      );
   const surplus = (list: readonly ReadJob[], limit: number) => list.slice(0, Math.max(0, list.length - limit));
-  for (const job of [...surplus(oldest('Complete'), good), ...surplus(oldest('Failed'), bad)]) if (job.metadata.deletionTimestamp === undefined) await removeJob(cron, job, deps);
+  for (const job of [...surplus(oldest('Complete'), good), ...surplus(oldest('Failed'), bad)])
+    if (job.metadata.deletionTimestamp === undefined) await removeJob(cron, job, deps);
 }
 
 async function removeJob(cron: ReadCron, { metadata: { namespace, name } }: ReadJob, { client, recorder }: Deps): Promise<void> {

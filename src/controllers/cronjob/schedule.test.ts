@@ -36,23 +36,34 @@ test('next() is undefined for a day that never comes', () => {
 
 test('parseSchedule() reads any text or throws a ScheduleError', () => {
   fc.assert(
-    fc.property(fc.oneof(fc.string(), fc.array(fc.constantFrom('*', '1', '-', '/', ',', ' ', '@', 'mon', '59', '?')).map((parts) => parts.join(''))), (text) => {
-      try {
-        parseSchedule(text);
-      } catch (error) {
-        assert.ok(error instanceof ScheduleError);
-      }
-    }),
+    fc.property(
+      fc.oneof(
+        fc.string(),
+        fc.array(fc.constantFrom('*', '1', '-', '/', ',', ' ', '@', 'mon', '59', '?')).map((parts) => parts.join('')),
+      ),
+      (text) => {
+        try {
+          parseSchedule(text);
+        } catch (error) {
+          assert.ok(error instanceof ScheduleError);
+        }
+      },
+    ),
   );
 });
 
 test('next() is always later, and at the minute asked for', () => {
   fc.assert(
-    fc.property(fc.integer({ min: 0, max: 59 }), fc.integer({ min: 0, max: 23 }), fc.date({ min: new Date('2020-01-01'), max: new Date('2030-01-01'), noInvalidDate: true }), (minute, hour, from) => {
-      const at = parseSchedule(`${minute} ${hour} * * *`).next(from.getTime()) ?? 0;
-      assert.ok(at > from.getTime() && at - from.getTime() <= 86_400_000);
-      assert.equal(new Date(at).getUTCMinutes(), minute);
-      assert.equal(new Date(at).getUTCHours(), hour);
-    }),
+    fc.property(
+      fc.integer({ min: 0, max: 59 }),
+      fc.integer({ min: 0, max: 23 }),
+      fc.date({ min: new Date('2020-01-01'), max: new Date('2030-01-01'), noInvalidDate: true }),
+      (minute, hour, from) => {
+        const at = parseSchedule(`${minute} ${hour} * * *`).next(from.getTime()) ?? 0;
+        assert.ok(at > from.getTime() && at - from.getTime() <= 86_400_000);
+        assert.equal(new Date(at).getUTCMinutes(), minute);
+        assert.equal(new Date(at).getUTCHours(), hour);
+      },
+    ),
   );
 });

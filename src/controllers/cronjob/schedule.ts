@@ -12,15 +12,15 @@ export class ScheduleError extends Error {
   override readonly name = 'ScheduleError';
 }
 
-const MACROS: Readonly<Record<string, string>> = {
-  '@yearly': '0 0 1 1 *',
-  '@annually': '0 0 1 1 *',
-  '@monthly': '0 0 1 * *',
-  '@weekly': '0 0 * * 0',
-  '@daily': '0 0 * * *',
-  '@midnight': '0 0 * * *',
-  '@hourly': '0 * * * *',
-};
+const MACROS: ReadonlyMap<string, string> = new Map([
+  ['@yearly', '0 0 1 1 *'],
+  ['@annually', '0 0 1 1 *'],
+  ['@monthly', '0 0 1 * *'],
+  ['@weekly', '0 0 * * 0'],
+  ['@daily', '0 0 * * *'],
+  ['@midnight', '0 0 * * *'],
+  ['@hourly', '0 * * * *'],
+]);
 const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
 const DAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'];
 const MINUTE_MS = 60_000;
@@ -51,8 +51,9 @@ export function parseSchedule(text: string, timeZone = 'UTC'): Schedule {
   if (inline !== null) return parseSchedule(inline[2] ?? '', inline[1]);
   const trimmed = text.trim();
   if (trimmed.startsWith('@every ')) return every(parseInterval(trimmed.slice(7).trim()));
-  const fields = (MACROS[trimmed] ?? trimmed).split(/\s+/);
-  if (fields.length !== 5 || trimmed.startsWith('@') !== (MACROS[trimmed] !== undefined)) throw new ScheduleError(`expected exactly 5 fields, found ${fields.length}: [${text}]`);
+  const fields = (MACROS.get(trimmed) ?? trimmed).split(/\s+/);
+  if (fields.length !== 5 || trimmed.startsWith('@') !== MACROS.has(trimmed))
+    throw new ScheduleError(`expected exactly 5 fields, found ${fields.length}: [${text}]`);
   const [minute = '', hour = '', day = '', month = '', weekday = ''] = fields;
   const weekdays = new Set([...parseField(weekday, { least: 0, most: 7, names: DAYS })].map((value) => value % 7));
   return new CronSchedule(
@@ -75,7 +76,8 @@ function isAny(field: string): boolean {
 
 function parseInterval(text: string): number {
   const parts = [...text.matchAll(/(\d+(?:\.\d+)?)([hms])/g)];
-  if (parts.length === 0 || parts.map(([whole]) => whole).join('') !== text) throw new ScheduleError(`failed to parse duration @every ${text}`);
+  if (parts.length === 0 || parts.map(([whole]) => whole).join('') !== text)
+    throw new ScheduleError(`failed to parse duration @every ${text}`);
   const ms = parts.reduce((sum, [, amount, unit]) => sum + Number(amount) * (UNITS[unit ?? 's'] ?? 0), 0);
   return Math.max(1000, Math.floor(ms / 1000) * 1000);
 }
@@ -95,7 +97,8 @@ function parseField(text: string, rule: FieldRule): Set<number> {
     const first = isWild ? rule.least : parseValue(from, rule);
     const last = isWild || (to === undefined && stepText !== undefined) ? rule.most : to === undefined ? first : parseValue(to, rule);
     if (step === 0) throw new ScheduleError(`step of range should be a positive number: ${part}`);
-    if (first < rule.least || last > rule.most || first > last) throw new ScheduleError(`range (${first}-${last}) is not within ${rule.least}-${rule.most}: ${part}`);
+    if (first < rule.least || last > rule.most || first > last)
+      throw new ScheduleError(`range (${first}-${last}) is not within ${rule.least}-${rule.most}: ${part}`);
     for (let value = first; value <= last; value += step) found.add(value);
   }
   return found;
@@ -110,7 +113,15 @@ function parseValue(text: string, { names = [], first = 0 }: FieldRule): number 
 
 function zoneFormat(timeZone: string): Intl.DateTimeFormat {
   try {
-    return new Intl.DateTimeFormat('en-US', { timeZone, hourCycle: 'h23', year: 'numeric', month: 'numeric', day: 'numeric', hour: 'numeric', minute: 'numeric' });
+    return new Intl.DateTimeFormat('en-US', {
+      timeZone,
+      hourCycle: 'h23',
+      year: 'numeric',
+      month: 'numeric',
+      day: 'numeric',
+      hour: 'numeric',
+      minute: 'numeric',
+    });
   } catch (error) {
     throw new ScheduleError(`unknown time zone ${timeZone}`, { cause: error });
   }

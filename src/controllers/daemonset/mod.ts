@@ -25,7 +25,14 @@ export const daemonSet: ControllerEntry = {
     const work = new KeyQueue(context, 'daemonset-controller');
     work.follow(sets);
     sets.addHandler({ delete: ({ metadata }) => expectations.forget(keyOf(metadata)) });
-    watchOwned({ kind: 'DaemonSet', owners: sets, selectorOf: ({ spec }) => selectorOf(spec.selector as Parameters<typeof selectorOf>[0]), pods, work, expectations });
+    watchOwned({
+      kind: 'DaemonSet',
+      owners: sets,
+      selectorOf: ({ spec }) => selectorOf(spec.selector as Parameters<typeof selectorOf>[0]),
+      pods,
+      work,
+      expectations,
+    });
     const addAll = () => sets.lister.list().forEach(work.add);
     allNodes.addHandler({ add: addAll, delete: addAll, update: (before, after) => addAffected(before, after) });
     // Only the DaemonSets for which the change makes a difference.
@@ -33,7 +40,17 @@ export const daemonSet: ControllerEntry = {
       if (deepEqual(before.metadata.labels, after.metadata.labels) && deepEqual(before.spec, after.spec)) return;
       for (const set of sets.lister.list()) if (!deepEqual(judgeNode(set, before), judgeNode(set, after))) work.add(set);
     }
-    const deps = { client, clock, recorder, sets: sets.lister, nodes: allNodes.lister, revisions: revisions.lister, pods, control: new PodControl(context), expectations };
+    const deps = {
+      client,
+      clock,
+      recorder,
+      sets: sets.lister,
+      nodes: allNodes.lister,
+      revisions: revisions.lister,
+      pods,
+      control: new PodControl(context),
+      expectations,
+    };
     return work.run({ reconcile: (key) => reconcile(key, deps) });
   },
 };

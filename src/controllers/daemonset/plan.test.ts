@@ -6,10 +6,26 @@ import type { Node, Pod, Taint } from '#api/core/v1';
 import { judgeNode, observeDaemons, planDaemons, planRollingUpdate } from './plan.ts';
 
 const NOW = Date.UTC(2026, 0, 2);
-const node = (name: string, taints: readonly Partial<Taint>[] = [], labels: Record<string, string> = {}) => ({ metadata: { name, labels }, spec: { taints } }) as unknown as Node;
-const set = (extra: object = {}, strategy: object = {}) => ({ metadata: { name: 'ds' }, spec: { template: { metadata: {}, spec: { containers: [], ...extra } }, updateStrategy: { type: 'RollingUpdate', rollingUpdate: strategy } } }) as unknown as DaemonSet;
-const daemon = (name: string, on: string, { hash = 'h1', ready = true, phase = 'Running' }: { hash?: string; ready?: boolean; phase?: string } = {}) =>
-  ({ metadata: { name, uid: name, labels: { 'controller-revision-hash': hash }, creationTimestamp: '2026-01-01T00:00:00Z' }, spec: { nodeName: on, containers: [] }, status: { phase, conditions: [{ type: 'Ready', status: ready ? 'True' : 'False', lastTransitionTime: '2026-01-01T00:00:00Z' }] } }) as unknown as Pod;
+const node = (name: string, taints: readonly Partial<Taint>[] = [], labels: Record<string, string> = {}) =>
+  ({ metadata: { name, labels }, spec: { taints } }) as unknown as Node;
+const set = (extra: object = {}, strategy: object = {}) =>
+  ({
+    metadata: { name: 'ds' },
+    spec: {
+      template: { metadata: {}, spec: { containers: [], ...extra } },
+      updateStrategy: { type: 'RollingUpdate', rollingUpdate: strategy },
+    },
+  }) as unknown as DaemonSet;
+const daemon = (
+  name: string,
+  on: string,
+  { hash = 'h1', ready = true, phase = 'Running' }: { hash?: string; ready?: boolean; phase?: string } = {},
+) =>
+  ({
+    metadata: { name, uid: name, labels: { 'controller-revision-hash': hash }, creationTimestamp: '2026-01-01T00:00:00Z' },
+    spec: { nodeName: on, containers: [] },
+    status: { phase, conditions: [{ type: 'Ready', status: ready ? 'True' : 'False', lastTransitionTime: '2026-01-01T00:00:00Z' }] },
+  }) as unknown as Pod;
 
 const VERDICTS: readonly (readonly [name: string, set: DaemonSet, node: Node, shouldRun: boolean, mayStay: boolean])[] = [
   ['a plain node', set(), node('a'), true, true],
@@ -31,7 +47,10 @@ test('planDaemons() makes one Pod for each node, and removes ended and surplus o
   const plan = planDaemons({ set: set(), nodes: ['a', 'b', 'c', 'd'].map((name) => node(name)), pods, hash: 'h1', now: NOW });
 
   assert.deepEqual(plan.create, ['d']);
-  assert.deepEqual(plan.remove.map(({ metadata }) => metadata.name), ['failed', 'y']);
+  assert.deepEqual(
+    plan.remove.map(({ metadata }) => metadata.name),
+    ['failed', 'y'],
+  );
 });
 
 test('planRollingUpdate() replaces sick Pods at once and others up to maxUnavailable', () => {
@@ -40,21 +59,44 @@ test('planRollingUpdate() replaces sick Pods at once and others up to maxUnavail
   const one = planRollingUpdate({ set: set(), nodes, pods, hash: 'new', now: NOW });
   const two = planRollingUpdate({ set: set({}, { maxUnavailable: 2 }), nodes, pods, hash: 'new', now: NOW });
 
-  assert.deepEqual(one.remove.map(({ metadata }) => metadata.name), ['c']);
-  assert.deepEqual(two.remove.map(({ metadata }) => metadata.name), ['c', 'a']);
+  assert.deepEqual(
+    one.remove.map(({ metadata }) => metadata.name),
+    ['c'],
+  );
+  assert.deepEqual(
+    two.remove.map(({ metadata }) => metadata.name),
+    ['c', 'a'],
+  );
 });
 
 test('planRollingUpdate() with surge makes the new Pod first', () => {
   const pods = [daemon('a', 'a', { hash: 'old' }), daemon('b', 'b', { hash: 'old' }), daemon('b2', 'b', { hash: 'new' })];
-  const plan = planRollingUpdate({ set: set({}, { maxSurge: 1, maxUnavailable: 0 }), nodes: [node('a'), node('b')], pods, hash: 'new', now: NOW });
+  const plan = planRollingUpdate({
+    set: set({}, { maxSurge: 1, maxUnavailable: 0 }),
+    nodes: [node('a'), node('b')],
+    pods,
+    hash: 'new',
+    now: NOW,
+  });
 
   assert.deepEqual(plan.create, ['a']);
-  assert.deepEqual(plan.remove.map(({ metadata }) => metadata.name), ['b']);
+  assert.deepEqual(
+    plan.remove.map(({ metadata }) => metadata.name),
+    ['b'],
+  );
 });
 
 test('observeDaemons() counts wanted, ready, current and misplaced ones', () => {
   const nodes = [node('a'), node('b'), node('c', [{ key: 'x', effect: 'NoSchedule' }])];
   const status = observeDaemons({ set: set(), nodes, pods: [daemon('1', 'a'), daemon('2', 'c')], hash: 'h1', now: NOW });
 
-  assert.deepEqual(status, { desiredNumberScheduled: 2, currentNumberScheduled: 1, numberMisscheduled: 1, numberReady: 1, numberAvailable: 1, updatedNumberScheduled: 1, numberUnavailable: 1 });
+  assert.deepEqual(status, {
+    desiredNumberScheduled: 2,
+    currentNumberScheduled: 1,
+    numberMisscheduled: 1,
+    numberReady: 1,
+    numberAvailable: 1,
+    updatedNumberScheduled: 1,
+    numberUnavailable: 1,
+  });
 });

@@ -26,7 +26,8 @@ export function daemonTolerations({ spec: { template } }: ReadDaemonSet): readon
     ...(template.spec.hostNetwork === true ? [exists('network-unavailable', 'NoSchedule')] : []),
   ];
   const stated = template.spec.tolerations ?? [];
-  const isSame = (a: ReadToleration, b: ReadToleration) => a.key === b.key && a.operator === b.operator && a.effect === b.effect && (a.value ?? '') === (b.value ?? '');
+  const isSame = (a: ReadToleration, b: ReadToleration) =>
+    a.key === b.key && a.operator === b.operator && a.effect === b.effect && (a.value ?? '') === (b.value ?? '');
   return [...stated.filter((toleration) => !added.some((own) => isSame(own, toleration))), ...added];
 }
 
@@ -139,7 +140,8 @@ export function planRollingUpdate(input: DaemonInput): DaemonPlan {
   const wanted = nodes.filter((node) => judgeNode(set, node).shouldRun);
   const byNode = groupByNode(pods.filter(isStaying));
   const maxSurge = surgeOf(set, wanted.length);
-  const maxUnavailable = resolve(set.spec.updateStrategy?.rollingUpdate?.maxUnavailable ?? 1, wanted.length, Math.ceil) || (maxSurge === 0 ? 1 : 0);
+  const maxUnavailable =
+    resolve(set.spec.updateStrategy?.rollingUpdate?.maxUnavailable ?? 1, wanted.length, Math.ceil) || (maxSurge === 0 ? 1 : 0);
   const available = (pod: ReadPod) => isAvailable(pod, set.spec.minReadySeconds ?? 0, now);
   const states = wanted.map(({ metadata: { name } }) => {
     const present = byNode.get(name) ?? [];
@@ -148,10 +150,16 @@ export function planRollingUpdate(input: DaemonInput): DaemonPlan {
   if (maxSurge > 0) return planSurge(states, { maxSurge, available });
   const sick = states.filter(({ old }) => old !== undefined && !available(old));
   const fine = states.filter(({ old }) => old !== undefined && available(old));
-  const unavailable = states.filter(({ old, current }) => !(old !== undefined && available(old)) && !(current !== undefined && available(current))).length;
+  const unavailable = states.filter(
+    ({ old, current }) => !(old !== undefined && available(old)) && !(current !== undefined && available(current)),
+  ).length;
   // What does not work anyway is replaced without counting.
   const replaced = [...sick, ...fine.slice(0, Math.max(0, maxUnavailable - unavailable))];
-  return { create: [], remove: replaced.flatMap(({ old, current }) => (current === undefined && old !== undefined ? [old] : [])), ended: [] };
+  return {
+    create: [],
+    remove: replaced.flatMap(({ old, current }) => (current === undefined && old !== undefined ? [old] : [])),
+    ended: [],
+  };
 }
 
 interface NodeState {
@@ -160,7 +168,10 @@ interface NodeState {
   readonly current: ReadPod | undefined;
 }
 
-function planSurge(states: readonly NodeState[], { maxSurge, available }: { maxSurge: number; available: (pod: ReadPod) => boolean }): DaemonPlan {
+function planSurge(
+  states: readonly NodeState[],
+  { maxSurge, available }: { maxSurge: number; available: (pod: ReadPod) => boolean },
+): DaemonPlan {
   const remove = states.flatMap(({ old, current }) => (old !== undefined && current !== undefined && available(current) ? [old] : []));
   const surging = states.filter(({ old, current }) => old !== undefined && current !== undefined && !available(current)).length;
   const waiting = states.filter(({ old, current }) => old !== undefined && current === undefined);
@@ -171,11 +182,26 @@ function planSurge(states: readonly NodeState[], { maxSurge, available }: { maxS
 }
 
 /** The counts of a DaemonSet's status. */
-export function observeDaemons({ set, nodes, pods, hash, now }: DaemonInput): Omit<DaemonSetStatus, 'observedGeneration' | 'collisionCount' | 'conditions'> {
+export function observeDaemons({
+  set,
+  nodes,
+  pods,
+  hash,
+  now,
+}: DaemonInput): Omit<DaemonSetStatus, 'observedGeneration' | 'collisionCount' | 'conditions'> {
   const byNode = groupByNode(pods);
-  const counts = { desiredNumberScheduled: 0, currentNumberScheduled: 0, numberMisscheduled: 0, numberReady: 0, numberAvailable: 0, updatedNumberScheduled: 0 };
+  const counts = {
+    desiredNumberScheduled: 0,
+    currentNumberScheduled: 0,
+    numberMisscheduled: 0,
+    numberReady: 0,
+    numberAvailable: 0,
+    updatedNumberScheduled: 0,
+  };
   for (const node of nodes) {
-    const present = [...(byNode.get(node.metadata.name) ?? [])].sort((a, b) => timeMs(a.metadata.creationTimestamp) - timeMs(b.metadata.creationTimestamp));
+    const present = [...(byNode.get(node.metadata.name) ?? [])].sort(
+      (a, b) => timeMs(a.metadata.creationTimestamp) - timeMs(b.metadata.creationTimestamp),
+    );
     if (!judgeNode(set, node).shouldRun) {
       if (present.length > 0) counts.numberMisscheduled += 1;
       continue;

@@ -4,15 +4,33 @@ import type { DaemonSet } from '#api/apps/v1';
 import type { Node, Pod } from '#api/core/v1';
 import { daemonsets } from '#api/resources';
 import { DONE, type Lister, type Result, requeueAfter } from '#client';
-import { type Draft, deepCopy, isNotFound, keyOf, semanticEqual, selectorOf } from '#machinery';
+import { type Draft, deepCopy, isNotFound, keyOf, selectorOf, semanticEqual } from '#machinery';
 import { type ControllerContext, controllerReference } from '../context.ts';
 import { claimPods } from '../pods/claim.ts';
 import { availableIn } from '../pods/conditions.ts';
 import type { Expectations } from '../pods/expectations.ts';
 import { isNamespaceTerminating, type PodControl, podFromTemplate, slowStart } from '../pods/pod-control.ts';
 import type { PodIndex } from '../pods/pod-index.ts';
-import { HashCollisionError, type History, type HistoryDeps, hashOf, REVISION_HASH, syncHistory, truncateHistory } from '../revisions/history.ts';
-import { type DaemonInput, type DaemonPlan, daemonTolerations, isOfRevision, observeDaemons, planDaemons, planRollingUpdate, type ReadDaemonSet, type ReadPod } from './plan.ts';
+import {
+  HashCollisionError,
+  type History,
+  type HistoryDeps,
+  hashOf,
+  REVISION_HASH,
+  syncHistory,
+  truncateHistory,
+} from '../revisions/history.ts';
+import {
+  type DaemonInput,
+  type DaemonPlan,
+  daemonTolerations,
+  isOfRevision,
+  observeDaemons,
+  planDaemons,
+  planRollingUpdate,
+  type ReadDaemonSet,
+  type ReadPod,
+} from './plan.ts';
 
 export interface DaemonDeps extends HistoryDeps, Pick<ControllerContext, 'client' | 'clock' | 'recorder'> {
   readonly sets: Lister<DaemonSet>;
@@ -43,10 +61,27 @@ export async function reconcile(key: string, deps: DaemonDeps): Promise<Result> 
   if (history === undefined) return DONE; // The collision was counted; that brings the next pass.
   const reference = controllerReference(set, daemonsets);
   const { namespace, name } = set.metadata;
-  const readPods = () => claimPods({ owner: set, reference, selector, pods: deps.pods, control: deps.control, readOwner: () => deps.client.get(daemonsets, { namespace, name }) });
-  const input: DaemonInput = { set, nodes: deps.nodes.list(), pods: await readPods(), hash: hashOf(history.current), now: deps.clock.now() };
+  const readPods = () =>
+    claimPods({
+      owner: set,
+      reference,
+      selector,
+      pods: deps.pods,
+      control: deps.control,
+      readOwner: () => deps.client.get(daemonsets, { namespace, name }),
+    });
+  const input: DaemonInput = {
+    set,
+    nodes: deps.nodes.list(),
+    pods: await readPods(),
+    hash: hashOf(history.current),
+    now: deps.clock.now(),
+  };
   const failure = deps.expectations.satisfied(key) ? await act(key, input, deps) : undefined;
-  await truncateHistory(deps, history, { limit: set.spec.revisionHistoryLimit ?? 10, inUse: (revision) => input.pods.some((pod) => isOfRevision(pod, hashOf(revision))) });
+  await truncateHistory(deps, history, {
+    limit: set.spec.revisionHistoryLimit ?? 10,
+    inUse: (revision) => input.pods.some((pod) => isOfRevision(pod, hashOf(revision))),
+  });
   await writeStatus(input, deps);
   if (failure !== undefined && !isNamespaceTerminating(failure)) throw failure;
   return nextLook(input);
@@ -59,7 +94,11 @@ async function historyOf(set: ReadDaemonSet, deps: DaemonDeps): Promise<History 
     return await syncHistory(deps, { owner: set, resource: daemonsets, template, labels: template.metadata?.labels ?? {}, collisionCount });
   } catch (error) {
     if (!(error instanceof HashCollisionError)) throw error;
-    await deps.client.update(daemonsets, { ...set, status: { ...set.status, collisionCount: (collisionCount ?? 0) + 1 } }, { subresource: 'status' });
+    await deps.client.update(
+      daemonsets,
+      { ...set, status: { ...set.status, collisionCount: (collisionCount ?? 0) + 1 } },
+      { subresource: 'status' },
+    );
     return undefined;
   }
 }
@@ -73,13 +112,22 @@ async function act(key: string, input: DaemonInput, deps: DaemonDeps): Promise<u
 }
 
 /** @returns The first failure, if there was one. */
-async function apply(key: string, { create, remove, ended }: DaemonPlan, input: DaemonInput, { control, expectations, recorder }: DaemonDeps): Promise<unknown> {
+async function apply(
+  key: string,
+  { create, remove, ended }: DaemonPlan,
+  input: DaemonInput,
+  { control, expectations, recorder }: DaemonDeps,
+): Promise<unknown> {
   const { set, hash } = input;
   if (create.length + remove.length === 0) return undefined;
   for (const pod of ended) report(set, pod, recorder);
   const names = create.slice(0, BURST);
   const doomed = remove.slice(0, BURST);
-  expectations.expect(key, names.length, doomed.map(({ metadata }) => keyOf(metadata)));
+  expectations.expect(
+    key,
+    names.length,
+    doomed.map(({ metadata }) => keyOf(metadata)),
+  );
   const { done, error } = await slowStart(names.length, (index) => control.create(set, daemonOn(set, hash, names[index] ?? '')));
   expectations.created(key, names.length - done);
   const removals = await Promise.allSettled(
@@ -105,7 +153,11 @@ function report(set: ReadDaemonSet, pod: ReadPod, recorder: DaemonDeps['recorder
 function daemonOn(set: ReadDaemonSet, hash: string, node: string): Draft<Pod> {
   const draft = podFromTemplate(set, controllerReference(set, daemonsets), set.spec.template);
   const generation = set.metadata.annotations?.[TEMPLATE_GENERATION];
-  const labels = { ...draft.metadata?.labels, [REVISION_HASH]: hash, ...(generation === undefined ? {} : { 'pod-template-generation': generation }) };
+  const labels = {
+    ...draft.metadata?.labels,
+    [REVISION_HASH]: hash,
+    ...(generation === undefined ? {} : { 'pod-template-generation': generation }),
+  };
   const { affinity, ...spec } = deepCopy(set.spec.template.spec);
   const nodeSelectorTerms = [{ matchFields: [{ key: 'metadata.name', operator: 'In' as const, values: [node] }] }];
   const nodeAffinity = { ...affinity?.nodeAffinity, requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms } };
@@ -119,10 +171,17 @@ function daemonOn(set: ReadDaemonSet, hash: string, node: string): Draft<Pod> {
 async function writeStatus(input: DaemonInput, { client }: DaemonDeps): Promise<void> {
   const { set } = input;
   const { collisionCount, conditions, ...counts } = set.status ?? {};
-  const next = { ...observeDaemons(input), ...(set.metadata.generation === undefined ? {} : { observedGeneration: set.metadata.generation }) };
+  const next = {
+    ...observeDaemons(input),
+    ...(set.metadata.generation === undefined ? {} : { observedGeneration: set.metadata.generation }),
+  };
   const [before, after] = [counts as Readonly<Record<string, unknown>>, next as Readonly<Record<string, unknown>>];
   if (Object.keys(next).every((name) => semanticEqual(before[name] ?? 0, after[name] ?? 0))) return;
-  const status = { ...next, ...(collisionCount === undefined ? {} : { collisionCount }), ...(conditions === undefined ? {} : { conditions }) };
+  const status = {
+    ...next,
+    ...(collisionCount === undefined ? {} : { collisionCount }),
+    ...(conditions === undefined ? {} : { conditions }),
+  };
   try {
     await client.update(daemonsets, { ...set, status }, { subresource: 'status' });
   } catch (error) {
@@ -135,4 +194,3 @@ function nextLook({ set, pods, now }: DaemonInput): Result {
   const waits = pods.flatMap((pod) => availableIn(pod, set.spec.minReadySeconds ?? 0, now) ?? []).filter((wait) => wait > 0);
   return waits.length === 0 ? DONE : requeueAfter(Math.min(...waits));
 }
-

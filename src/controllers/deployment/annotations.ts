@@ -36,7 +36,11 @@ export function maxRevision(sets: readonly Annotated[]): number {
 }
 
 /** The annotations of the new set at a revision; those it has for itself stay. */
-export function annotationsFor(deployment: DeepReadonly<Deployment>, set: DeepReadonly<ReplicaSet> | undefined, revision: number): Record<string, string> {
+export function annotationsFor(
+  deployment: DeepReadonly<Deployment>,
+  set: DeepReadonly<ReplicaSet> | undefined,
+  revision: number,
+): Record<string, string> {
   const before = set?.metadata.annotations ?? {};
   const copied = Object.entries(deployment.metadata.annotations ?? {}).filter(([name]) => !NOT_COPIED.has(name));
   const next: Record<string, string> = { ...before, ...Object.fromEntries(copied) };

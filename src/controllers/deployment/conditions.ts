@@ -28,7 +28,12 @@ export function withoutCondition(conditions: readonly ReadCondition[], type: str
   return conditions.filter((condition) => condition.type !== type);
 }
 
-export function makeCondition(type: string, status: 'True' | 'False' | 'Unknown', text: { reason: string; message: string }, now: number): ReadCondition {
+export function makeCondition(
+  type: string,
+  status: 'True' | 'False' | 'Unknown',
+  text: { reason: string; message: string },
+  now: number,
+): ReadCondition {
   const time = formatTime(now);
   return { type, status, lastUpdateTime: time, lastTransitionTime: time, ...text };
 }
@@ -43,7 +48,12 @@ export function calculateStatus(deployment: ReadDeployment, all: readonly ReadSe
   const isAvailable = available >= replicasOf(deployment) - maxUnavailableOf(deployment);
   const condition = isAvailable
     ? makeCondition('Available', 'True', { reason: 'MinimumReplicasAvailable', message: 'Deployment has minimum availability.' }, now)
-    : makeCondition('Available', 'False', { reason: 'MinimumReplicasUnavailable', message: 'Deployment does not have minimum availability.' }, now);
+    : makeCondition(
+        'Available',
+        'False',
+        { reason: 'MinimumReplicasUnavailable', message: 'Deployment does not have minimum availability.' },
+        now,
+      );
   const { collisionCount, conditions = [] } = deployment.status ?? {};
   return {
     ...(deployment.metadata.generation === undefined ? {} : { observedGeneration: deployment.metadata.generation }),
@@ -62,7 +72,12 @@ export function calculateStatus(deployment: ReadDeployment, all: readonly ReadSe
 export function isComplete(deployment: ReadDeployment, status: ReadStatus): boolean {
   const wanted = replicasOf(deployment);
   const { updatedReplicas = 0, replicas = 0, availableReplicas = 0, observedGeneration = 0 } = status;
-  return updatedReplicas === wanted && replicas === wanted && availableReplicas === wanted && observedGeneration >= (deployment.metadata.generation ?? 0);
+  return (
+    updatedReplicas === wanted &&
+    replicas === wanted &&
+    availableReplicas === wanted &&
+    observedGeneration >= (deployment.metadata.generation ?? 0)
+  );
 }
 
 function isProgressing({ status: old = {} }: ReadDeployment, next: ReadStatus): boolean {
@@ -84,7 +99,11 @@ function hasTimedOut(deployment: ReadDeployment, status: ReadStatus, now: number
 }
 
 /** The conditions of a rollout: Progressing by what has changed since the last status, ReplicaFailure from the sets. */
-export function rolloutConditions(deployment: ReadDeployment, status: ReadStatus, { newSet, all, now }: { newSet: ReadSet | undefined; all: readonly ReadSet[]; now: number }): readonly ReadCondition[] {
+export function rolloutConditions(
+  deployment: ReadDeployment,
+  status: ReadStatus,
+  { newSet, all, now }: { newSet: ReadSet | undefined; all: readonly ReadSet[]; now: number },
+): readonly ReadCondition[] {
   let conditions = status.conditions ?? [];
   if (!hasDeadline(deployment)) conditions = withoutCondition(conditions, 'Progressing');
   const current = findCondition(deployment.status?.conditions, 'Progressing');
@@ -101,10 +120,18 @@ interface ProgressInput {
   readonly now: number;
 }
 
-function withProgress(conditions: readonly ReadCondition[], deployment: ReadDeployment, status: ReadStatus, { newSet, current, now }: ProgressInput): readonly ReadCondition[] {
+function withProgress(
+  conditions: readonly ReadCondition[],
+  deployment: ReadDeployment,
+  status: ReadStatus,
+  { newSet, current, now }: ProgressInput,
+): readonly ReadCondition[] {
   const subject = newSet === undefined ? `Deployment "${deployment.metadata.name}"` : `ReplicaSet "${newSet.metadata.name}"`;
   if (isComplete(deployment, status)) {
-    return withCondition(conditions, makeCondition('Progressing', 'True', { reason: NEW_SET_AVAILABLE, message: `${subject} has successfully progressed.` }, now));
+    return withCondition(
+      conditions,
+      makeCondition('Progressing', 'True', { reason: NEW_SET_AVAILABLE, message: `${subject} has successfully progressed.` }, now),
+    );
   }
   if (isProgressing(deployment, status)) {
     const condition = makeCondition('Progressing', 'True', { reason: 'ReplicaSetUpdated', message: `${subject} is progressing.` }, now);
@@ -113,7 +140,10 @@ function withProgress(conditions: readonly ReadCondition[], deployment: ReadDepl
     return [...withoutCondition(conditions, 'Progressing'), { ...condition, lastTransitionTime }];
   }
   if (!hasTimedOut(deployment, status, now)) return conditions;
-  return withCondition(conditions, makeCondition('Progressing', 'False', { reason: TIMED_OUT, message: `${subject} has timed out progressing.` }, now));
+  return withCondition(
+    conditions,
+    makeCondition('Progressing', 'False', { reason: TIMED_OUT, message: `${subject} has timed out progressing.` }, now),
+  );
 }
 
 function failureOf(newSet: ReadSet | undefined, all: readonly ReadSet[]): ReadCondition | undefined {

@@ -45,7 +45,10 @@ export function sumReplicas(sets: readonly ReadSet[]): number {
 }
 
 /** A total over the statuses of sets. */
-export function sumStatus(sets: readonly ReadSet[], field: 'replicas' | 'readyReplicas' | 'availableReplicas' | 'terminatingReplicas'): number {
+export function sumStatus(
+  sets: readonly ReadSet[],
+  field: 'replicas' | 'readyReplicas' | 'availableReplicas' | 'terminatingReplicas',
+): number {
   return sets.reduce((sum, { status }) => sum + (status?.[field] ?? 0), 0);
 }
 

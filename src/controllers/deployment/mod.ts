@@ -22,7 +22,8 @@ export const deployment: ControllerEntry = {
     const addOwner = (set: ReadSet) => {
       const owner = ownerKeyOf(set, 'Deployment');
       if (owner !== undefined) return work.addKey(owner);
-      if (controllerOf(set) === undefined && set.metadata.deletionTimestamp === undefined) for (const found of selecting(all.lister.list(set.metadata.namespace), set)) work.add(found);
+      if (controllerOf(set) === undefined && set.metadata.deletionTimestamp === undefined)
+        for (const found of selecting(all.lister.list(set.metadata.namespace), set)) work.add(found);
     };
     sets.addHandler({
       add: addOwner,
@@ -41,7 +42,14 @@ export const deployment: ControllerEntry = {
         if (key !== undefined && all.lister.find(key)?.spec.strategy?.type === 'Recreate') work.addKey(key);
       },
     });
-    const deps = { client, clock, recorder, deployments: all.lister, sets: sets.lister, podsOf: (set: ReadSet) => pods.ownedBy(set.metadata.uid) };
+    const deps = {
+      client,
+      clock,
+      recorder,
+      deployments: all.lister,
+      sets: sets.lister,
+      podsOf: (set: ReadSet) => pods.ownedBy(set.metadata.uid),
+    };
     return work.run({ reconcile: (key) => reconcile(key, deps) });
   },
 };

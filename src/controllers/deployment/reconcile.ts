@@ -7,8 +7,28 @@ import { deployments } from '#api/resources';
 import { DONE, type Lister, type Result, requeueAfter } from '#client';
 import { type DeepReadonly, selectorOf, semanticEqual } from '#machinery';
 import { DESIRED_REPLICAS, readNumber } from './annotations.ts';
-import { calculateStatus, deadlineIn, findCondition, hasDeadline, isComplete, makeCondition, type ReadStatus, rolloutConditions, TIMED_OUT, withCondition } from './conditions.ts';
-import { byCreation, isRolling, newSetReplicas, planProportional, planScaleDown, type ReadDeployment, type ReadSet, replicasOf } from './counts.ts';
+import {
+  calculateStatus,
+  deadlineIn,
+  findCondition,
+  hasDeadline,
+  isComplete,
+  makeCondition,
+  type ReadStatus,
+  rolloutConditions,
+  TIMED_OUT,
+  withCondition,
+} from './conditions.ts';
+import {
+  byCreation,
+  isRolling,
+  newSetReplicas,
+  planProportional,
+  planScaleDown,
+  type ReadDeployment,
+  type ReadSet,
+  replicasOf,
+} from './counts.ts';
 import { allSets, claimSets, type DeploymentDeps, type Rollout, removeOldSets, scaleSet, splitSets, syncNewSet } from './sets.ts';
 
 export interface ReconcileDeps extends DeploymentDeps {
@@ -36,7 +56,11 @@ async function refuseEmptySelector(deployment: ReadDeployment, { client, recorde
   recorder.event(deployment, 'Warning', 'SelectingAll', 'This deployment is selecting all pods. A non-empty selector is required.');
   const { generation } = deployment.metadata;
   if (generation !== undefined && (deployment.status?.observedGeneration ?? 0) < generation) {
-    await client.update(deployments, { ...deployment, status: { ...deployment.status, observedGeneration: generation } }, { subresource: 'status' });
+    await client.update(
+      deployments,
+      { ...deployment, status: { ...deployment.status, observedGeneration: generation } },
+      { subresource: 'status' },
+    );
   }
   return DONE;
 }
@@ -50,15 +74,24 @@ async function notePause(rollout: Rollout, { client, clock }: DeploymentDeps): P
   const isPaused = deployment.spec.paused === true;
   const wasPaused = current?.reason === 'DeploymentPaused';
   if (isPaused === wasPaused) return;
-  const text = isPaused ? { reason: 'DeploymentPaused', message: 'Deployment is paused' } : { reason: 'DeploymentResumed', message: 'Deployment is resumed' };
+  const text = isPaused
+    ? { reason: 'DeploymentPaused', message: 'Deployment is paused' }
+    : { reason: 'DeploymentResumed', message: 'Deployment is resumed' };
   const conditions = withCondition(deployment.status?.conditions ?? [], makeCondition('Progressing', 'Unknown', text, clock.now()));
-  rollout.deployment = await client.update(deployments, { ...deployment, status: { ...deployment.status, conditions } }, { subresource: 'status' });
+  rollout.deployment = await client.update(
+    deployments,
+    { ...deployment, status: { ...deployment.status, conditions } },
+    { subresource: 'status' },
+  );
 }
 
 /** Whether `spec.replicas` changed since the sets were last scaled. */
 function isScaled(rollout: Rollout): boolean {
   const active = allSets(rollout).filter((set) => replicasOf(set) > 0);
-  return active.some((set) => set.metadata.annotations?.[DESIRED_REPLICAS] !== undefined && readNumber(set, DESIRED_REPLICAS) !== replicasOf(rollout.deployment));
+  return active.some(
+    (set) =>
+      set.metadata.annotations?.[DESIRED_REPLICAS] !== undefined && readNumber(set, DESIRED_REPLICAS) !== replicasOf(rollout.deployment),
+  );
 }
 
 async function syncScale(rollout: Rollout, deps: DeploymentDeps): Promise<Result> {
@@ -96,7 +129,11 @@ async function rollingUpdate(rollout: Rollout, deps: DeploymentDeps): Promise<Re
   const { newSet } = rollout;
   if (newSet === undefined) return DONE;
   if (await scaleNew(rollout, newSet, deps)) return await syncRolloutStatus(rollout, deps);
-  const scaling = planScaleDown(rollout.deployment, newSet, rollout.old.filter((set) => replicasOf(set) > 0));
+  const scaling = planScaleDown(
+    rollout.deployment,
+    newSet,
+    rollout.old.filter((set) => replicasOf(set) > 0),
+  );
   for (const { set, to } of scaling) await scaleSet(rollout, set, to, deps);
   if (scaling.length === 0 && isComplete(rollout.deployment, rollout.deployment.status ?? {})) await removeOldSets(rollout, deps);
   return await syncRolloutStatus(rollout, deps);
@@ -113,7 +150,9 @@ async function recreate(rollout: Rollout, deps: ReconcileDeps): Promise<Result> 
   await syncNewSet(rollout, deps, { create: false });
   let scaledDown = false;
   for (const set of rollout.old.filter((old) => replicasOf(old) > 0)) scaledDown = (await scaleSet(rollout, set, 0, deps)) || scaledDown;
-  const oldRuns = rollout.old.some((set) => deps.podsOf(set).some(({ status }) => status?.phase !== 'Failed' && status?.phase !== 'Succeeded'));
+  const oldRuns = rollout.old.some((set) =>
+    deps.podsOf(set).some(({ status }) => status?.phase !== 'Failed' && status?.phase !== 'Succeeded'),
+  );
   if (scaledDown || oldRuns) return await syncRolloutStatus(rollout, deps);
   if (rollout.newSet === undefined) await syncNewSet(rollout, deps, { create: true });
   if (rollout.newSet !== undefined) await scaleSet(rollout, rollout.newSet, replicasOf(rollout.deployment), deps);
@@ -145,5 +184,7 @@ async function writeStatus(rollout: Rollout, status: ReadStatus, { client }: Dep
 /** Counts that are zero may be absent in what the server stored. */
 function sameStatus(a: ReadStatus, b: ReadStatus): boolean {
   const [left, right] = [a as Readonly<Record<string, unknown>>, b as Readonly<Record<string, unknown>>];
-  return [...new Set([...Object.keys(a), ...Object.keys(b)])].every((name) => (left[name] ?? 0) === (right[name] ?? 0) || semanticEqual(left[name], right[name]));
+  return [...new Set([...Object.keys(a), ...Object.keys(b)])].every(
+    (name) => (left[name] ?? 0) === (right[name] ?? 0) || semanticEqual(left[name], right[name]),
+  );
 }

@@ -3,7 +3,7 @@
 import type { ReplicaSet } from '#api/apps/v1';
 import { deployments, replicasets } from '#api/resources';
 import type { Lister } from '#client';
-import { type Draft, deepCopy, isAlreadyExists, isNotFound, semanticEqual, selectorOf } from '#machinery';
+import { type Draft, deepCopy, isAlreadyExists, isNotFound, selectorOf, semanticEqual } from '#machinery';
 import { type ControllerContext, controllerOf, controllerReference } from '../context.ts';
 import { messageOf } from '../pods/pod-control.ts';
 import { annotationsFor, countsDiffer, maxRevision, REVISION, revisionOf, withCounts } from './annotations.ts';
@@ -37,12 +37,26 @@ export async function claimSets(deployment: ReadDeployment, { client, sets }: De
     const ref = { namespace, name: set.metadata.name };
     if (owner?.uid === uid) {
       if (matches || deployment.metadata.deletionTimestamp !== undefined) claimed.push(set);
-      else await client.patch(replicasets, ref, 'strategic', { metadata: { uid: set.metadata.uid, ownerReferences: [{ $patch: 'delete', uid }] } });
-    } else if (owner === undefined && matches && deployment.metadata.deletionTimestamp === undefined && set.metadata.deletionTimestamp === undefined) {
+      else
+        await client.patch(replicasets, ref, 'strategic', {
+          metadata: { uid: set.metadata.uid, ownerReferences: [{ $patch: 'delete', uid }] },
+        });
+    } else if (
+      owner === undefined &&
+      matches &&
+      deployment.metadata.deletionTimestamp === undefined &&
+      set.metadata.deletionTimestamp === undefined
+    ) {
       const fresh = await client.get(deployments, { namespace, name });
-      if (fresh.metadata.uid !== uid) throw new Error(`original Deployment ${namespace}/${name} is gone: got uid ${fresh.metadata.uid}, wanted ${uid}`);
-      if (fresh.metadata.deletionTimestamp !== undefined) throw new Error(`${namespace}/${name} has just been deleted at ${fresh.metadata.deletionTimestamp}`);
-      claimed.push(await client.patch(replicasets, ref, 'strategic', { metadata: { uid: set.metadata.uid, ownerReferences: [controllerReference(deployment, deployments)] } }));
+      if (fresh.metadata.uid !== uid)
+        throw new Error(`original Deployment ${namespace}/${name} is gone: got uid ${fresh.metadata.uid}, wanted ${uid}`);
+      if (fresh.metadata.deletionTimestamp !== undefined)
+        throw new Error(`${namespace}/${name} has just been deleted at ${fresh.metadata.deletionTimestamp}`);
+      claimed.push(
+        await client.patch(replicasets, ref, 'strategic', {
+          metadata: { uid: set.metadata.uid, ownerReferences: [controllerReference(deployment, deployments)] },
+        }),
+      );
     }
   }
   return claimed;
@@ -70,19 +84,36 @@ async function syncExisting(rollout: Rollout, set: ReadSet, revision: number, de
     return await writeRevision(rollout, annotations[REVISION], undefined, deps);
   }
   const isNoted = findCondition(deployment.status?.conditions, 'Progressing') !== undefined || !hasDeadline(deployment);
-  const condition = isNoted ? undefined : makeCondition('Progressing', 'True', { reason: 'FoundNewReplicaSet', message: `Found new replica set "${set.metadata.name}"` }, deps.clock.now());
+  const condition = isNoted
+    ? undefined
+    : makeCondition(
+        'Progressing',
+        'True',
+        { reason: 'FoundNewReplicaSet', message: `Found new replica set "${set.metadata.name}"` },
+        deps.clock.now(),
+      );
   await writeRevision(rollout, annotations[REVISION], condition, deps);
 }
 
 /** The Deployment bears the revision of its new set, and what just happened as a condition. */
-async function writeRevision(rollout: Rollout, revision: string | undefined, condition: ReadCondition | undefined, { client }: DeploymentDeps): Promise<void> {
+async function writeRevision(
+  rollout: Rollout,
+  revision: string | undefined,
+  condition: ReadCondition | undefined,
+  { client }: DeploymentDeps,
+): Promise<void> {
   const { deployment } = rollout;
   const isSame = revision === undefined || deployment.metadata.annotations?.[REVISION] === revision;
   if (isSame && condition === undefined) return;
   const annotations = { ...deployment.metadata.annotations, ...(revision === undefined ? {} : { [REVISION]: revision }) };
-  const conditions = condition === undefined ? deployment.status?.conditions : withCondition(deployment.status?.conditions ?? [], condition);
+  const conditions =
+    condition === undefined ? deployment.status?.conditions : withCondition(deployment.status?.conditions ?? [], condition);
   const status = { ...deployment.status, ...(conditions === undefined ? {} : { conditions }) };
-  rollout.deployment = await client.update(deployments, { ...deployment, metadata: { ...deployment.metadata, annotations }, status }, { subresource: 'status' });
+  rollout.deployment = await client.update(
+    deployments,
+    { ...deployment, metadata: { ...deployment.metadata, annotations }, status },
+    { subresource: 'status' },
+  );
 }
 
 function draftOf(rollout: Rollout, revision: number): Draft<ReplicaSet> {
@@ -121,7 +152,14 @@ async function createNewSet(rollout: Rollout, revision: number, deps: Deployment
   rollout.newSet = set;
   const count = replicasOf(set);
   if (count > 0) recorder.event(deployment, 'Normal', 'ScalingReplicaSet', `Scaled up replica set ${set.metadata.name} from 0 to ${count}`);
-  const condition = hasDeadline(deployment) ? makeCondition('Progressing', 'True', { reason: 'NewReplicaSetCreated', message: `Created new replica set "${set.metadata.name}"` }, clock.now()) : undefined;
+  const condition = hasDeadline(deployment)
+    ? makeCondition(
+        'Progressing',
+        'True',
+        { reason: 'NewReplicaSetCreated', message: `Created new replica set "${set.metadata.name}"` },
+        clock.now(),
+      )
+    : undefined;
   await writeRevision(rollout, String(revision), condition, deps);
 }
 
@@ -141,7 +179,9 @@ async function afterFailedCreate(rollout: Rollout, draft: Draft<ReplicaSet>, err
     const condition = makeCondition('Progressing', 'False', { reason: 'ReplicaSetCreateError', message }, clock.now());
     const conditions = withCondition(deployment.status?.conditions ?? [], condition);
     // The first failure is the one to report.
-    await client.update(deployments, { ...deployment, status: { ...deployment.status, conditions } }, { subresource: 'status' }).catch(() => undefined);
+    await client
+      .update(deployments, { ...deployment, status: { ...deployment.status, conditions } }, { subresource: 'status' })
+      .catch(() => undefined);
   }
   recorder.event(deployment, 'Warning', 'ReplicaSetCreateError', message);
   throw error;
@@ -155,11 +195,20 @@ export async function scaleSet(rollout: Rollout, set: ReadSet, to: number, { cli
   const most = wanted + maxSurgeOf(deployment);
   if (from === to && !countsDiffer(set, wanted, most)) return false;
   const annotations = withCounts(set.metadata.annotations, wanted, most);
-  const updated = await client.update(replicasets, { ...set, metadata: { ...set.metadata, annotations }, spec: { ...set.spec, replicas: to } });
+  const updated = await client.update(replicasets, {
+    ...set,
+    metadata: { ...set.metadata, annotations },
+    spec: { ...set.spec, replicas: to },
+  });
   if (rollout.newSet === set) rollout.newSet = updated;
   else rollout.old = rollout.old.map((other) => (other === set ? updated : other));
   if (from === to) return false;
-  recorder.event(deployment, 'Normal', 'ScalingReplicaSet', `Scaled ${to > from ? 'up' : 'down'} replica set ${set.metadata.name} from ${from} to ${to}`);
+  recorder.event(
+    deployment,
+    'Normal',
+    'ScalingReplicaSet',
+    `Scaled ${to > from ? 'up' : 'down'} replica set ${set.metadata.name} from ${from} to ${to}`,
+  );
   return true;
 }
 
@@ -169,7 +218,8 @@ export async function removeOldSets({ deployment, old }: Rollout, { client }: De
   if (limit === undefined || limit === 2 ** 31 - 1) return;
   const present = old.filter(({ metadata }) => metadata.deletionTimestamp === undefined).sort((a, b) => revisionOf(a) - revisionOf(b));
   for (const { metadata, spec, status } of present.slice(0, Math.max(0, present.length - limit))) {
-    const isUsed = (status?.replicas ?? 0) !== 0 || (spec.replicas ?? 0) !== 0 || (metadata.generation ?? 0) > (status?.observedGeneration ?? 0);
+    const isUsed =
+      (status?.replicas ?? 0) !== 0 || (spec.replicas ?? 0) !== 0 || (metadata.generation ?? 0) > (status?.observedGeneration ?? 0);
     if (isUsed) continue;
     const { namespace, name } = metadata;
     await client.delete(replicasets, { namespace, name }).catch((error: unknown) => {

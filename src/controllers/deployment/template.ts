@@ -9,7 +9,10 @@ export const HASH_LABEL = 'pod-template-hash';
 
 /** A stable short hash of a template, different for every count of collisions. */
 export function templateHash(template: DeepReadonly<PodTemplateSpec>, collisions: number | undefined): string {
-  const digest = createHash('sha256').update(canonical(template)).update(collisions === undefined ? '' : String(collisions)).digest();
+  const digest = createHash('sha256')
+    .update(canonical(template))
+    .update(collisions === undefined ? '' : String(collisions))
+    .digest();
   return safeEncode(String(digest.readUInt32BE(0)));
 }
 

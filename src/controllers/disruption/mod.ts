@@ -34,7 +34,12 @@ export const disruption: ControllerEntry = {
       const taken = pods.in(budget.metadata.namespace ?? '').filter((pod) => takes(budget, pod));
       const counts = countBudget({ budget, pods: taken, wanted: wantedOf(taken), now: clock.now() });
       if (counts === undefined) {
-        recorder.event(budget, 'Warning', 'CalculateExpectedPodCountFailed', 'Failed to calculate the number of expected pods: found no controllers for some pods');
+        recorder.event(
+          budget,
+          'Warning',
+          'CalculateExpectedPodCountFailed',
+          'Failed to calculate the number of expected pods: found no controllers for some pods',
+        );
       } else if (taken.length === 0) recorder.event(budget, 'Normal', 'NoPods', 'No matching pods found');
       await write(budget, counts, context);
       return counts?.nextLookMs === undefined ? DONE : requeueAfter(counts.nextLookMs);
@@ -44,7 +49,10 @@ export const disruption: ControllerEntry = {
 };
 
 function takes({ spec, metadata }: ReadBudget, pod: ReadPod): boolean {
-  return metadata.namespace === pod.metadata.namespace && selectorOf(spec.selector as Parameters<typeof selectorOf>[0]).matches(pod.metadata.labels);
+  return (
+    metadata.namespace === pod.metadata.namespace &&
+    selectorOf(spec.selector as Parameters<typeof selectorOf>[0]).matches(pod.metadata.labels)
+  );
 }
 
 /** The sum of what the controllers of some Pods want; a ReplicaSet of a Deployment stands for the whole Deployment. */
@@ -53,7 +61,10 @@ function scaleReader({ informers }: ControllerContext, onChange: (namespace: str
   const rollouts = informers.informer(deployments);
   const stateful = informers.informer(statefulsets);
   const controllers = informers.informer(replicationcontrollers);
-  const follow = { update: (before: { spec: { replicas?: number } }, after: { spec: { replicas?: number }; metadata: { namespace?: string } }) => before.spec.replicas !== after.spec.replicas && onChange(after.metadata.namespace ?? '') };
+  const follow = {
+    update: (before: { spec: { replicas?: number } }, after: { spec: { replicas?: number }; metadata: { namespace?: string } }) =>
+      before.spec.replicas !== after.spec.replicas && onChange(after.metadata.namespace ?? ''),
+  };
   rollouts.addHandler(follow);
   sets.addHandler(follow);
   stateful.addHandler(follow);
@@ -66,8 +77,16 @@ function scaleReader({ informers }: ControllerContext, onChange: (namespace: str
       const key = keyOf({ namespace: pod.metadata.namespace, name: owner.name });
       const set = owner.kind === 'ReplicaSet' ? sets.lister.find(key) : undefined;
       const above = set === undefined ? undefined : controllerOf(set);
-      const rollout = above?.kind === 'Deployment' ? rollouts.lister.find(keyOf({ namespace: pod.metadata.namespace, name: above.name })) : undefined;
-      const found = rollout ?? set ?? (owner.kind === 'StatefulSet' ? stateful.lister.find(key) : owner.kind === 'ReplicationController' ? controllers.lister.find(key) : undefined);
+      const rollout =
+        above?.kind === 'Deployment' ? rollouts.lister.find(keyOf({ namespace: pod.metadata.namespace, name: above.name })) : undefined;
+      const found =
+        rollout ??
+        set ??
+        (owner.kind === 'StatefulSet'
+          ? stateful.lister.find(key)
+          : owner.kind === 'ReplicationController'
+            ? controllers.lister.find(key)
+            : undefined);
       if (found === undefined) return undefined;
       wanted.set(found.metadata.uid, found.spec.replicas ?? 1);
     }
@@ -76,7 +95,14 @@ function scaleReader({ informers }: ControllerContext, onChange: (namespace: str
 }
 
 async function write(budget: ReadBudget, counts: Counts | undefined, { client, clock }: ControllerContext): Promise<void> {
-  const { nextLookMs: _, ...numbers } = counts ?? { ...budget.status, currentHealthy: budget.status?.currentHealthy ?? 0, desiredHealthy: budget.status?.desiredHealthy ?? 0, expectedPods: budget.status?.expectedPods ?? 0, disruptionsAllowed: 0, nextLookMs: undefined };
+  const { nextLookMs: _, ...numbers } = counts ?? {
+    ...budget.status,
+    currentHealthy: budget.status?.currentHealthy ?? 0,
+    desiredHealthy: budget.status?.desiredHealthy ?? 0,
+    expectedPods: budget.status?.expectedPods ?? 0,
+    disruptionsAllowed: 0,
+    nextLookMs: undefined,
+  };
   const isAllowed = numbers.disruptionsAllowed > 0;
   const reason = counts === undefined ? 'SyncFailed' : isAllowed ? 'SufficientPods' : 'InsufficientPods';
   const old = budget.status?.conditions?.find(({ type }) => type === 'DisruptionAllowed');

@@ -40,9 +40,17 @@ export function countBudget({ budget, pods, wanted, now }: BudgetInput): Counts 
   const needsScale = maxUnavailable !== undefined || typeof minAvailable === 'string';
   if (needsScale && wanted === undefined) return undefined;
   const expectedPods = needsScale ? (wanted ?? 0) : live.length;
-  const desiredHealthy = maxUnavailable !== undefined ? Math.max(0, expectedPods - share(maxUnavailable, expectedPods)) : share(minAvailable ?? 0, expectedPods);
+  const desiredHealthy =
+    maxUnavailable !== undefined ? Math.max(0, expectedPods - share(maxUnavailable, expectedPods)) : share(minAvailable ?? 0, expectedPods);
   const disruptionsAllowed = expectedPods <= 0 ? 0 : Math.max(0, currentHealthy - desiredHealthy);
-  return { currentHealthy, desiredHealthy, expectedPods, disruptionsAllowed, ...(Object.keys(disruptedPods).length === 0 ? {} : { disruptedPods }), nextLookMs };
+  return {
+    currentHealthy,
+    desiredHealthy,
+    expectedPods,
+    disruptionsAllowed,
+    ...(Object.keys(disruptedPods).length === 0 ? {} : { disruptedPods }),
+    nextLookMs,
+  };
 }
 
 /** Percentages are rounded up, as upstream does for both. */

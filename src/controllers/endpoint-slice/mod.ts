@@ -56,14 +56,24 @@ export const endpointSlice: ControllerEntry = {
 
     async function apply(service: ReadService, key: string): Promise<void> {
       const labels = labelsFor(service);
-      const plan = planSlices({ service, pods: podsOf(service), slices: slicesOf(key), findNode: (name) => allNodes.lister.find(name), labels });
+      const plan = planSlices({
+        service,
+        pods: podsOf(service),
+        slices: slicesOf(key),
+        findNode: (name) => allNodes.lister.find(name),
+        labels,
+      });
       for (const content of plan.create) {
         const made = await client.create(endpointslices, draftOf(service, content, labels));
         remember(made);
         if (all.lister.find(keyOf(made.metadata)) === undefined) fresh.set(made.metadata.uid, made);
       }
       for (const { slice, content } of plan.update) {
-        const next = { ...slice, ...(deepCopy(content) as Pick<EndpointSlice, 'endpoints' | 'ports'>), metadata: { ...slice.metadata, labels } };
+        const next = {
+          ...slice,
+          ...(deepCopy(content) as Pick<EndpointSlice, 'endpoints' | 'ports'>),
+          metadata: { ...slice.metadata, labels },
+        };
         remember(await client.update(endpointslices, next));
       }
       for (const { metadata } of plan.remove) {
@@ -77,13 +87,23 @@ export const endpointSlice: ControllerEntry = {
       async reconcile(key) {
         const service = services.find(key);
         // The slices of a Service that is gone have it as owner and go with it.
-        if (service?.spec.selector === undefined || service.spec.type === 'ExternalName' || service.metadata.deletionTimestamp !== undefined) return DONE;
+        if (
+          service?.spec.selector === undefined ||
+          service.spec.type === 'ExternalName' ||
+          service.metadata.deletionTimestamp !== undefined
+        )
+          return DONE;
         try {
           await apply(service, key);
         } catch (error) {
           if (isForbidden(error)) return DONE; // The namespace is going.
           if (isConflict(error)) throw error; // The cache is behind.
-          recorder.event(service, 'Warning', 'FailedToUpdateEndpointSlices', `Error updating Endpoint Slices for Service ${key}: ${error instanceof Error ? error.message : String(error)}`);
+          recorder.event(
+            service,
+            'Warning',
+            'FailedToUpdateEndpointSlices',
+            `Error updating Endpoint Slices for Service ${key}: ${error instanceof Error ? error.message : String(error)}`,
+          );
           throw error;
         }
         return DONE;

@@ -5,21 +5,32 @@ import type { Pod, Service } from '#api/core/v1';
 import type { EndpointSlice } from '#api/discovery/v1';
 import { planSlices, type SliceContent } from './plan.ts';
 
-const service = { metadata: { namespace: 'd', name: 's' }, spec: { selector: { a: 'b' }, ports: [{ port: 80, targetPort: 'web', protocol: 'TCP' }], clusterIP: '10.0.0.1' } } as unknown as Service;
+const service = {
+  metadata: { namespace: 'd', name: 's' },
+  spec: { selector: { a: 'b' }, ports: [{ port: 80, targetPort: 'web', protocol: 'TCP' }], clusterIP: '10.0.0.1' },
+} as unknown as Service;
 const pod = (index: number, ready = true) =>
   ({
     metadata: { namespace: 'd', name: `p${index}`, uid: `u${index}` },
     spec: { nodeName: 'n', containers: [{ name: 'c', ports: [{ name: 'web', containerPort: 8080, protocol: 'TCP' }] }] },
-    status: { phase: 'Running', podIP: `10.1.${index >> 8}.${index & 255}`, conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }] },
+    status: {
+      phase: 'Running',
+      podIP: `10.1.${index >> 8}.${index & 255}`,
+      conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }],
+    },
   }) as unknown as Pod;
 const pods = (count: number) => Array.from({ length: count }, (_, index) => pod(index));
 const asSlice = (content: SliceContent, name: string) => ({ metadata: { name, labels: {} }, ...content }) as unknown as EndpointSlice;
-const plan = (list: readonly Pod[], slices: readonly EndpointSlice[] = []) => planSlices({ service, pods: list, slices, findNode: () => undefined, labels: {} });
+const plan = (list: readonly Pod[], slices: readonly EndpointSlice[] = []) =>
+  planSlices({ service, pods: list, slices, findNode: () => undefined, labels: {} });
 
 test('planSlices() makes slices of at most 100 endpoints, with the named port resolved', () => {
   const { create } = plan(pods(250));
 
-  assert.deepEqual(create.map(({ endpoints }) => endpoints.length), [100, 100, 50]);
+  assert.deepEqual(
+    create.map(({ endpoints }) => endpoints.length),
+    [100, 100, 50],
+  );
   assert.deepEqual(create[0]?.ports, [{ name: '', port: 8080, protocol: 'TCP' }]);
 });
 
@@ -34,8 +45,14 @@ test('planSlices() writes only the slice with the changed endpoint, and a new on
   const changed = plan([...pods(150).slice(1), pod(0, false)], slices);
   const grown = plan(pods(151), slices);
 
-  assert.deepEqual(changed.update.map(({ slice }) => slice.metadata.name), ['s0']);
-  assert.deepEqual(grown.update.map(({ slice, content }) => [slice.metadata.name, content.endpoints.length]), [['s1', 51]]);
+  assert.deepEqual(
+    changed.update.map(({ slice }) => slice.metadata.name),
+    ['s0'],
+  );
+  assert.deepEqual(
+    grown.update.map(({ slice, content }) => [slice.metadata.name, content.endpoints.length]),
+    [['s1', 51]],
+  );
   assert.equal(grown.create.length, 0);
 });
 

@@ -3,10 +3,19 @@
 //
 // Flow: endpoints are grouped by address family and ports; in each group slices keep what is still wanted, changed ones are updated,
 // new endpoints fill slices that are written anyway, then any that have room for all, then new ones; empty ones are deleted.
-import type { Endpoint, EndpointSlice } from '#api/discovery/v1';
+
 import type { Node } from '#api/core/v1';
+import type { Endpoint, EndpointSlice } from '#api/discovery/v1';
 import { type DeepReadonly, deepEqual, semanticEqual } from '#machinery';
-import { type EndpointPortFacts, hasEndpoint, hostnameFor, portsOn, type ReadPod, type ReadService, isHeadless } from '../endpoints/service-pods.ts';
+import {
+  type EndpointPortFacts,
+  hasEndpoint,
+  hostnameFor,
+  isHeadless,
+  portsOn,
+  type ReadPod,
+  type ReadService,
+} from '../endpoints/service-pods.ts';
 import { isReady } from '../pods/conditions.ts';
 
 export const MOST_ENDPOINTS = 100;
@@ -54,7 +63,10 @@ export function planSlices(input: PlanInput): SlicePlan {
 }
 
 /** A Service without endpoints has one empty slice per family, so that readers know it was seen. */
-function keepPlaceholders({ service, slices, labels }: PlanInput, plan: { create: SliceContent[]; update: { slice: ReadSlice; content: SliceContent }[]; remove: ReadSlice[] }): SlicePlan {
+function keepPlaceholders(
+  { service, slices, labels }: PlanInput,
+  plan: { create: SliceContent[]; update: { slice: ReadSlice; content: SliceContent }[]; remove: ReadSlice[] },
+): SlicePlan {
   for (const addressType of familiesOf(service)) {
     const stays = slices.some((slice) => slice.addressType === addressType && !plan.remove.includes(slice));
     if (stays || plan.create.some((content) => content.addressType === addressType)) continue;
@@ -65,7 +77,8 @@ function keepPlaceholders({ service, slices, labels }: PlanInput, plan: { create
       continue;
     }
     plan.remove.splice(plan.remove.indexOf(reused), 1);
-    if ((reused.endpoints ?? []).length > 0 || (reused.ports ?? []).length > 0 || !deepEqual(reused.metadata.labels, labels)) plan.update.push({ slice: reused, content: empty });
+    if ((reused.endpoints ?? []).length > 0 || (reused.ports ?? []).length > 0 || !deepEqual(reused.metadata.labels, labels))
+      plan.update.push({ slice: reused, content: empty });
   }
   return plan;
 }
@@ -91,7 +104,10 @@ function groupEndpoints({ service, pods, findNode }: PlanInput): Map<string, Gro
       if (addresses.length === 0) continue;
       const ports = portsOn(pod, service).map(({ name = '', ...port }) => ({ name, ...port }));
       if (ports.length === 0 && !isHeadless(service) && (service.spec.ports ?? []).length > 0) continue;
-      const key = `${addressType}|${ports.map(({ name, protocol, port, appProtocol = '' }) => `${name}/${protocol}/${port}/${appProtocol}`).sort().join('|')}`;
+      const key = `${addressType}|${ports
+        .map(({ name, protocol, port, appProtocol = '' }) => `${name}/${protocol}/${port}/${appProtocol}`)
+        .sort()
+        .join('|')}`;
       let group = groups.get(key);
       if (group === undefined) {
         group = { addressType, ports, endpoints: new Map() };
@@ -103,7 +119,11 @@ function groupEndpoints({ service, pods, findNode }: PlanInput): Map<string, Gro
   return groups;
 }
 
-function endpointOf(pod: ReadPod, service: ReadService, { addresses, node }: { addresses: string[]; node: DeepReadonly<Node> | undefined }): Endpoint {
+function endpointOf(
+  pod: ReadPod,
+  service: ReadService,
+  { addresses, node }: { addresses: string[]; node: DeepReadonly<Node> | undefined },
+): Endpoint {
   const { namespace, name, uid } = pod.metadata;
   const terminating = pod.metadata.deletionTimestamp !== undefined;
   const serving = isReady(pod);
@@ -146,7 +166,9 @@ function planGroup({ addressType, ports, endpoints }: Group, own: readonly ReadS
     entry.list.push(...rest.splice(0, MOST_ENDPOINTS - entry.list.length));
   }
   if (rest.length > 0 && rest.length < MOST_ENDPOINTS) {
-    const roomy = kept.filter(({ changed, list }) => !changed && list.length + rest.length <= MOST_ENDPOINTS).sort((a, b) => b.list.length - a.list.length)[0];
+    const roomy = kept
+      .filter(({ changed, list }) => !changed && list.length + rest.length <= MOST_ENDPOINTS)
+      .sort((a, b) => b.list.length - a.list.length)[0];
     if (roomy !== undefined) {
       roomy.list.push(...rest.splice(0));
       roomy.changed = true;

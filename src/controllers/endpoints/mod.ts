@@ -54,7 +54,12 @@ export const endpointsController: ControllerEntry = {
         } catch (error) {
           if (isAlreadyExists(error) || isNotFound(error) || isConflict(error)) throw error; // The cache is behind.
           if (isForbidden(error)) return DONE; // The namespace is going.
-          recorder.event(service, 'Warning', 'FailedToUpdateEndpoint', `Failed to update endpoint ${key}: ${error instanceof Error ? error.message : String(error)}`);
+          recorder.event(
+            service,
+            'Warning',
+            'FailedToUpdateEndpoint',
+            `Failed to update endpoint ${key}: ${error instanceof Error ? error.message : String(error)}`,
+          );
           throw error;
         }
         return DONE;

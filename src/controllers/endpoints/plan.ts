@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The subsets of an Endpoints object: addresses with the same ports together, each in one canonical order. Pure.
 import type { EndpointAddress, EndpointSubset } from '#api/core/v1';
-import { isTerminating } from '../pods/conditions.ts';
-import { isReady } from '../pods/conditions.ts';
+import { isReady, isTerminating } from '../pods/conditions.ts';
 import { type EndpointPortFacts, hasEndpoint, hostnameFor, isHeadless, portsOn, type ReadPod, type ReadService } from './service-pods.ts';
 
 /** @source upstream: more addresses than this are cut */
@@ -60,11 +59,13 @@ function repack(entries: readonly Entry[]): EndpointSubset[] {
     const [first] = group;
     if (first !== undefined) (first.ready ? subset.ready : subset.notReady).push(first.address);
   }
-  return [...subsets.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, { ports, ready, notReady }]) => ({
-    ...(ready.length === 0 ? {} : { addresses: ready.sort(byIp) }),
-    ...(notReady.length === 0 ? {} : { notReadyAddresses: notReady.sort(byIp) }),
-    ...(ports.length === 0 ? {} : { ports: ports as EndpointSubset['ports'] & object }),
-  }));
+  return [...subsets.entries()]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, { ports, ready, notReady }]) => ({
+      ...(ready.length === 0 ? {} : { addresses: ready.sort(byIp) }),
+      ...(notReady.length === 0 ? {} : { notReadyAddresses: notReady.sort(byIp) }),
+      ...(ports.length === 0 ? {} : { ports: ports as EndpointSubset['ports'] & object }),
+    }));
 }
 
 function portKey({ name = '', protocol, port, appProtocol = '' }: EndpointPortFacts): string {
@@ -93,5 +94,8 @@ function cut(subsets: EndpointSubset[]): PlannedSubsets {
     ...((notReady[index]?.length ?? 0) === 0 ? {} : { notReadyAddresses: notReady[index] ?? [] }),
     ...(ports === undefined ? {} : { ports }),
   }));
-  return { subsets: shortened.filter(({ addresses, notReadyAddresses }) => addresses !== undefined || notReadyAddresses !== undefined), isCut: true };
+  return {
+    subsets: shortened.filter(({ addresses, notReadyAddresses }) => addresses !== undefined || notReadyAddresses !== undefined),
+    isCut: true,
+  };
 }

@@ -26,7 +26,10 @@ export function hasEndpoint(pod: ReadPod): boolean {
 }
 
 /** The number behind a Service port for a Pod; undefined where the Pod has no port of that name. */
-export function targetPort({ spec }: ReadPod, { targetPort: target, port, protocol = 'TCP' }: DeepReadonly<ServicePort>): number | undefined {
+export function targetPort(
+  { spec }: ReadPod,
+  { targetPort: target, port, protocol = 'TCP' }: DeepReadonly<ServicePort>,
+): number | undefined {
   if (target === undefined || target === 0 || target === '') return port;
   if (typeof target === 'number') return target;
   const sidecars = (spec.initContainers ?? []).filter(({ restartPolicy }) => restartPolicy === 'Always');
@@ -49,7 +52,8 @@ export function portsOn(pod: ReadPod, { spec }: ReadService): EndpointPortFacts[
 
 /** The host name under which a headless Service publishes a Pod. */
 export function hostnameFor({ spec, metadata }: ReadPod, service: ReadService): string | undefined {
-  const isPublished = Boolean(spec.hostname) && spec.subdomain === service.metadata.name && metadata.namespace === service.metadata.namespace;
+  const isPublished =
+    Boolean(spec.hostname) && spec.subdomain === service.metadata.name && metadata.namespace === service.metadata.namespace;
   return isPublished ? spec.hostname : undefined;
 }
 

@@ -22,6 +22,7 @@ export function watchServices({ informers }: ControllerContext, work: KeyQueue) 
     },
     delete: addSelecting,
   });
-  const podsOf = (service: ReadService) => pods.in(service.metadata.namespace ?? '').filter(({ metadata }) => selects(service, metadata.labels));
+  const podsOf = (service: ReadService) =>
+    pods.in(service.metadata.namespace ?? '').filter(({ metadata }) => selects(service, metadata.labels));
   return { services: all.lister, podsOf };
 }

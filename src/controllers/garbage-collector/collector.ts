@@ -72,7 +72,9 @@ export async function examine(node: GraphNode, deps: CollectorDeps): Promise<voi
 
 /** An owner in foreground deletion may go when nothing that blocks it is left. */
 async function finishForeground(node: GraphNode, resource: Resource, deps: CollectorDeps): Promise<void> {
-  const blocking = [...node.dependents].filter(({ owners }) => owners.some(({ uid, blockOwnerDeletion }) => uid === node.uid && blockOwnerDeletion === true));
+  const blocking = [...node.dependents].filter(({ owners }) =>
+    owners.some(({ uid, blockOwnerDeletion }) => uid === node.uid && blockOwnerDeletion === true),
+  );
   if (blocking.length === 0) return await removeFinalizer(node, resource, FOREGROUND, deps);
   for (const dependent of blocking) if (!dependent.deletingDependents) deps.examine(dependent);
 }
@@ -101,11 +103,20 @@ async function judge(node: GraphNode, { live, resource, owners }: Judged, deps: 
     return await remove(node, { live, resource }, 'Foreground', deps);
   }
   const { finalizers = [] } = live.metadata;
-  await remove(node, { live, resource }, finalizers.includes(ORPHAN) ? 'Orphan' : finalizers.includes(FOREGROUND) ? 'Foreground' : 'Background', deps);
+  await remove(
+    node,
+    { live, resource },
+    finalizers.includes(ORPHAN) ? 'Orphan' : finalizers.includes(FOREGROUND) ? 'Foreground' : 'Background',
+    deps,
+  );
 }
 
 /** Absent, there, or going in the foreground and waiting for us. */
-async function stateOf(owner: Owner, { metadata: { namespace } }: ReadObject, { client, absent, findResource }: CollectorDeps): Promise<'absent' | 'solid' | 'waiting'> {
+async function stateOf(
+  owner: Owner,
+  { metadata: { namespace } }: ReadObject,
+  { client, absent, findResource }: CollectorDeps,
+): Promise<'absent' | 'solid' | 'waiting'> {
   if (absent.has(owner.uid)) return 'absent';
   const resource = findResource(owner.apiVersion, owner.kind);
   // What cannot be looked up is not known to be absent; nor can what has no namespace have an owner in one.
@@ -118,7 +129,12 @@ async function stateOf(owner: Owner, { metadata: { namespace } }: ReadObject, { 
   return live.metadata.deletionTimestamp !== undefined && (live.metadata.finalizers ?? []).includes(FOREGROUND) ? 'waiting' : 'solid';
 }
 
-async function remove({ uid, ref }: GraphNode, { live, resource }: Omit<Judged, 'owners'>, propagationPolicy: 'Orphan' | 'Foreground' | 'Background', { client }: CollectorDeps): Promise<void> {
+async function remove(
+  { uid, ref }: GraphNode,
+  { live, resource }: Omit<Judged, 'owners'>,
+  propagationPolicy: 'Orphan' | 'Foreground' | 'Background',
+  { client }: CollectorDeps,
+): Promise<void> {
   if (live.metadata.deletionTimestamp !== undefined && propagationPolicy !== 'Foreground') return;
   const preconditions = { uid, resourceVersion: live.metadata.resourceVersion };
   await ignoreGone(client.delete(resource, resource.namespaced ? ref : { name: ref.name }, { propagationPolicy, preconditions }));
@@ -139,7 +155,8 @@ export async function orphan(node: GraphNode, deps: CollectorDeps): Promise<void
       const live = await readLive(client, dependent.resource, dependent);
       const owners = live?.metadata.ownerReferences ?? [];
       const kept = owners.filter(({ uid }) => uid !== node.uid);
-      if (live !== undefined && kept.length < owners.length) await patchOwners(dependent, { live, resource: dependent.resource, owners: kept }, deps);
+      if (live !== undefined && kept.length < owners.length)
+        await patchOwners(dependent, { live, resource: dependent.resource, owners: kept }, deps);
     }),
   );
   await removeFinalizer(node, node.resource, ORPHAN, deps);
@@ -150,7 +167,11 @@ async function removeFinalizer(node: GraphNode, resource: Resource, finalizer: s
   const present = live?.metadata.finalizers ?? [];
   if (live === undefined || !present.includes(finalizer)) return;
   const finalizers = present.filter((other) => other !== finalizer);
-  const metadata = { uid: node.uid, resourceVersion: live.metadata.resourceVersion, finalizers: finalizers.length === 0 ? null : finalizers };
+  const metadata = {
+    uid: node.uid,
+    resourceVersion: live.metadata.resourceVersion,
+    finalizers: finalizers.length === 0 ? null : finalizers,
+  };
   await ignoreGone(client.patch(resource, node.ref, 'merge', { metadata }));
 }
 

@@ -132,10 +132,32 @@ export class OwnerGraph {
 function makeNode(uid: string, { resource, object }: { resource: Resource; object: ReadObject }): GraphNode {
   const { apiVersion, kind, metadata } = object;
   const ref = { namespace: metadata.namespace, name: metadata.name };
-  return { uid, resource, ref, apiVersion, kind, owners: [], dependents: new Set(), virtual: false, beingDeleted: false, deletingDependents: false };
+  return {
+    uid,
+    resource,
+    ref,
+    apiVersion,
+    kind,
+    owners: [],
+    dependents: new Set(),
+    virtual: false,
+    beingDeleted: false,
+    deletingDependents: false,
+  };
 }
 
 /** @param namespace Of the dependent: owners are in the same one, or in none. */
 function makeVirtual({ uid, apiVersion, kind, name }: DeepReadonly<OwnerReference>, namespace: string | undefined): GraphNode {
-  return { uid, resource: undefined, ref: { namespace, name }, apiVersion, kind, owners: [], dependents: new Set(), virtual: true, beingDeleted: false, deletingDependents: false };
+  return {
+    uid,
+    resource: undefined,
+    ref: { namespace, name },
+    apiVersion,
+    kind,
+    owners: [],
+    dependents: new Set(),
+    virtual: true,
+    beingDeleted: false,
+    deletingDependents: false,
+  };
 }

@@ -34,7 +34,8 @@ export const garbageCollector: ControllerEntry = {
       informer.addHandler({ add: set, update: (_, after) => set(after), delete: ({ metadata }) => graph.delete(metadata.uid) });
     };
     for (const resource of builtIns()) follow(resource, informers.informer(resource));
-    for (const resource of RESOURCES) if (!kinds.has(`${apiVersionOf(resource)}/${resource.kind}`)) kinds.set(`${apiVersionOf(resource)}/${resource.kind}`, resource);
+    for (const resource of RESOURCES)
+      if (!kinds.has(`${apiVersionOf(resource)}/${resource.kind}`)) kinds.set(`${apiVersionOf(resource)}/${resource.kind}`, resource);
     const custom = new CustomResources(context, (resource, informer) => {
       follow(resource, informer);
       // Owners of this kind could not be looked up before.
@@ -93,7 +94,11 @@ class CustomResources {
   readonly run: Run = async (signal) => {
     this.#signal = signal;
     const start = (crd: Crd) => this.#start(crd);
-    using _handler = this.#definitions.addHandler({ add: start, update: (_, after) => start(after), delete: ({ metadata }) => this.#stop(metadata.name) });
+    using _handler = this.#definitions.addHandler({
+      add: start,
+      update: (_, after) => start(after),
+      delete: ({ metadata }) => this.#stop(metadata.name),
+    });
     await new Promise<void>((resolve) => (signal.aborted ? resolve() : signal.addEventListener('abort', () => resolve(), { once: true })));
     await Promise.all([...this.#watched.values()].map(({ done }) => done));
   };
@@ -121,5 +126,17 @@ class CustomResources {
 function resourceOf({ spec, status }: Crd, version: string): Resource {
   const { plural, kind, singular = '', shortNames = [], categories = [] } = status?.acceptedNames ?? spec.names;
   const verbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
-  return { group: spec.group, version, resource: plural, singular, kind, namespaced: spec.scope === 'Namespaced', verbs, shortNames, categories, storageVersionHash: '', subresources: [] };
+  return {
+    group: spec.group,
+    version,
+    resource: plural,
+    singular,
+    kind,
+    namespaced: spec.scope === 'Namespaced',
+    verbs,
+    shortNames,
+    categories,
+    storageVersionHash: '',
+    subresources: [],
+  };
 }

@@ -15,7 +15,14 @@ test('parseIndexes() leaves out what is broken or too high', () => {
 });
 
 test('parseIndexes() undoes formatIndexes()', () => {
-  fc.assert(fc.property(fc.uniqueArray(fc.nat(200)), (indexes) => assert.deepEqual([...parseIndexes(formatIndexes(indexes), 201)], [...indexes].sort((a, b) => a - b))));
+  fc.assert(
+    fc.property(fc.uniqueArray(fc.nat(200)), (indexes) =>
+      assert.deepEqual(
+        [...parseIndexes(formatIndexes(indexes), 201)],
+        [...indexes].sort((a, b) => a - b),
+      ),
+    ),
+  );
 });
 
 test('freeIndexes() gives the lowest', () => {

@@ -21,7 +21,14 @@ export const job: ControllerEntry = {
     const work = new KeyQueue(context, 'job-controller');
     work.follow(all);
     all.addHandler({ delete: ({ metadata }) => expectations.forget(keyOf(metadata)) });
-    watchOwned({ kind: 'Job', owners: all, selectorOf: ({ spec }) => selectorOf(spec.selector as Parameters<typeof selectorOf>[0]), pods, work, expectations });
+    watchOwned({
+      kind: 'Job',
+      owners: all,
+      selectorOf: ({ spec }) => selectorOf(spec.selector as Parameters<typeof selectorOf>[0]),
+      pods,
+      work,
+      expectations,
+    });
     const deps = { client, clock, recorder, jobs: all.lister, pods, control: new PodControl(context), expectations };
     return work.run({ reconcile: (key) => reconcile(key, deps) });
   },

@@ -59,7 +59,9 @@ export function tally(job: ReadJob, pods: readonly ReadPod[]): Tally {
   const isGoing = ({ metadata }: ReadPod) => metadata.deletionTimestamp !== undefined;
   const newSucceeded = fresh.filter((pod) => pod.status?.phase === 'Succeeded');
   // A Pod that is deleted counts as failed at once, unless only ended ones are to be replaced.
-  const newFailed = fresh.filter((pod) => pod.status?.phase === 'Failed' || (isGoing(pod) && pod.status?.phase !== 'Succeeded' && !replacesOnlyFailed));
+  const newFailed = fresh.filter(
+    (pod) => pod.status?.phase === 'Failed' || (isGoing(pod) && pod.status?.phase !== 'Succeeded' && !replacesOnlyFailed),
+  );
   const active = pods.filter((pod) => !isTerminal(pod) && !isGoing(pod));
   const { completions } = job.spec;
   const completedIndexes = isIndexed(job) ? parseIndexes(status?.completedIndexes ?? '', completions ?? 0) : new Set<number>();
@@ -68,7 +70,9 @@ export function tally(job: ReadJob, pods: readonly ReadPod[]): Tally {
     if (index !== undefined && index < (completions ?? 0)) completedIndexes.add(index);
   }
   const uncounted = status?.uncountedTerminatedPods;
-  const succeeded = isIndexed(job) ? completedIndexes.size : (status?.succeeded ?? 0) + (uncounted?.succeeded ?? []).length + newSucceeded.length;
+  const succeeded = isIndexed(job)
+    ? completedIndexes.size
+    : (status?.succeeded ?? 0) + (uncounted?.succeeded ?? []).length + newSucceeded.length;
   return {
     active,
     ready: active.filter(isReady).length,
@@ -100,8 +104,13 @@ export function judge(job: ReadJob, counts: Tally, now: number): Verdict | undef
     return { type: 'FailureTarget', reason: 'DeadlineExceeded', message: 'Job was active longer than specified deadline' };
   }
   // Without completions any success is enough, once the others have ended.
-  const isDone = completions === undefined ? counts.succeeded > 0 && counts.active.length === 0 : counts.succeeded >= completions && counts.active.length === 0;
-  return isDone && suspend !== true ? { type: 'SuccessCriteriaMet', reason: 'CompletionsReached', message: 'Reached expected number of succeeded pods' } : undefined;
+  const isDone =
+    completions === undefined
+      ? counts.succeeded > 0 && counts.active.length === 0
+      : counts.succeeded >= completions && counts.active.length === 0;
+  return isDone && suspend !== true
+    ? { type: 'SuccessCriteriaMet', reason: 'CompletionsReached', message: 'Reached expected number of succeeded pods' }
+    : undefined;
 }
 
 /** With restartPolicy OnFailure the restarts of running Pods count too. */
@@ -121,7 +130,8 @@ export function deadlineIn({ spec, status }: ReadJob, now: number): number | und
 export function wantedActive({ spec }: ReadJob, { active, succeeded, terminating }: Tally): number {
   if (spec.suspend === true) return 0;
   const { parallelism = 1, completions } = spec;
-  const wanted = completions === undefined ? (succeeded > 0 ? active.length : parallelism) : Math.min(parallelism, Math.max(0, completions - succeeded));
+  const wanted =
+    completions === undefined ? (succeeded > 0 ? active.length : parallelism) : Math.min(parallelism, Math.max(0, completions - succeeded));
   return spec.podReplacementPolicy === 'Failed' ? Math.max(0, wanted - terminating) : wanted;
 }
 
@@ -135,11 +145,17 @@ export function backoffMs(pods: readonly ReadPod[], failures: number, now: numbe
 }
 
 function endOf({ metadata, status }: ReadPod): number {
-  const ends = (status?.containerStatuses ?? []).map(({ state }) => timeMs(state?.terminated?.finishedAt)).filter((ms) => !Number.isNaN(ms));
+  const ends = (status?.containerStatuses ?? [])
+    .map(({ state }) => timeMs(state?.terminated?.finishedAt))
+    .filter((ms) => !Number.isNaN(ms));
   return ends.length > 0 ? Math.max(...ends) : timeMs(metadata.deletionTimestamp ?? metadata.creationTimestamp);
 }
 
-export function withCondition(conditions: readonly DeepReadonly<JobCondition>[], type: string, { status = 'True', reason, message, now }: { status?: 'True' | 'False'; reason: string; message: string; now: string }): readonly DeepReadonly<JobCondition>[] {
+export function withCondition(
+  conditions: readonly DeepReadonly<JobCondition>[],
+  type: string,
+  { status = 'True', reason, message, now }: { status?: 'True' | 'False'; reason: string; message: string; now: string },
+): readonly DeepReadonly<JobCondition>[] {
   const known = conditions.find((condition) => condition.type === type);
   if (known?.status === status && known.reason === reason) return conditions;
   const next: JobCondition = { type, status, reason, message, lastProbeTime: now, lastTransitionTime: now };

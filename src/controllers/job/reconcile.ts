@@ -8,14 +8,30 @@ import type { EnvVar, Pod } from '#api/core/v1';
 import { jobs, pods as podResource } from '#api/resources';
 import { DONE, type Lister, type Result, requeueAfter } from '#client';
 import { formatTime } from '#component';
-import { type DeepReadonly, type Draft, deepCopy, isNotFound, keyOf, semanticEqual, selectorOf } from '#machinery';
+import { type DeepReadonly, type Draft, deepCopy, isNotFound, keyOf, selectorOf, semanticEqual } from '#machinery';
 import { type ControllerContext, controllerReference } from '../context.ts';
 import { claimPods } from '../pods/claim.ts';
 import type { Expectations } from '../pods/expectations.ts';
 import { type PodControl, podFromTemplate, slowStart } from '../pods/pod-control.ts';
 import type { PodIndex } from '../pods/pod-index.ts';
 import { formatIndexes, freeIndexes, INDEX_ANNOTATION, indexOf } from './indexes.ts';
-import { backoffMs, deadlineIn, hasTracking, isFinished, isIndexed, judge, type ReadJob, type ReadPod, type Tally, TRACKING, tally, unsupportedFeature, type Verdict, wantedActive, withCondition } from './plan.ts';
+import {
+  backoffMs,
+  deadlineIn,
+  hasTracking,
+  isFinished,
+  isIndexed,
+  judge,
+  type ReadJob,
+  type ReadPod,
+  type Tally,
+  TRACKING,
+  tally,
+  unsupportedFeature,
+  type Verdict,
+  wantedActive,
+  withCondition,
+} from './plan.ts';
 
 export interface JobDeps extends Pick<ControllerContext, 'client' | 'clock' | 'recorder'> {
   readonly jobs: Lister<Job>;
@@ -55,7 +71,14 @@ export async function reconcile(key: string, deps: JobDeps): Promise<Result> {
 function claim(job: ReadJob, { client, pods, control }: JobDeps): Promise<readonly ReadPod[]> {
   const { namespace, name } = job.metadata;
   const selector = selectorOf(job.spec.selector as Parameters<typeof selectorOf>[0]);
-  return claimPods({ owner: job, reference: controllerReference(job, jobs), selector, pods, control, readOwner: () => client.get(jobs, { namespace, name }) });
+  return claimPods({
+    owner: job,
+    reference: controllerReference(job, jobs),
+    selector,
+    pods,
+    control,
+    readOwner: () => client.get(jobs, { namespace, name }),
+  });
 }
 
 /** The start time, and what suspending and resuming do to it. */
@@ -67,12 +90,25 @@ async function start(job: ReadJob, { client, clock, recorder }: JobDeps): Promis
   if (isSuspended && !wasSuspended) {
     recorder.event(job, 'Normal', 'Suspended', 'Job suspended');
     const { startTime: _, ...status } = job.status ?? {};
-    return await client.update(jobs, { ...job, status: { ...status, conditions: withCondition(before, 'Suspended', { reason: 'JobSuspended', message: 'Job suspended', now }) } }, { subresource: 'status' });
+    return await client.update(
+      jobs,
+      {
+        ...job,
+        status: { ...status, conditions: withCondition(before, 'Suspended', { reason: 'JobSuspended', message: 'Job suspended', now }) },
+      },
+      { subresource: 'status' },
+    );
   }
   if (isSuspended || (job.status?.startTime !== undefined && !wasSuspended)) return job;
   if (wasSuspended) recorder.event(job, 'Normal', 'Resumed', 'Job resumed');
-  const conditions = wasSuspended ? withCondition(before, 'Suspended', { status: 'False', reason: 'JobResumed', message: 'Job resumed', now }) : before;
-  return await client.update(jobs, { ...job, status: { ...job.status, startTime: now, ...(conditions.length === 0 ? {} : { conditions }) } }, { subresource: 'status' });
+  const conditions = wasSuspended
+    ? withCondition(before, 'Suspended', { status: 'False', reason: 'JobResumed', message: 'Job resumed', now })
+    : before;
+  return await client.update(
+    jobs,
+    { ...job, status: { ...job.status, startTime: now, ...(conditions.length === 0 ? {} : { conditions }) } },
+    { subresource: 'status' },
+  );
 }
 
 interface Pass {
@@ -97,7 +133,10 @@ async function manage(key: string, job: ReadJob, { pods, counts, verdict }: Pass
 }
 
 async function removePods(key: string, job: ReadJob, doomed: readonly ReadPod[], { control, expectations }: JobDeps): Promise<void> {
-  expectations.expectDeletions(key, doomed.map(({ metadata }) => keyOf(metadata)));
+  expectations.expectDeletions(
+    key,
+    doomed.map(({ metadata }) => keyOf(metadata)),
+  );
   const results = await Promise.allSettled(
     doomed.map(async (pod) => {
       try {
@@ -112,7 +151,12 @@ async function removePods(key: string, job: ReadJob, doomed: readonly ReadPod[],
   if (failed !== undefined) throw failed.reason;
 }
 
-async function createPods(key: string, job: ReadJob, { missing, counts }: { missing: number; counts: Tally }, { control, expectations }: JobDeps): Promise<void> {
+async function createPods(
+  key: string,
+  job: ReadJob,
+  { missing, counts }: { missing: number; counts: Tally },
+  { control, expectations }: JobDeps,
+): Promise<void> {
   const taken = new Set([...counts.completedIndexes, ...counts.active.flatMap((pod) => indexOf(pod) ?? [])]);
   const indexes = isIndexed(job) ? freeIndexes(taken, missing, job.spec.completions ?? 0) : [];
   const total = isIndexed(job) ? indexes.length : missing;
@@ -128,7 +172,10 @@ function podOf(job: ReadJob, index: number | undefined): Draft<Pod> {
   const finalizers = [...((draft.metadata?.finalizers as string[] | undefined) ?? []), TRACKING];
   if (index === undefined) return { ...draft, metadata: { ...draft.metadata, finalizers } };
   const spec = deepCopy(job.spec.template.spec);
-  const variable: EnvVar = { name: 'JOB_COMPLETION_INDEX', valueFrom: { fieldRef: { fieldPath: `metadata.labels['${INDEX_ANNOTATION}']`, apiVersion: 'v1' } } };
+  const variable: EnvVar = {
+    name: 'JOB_COMPLETION_INDEX',
+    valueFrom: { fieldRef: { fieldPath: `metadata.labels['${INDEX_ANNOTATION}']`, apiVersion: 'v1' } },
+  };
   for (const container of [...spec.containers, ...(spec.initContainers ?? [])]) {
     if (!container.env?.some(({ name }) => name === variable.name)) container.env = [...(container.env ?? []), variable];
   }
@@ -136,7 +183,13 @@ function podOf(job: ReadJob, index: number | undefined): Draft<Pod> {
   const name = job.metadata.name;
   return {
     ...draft,
-    metadata: { ...draft.metadata, finalizers, generateName: `${name}-${index}-`, annotations: { ...draft.metadata?.annotations, ...mark }, labels: { ...draft.metadata?.labels, ...mark } },
+    metadata: {
+      ...draft.metadata,
+      finalizers,
+      generateName: `${name}-${index}-`,
+      annotations: { ...draft.metadata?.annotations, ...mark },
+      labels: { ...draft.metadata?.labels, ...mark },
+    },
     spec: { ...spec, hostname: `${name}-${index}`.slice(0, 63) },
   };
 }
@@ -150,9 +203,17 @@ async function count(job: ReadJob, pass: Pass, deps: JobDeps): Promise<void> {
     succeeded: [...(known?.succeeded ?? []), ...(isIndexed(job) ? [] : uids(counts.newSucceeded))],
     failed: [...(known?.failed ?? []), ...uids(counts.newFailed)],
   };
-  const ended = pods.filter((pod) => hasTracking(pod) && (uncounted.succeeded.includes(pod.metadata.uid) || uncounted.failed.includes(pod.metadata.uid) || counts.newSucceeded.includes(pod)));
+  const ended = pods.filter(
+    (pod) =>
+      hasTracking(pod) &&
+      (uncounted.succeeded.includes(pod.metadata.uid) || uncounted.failed.includes(pod.metadata.uid) || counts.newSucceeded.includes(pod)),
+  );
   if (ended.length === 0 && uncounted.succeeded.length + uncounted.failed.length === 0) return await finish(job, pass, deps);
-  const noted = await writeStatus(job, { ...statusOf(job, pass, deps), uncountedTerminatedPods: uncounted, ...indexStatus(job, counts) }, deps);
+  const noted = await writeStatus(
+    job,
+    { ...statusOf(job, pass, deps), uncountedTerminatedPods: uncounted, ...indexStatus(job, counts) },
+    deps,
+  );
   await Promise.all(ended.map((pod) => stopTracking(pod, deps)));
   const status = statusOf(noted, pass, deps);
   const total = {
@@ -174,7 +235,13 @@ function statusOf(job: ReadJob, { counts, verdict }: Pass, { clock }: JobDeps): 
   const before = job.status?.conditions ?? [];
   const conditions = verdict === undefined ? before : withCondition(before, verdict.type, { ...verdict, now });
   const active = verdict === undefined ? counts.active.length : 0;
-  return { ...job.status, active, ready: verdict === undefined ? counts.ready : 0, terminating: counts.terminating, ...(conditions.length === 0 ? {} : { conditions }) };
+  return {
+    ...job.status,
+    active,
+    ready: verdict === undefined ? counts.ready : 0,
+    terminating: counts.terminating,
+    ...(conditions.length === 0 ? {} : { conditions }),
+  };
 }
 
 /** @param stored What the server has, where `job` has more. */
@@ -196,14 +263,21 @@ async function finish(job: ReadJob, pass: Pass, deps: JobDeps, stored: ReadJob =
 
 async function writeStatus(job: ReadJob, status: DeepReadonly<JobStatus>, { client }: JobDeps): Promise<ReadJob> {
   const [before, after] = [(job.status ?? {}) as Readonly<Record<string, unknown>>, status as Readonly<Record<string, unknown>>];
-  if (Object.keys({ ...before, ...after }).every((name) => semanticEqual(before[name], after[name]) || (before[name] ?? 0) === (after[name] ?? 0))) return job;
+  if (
+    Object.keys({ ...before, ...after }).every(
+      (name) => semanticEqual(before[name], after[name]) || (before[name] ?? 0) === (after[name] ?? 0),
+    )
+  )
+    return job;
   return await client.update(jobs, { ...job, status }, { subresource: 'status' });
 }
 
 async function stopTracking({ metadata }: ReadPod, { client }: JobDeps): Promise<void> {
   const { namespace, name, uid } = metadata;
   try {
-    await client.patch(podResource, { namespace, name }, 'strategic', { metadata: { uid, '$deleteFromPrimitiveList/finalizers': [TRACKING] } });
+    await client.patch(podResource, { namespace, name }, 'strategic', {
+      metadata: { uid, '$deleteFromPrimitiveList/finalizers': [TRACKING] },
+    });
   } catch (error) {
     if (!isNotFound(error)) throw error;
   }

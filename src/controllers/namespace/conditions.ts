@@ -21,11 +21,21 @@ interface Verdict {
 }
 
 function verdictsOf({ discoveryFailures, contentFailures, deleteFailures, remaining, finalizers }: Outcome): Verdict[] {
-  const counted = (map: ReadonlyMap<string, number>, one: (name: string, count: number) => string) => [...map].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, count]) => one(name, count)).join(', ');
+  const counted = (map: ReadonlyMap<string, number>, one: (name: string, count: number) => string) =>
+    [...map]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, count]) => one(name, count))
+      .join(', ');
   return [
     {
       type: 'NamespaceDeletionDiscoveryFailure',
-      bad: discoveryFailures.length === 0 ? undefined : { reason: 'DiscoveryFailed', message: `Discovery failed for some groups, ${discoveryFailures.length} failing: ${discoveryFailures.join('; ')}` },
+      bad:
+        discoveryFailures.length === 0
+          ? undefined
+          : {
+              reason: 'DiscoveryFailed',
+              message: `Discovery failed for some groups, ${discoveryFailures.length} failing: ${discoveryFailures.join('; ')}`,
+            },
       good: { reason: 'ResourcesDiscovered', message: 'All resources successfully discovered' },
     },
     {
@@ -35,24 +45,46 @@ function verdictsOf({ discoveryFailures, contentFailures, deleteFailures, remain
     },
     {
       type: 'NamespaceDeletionContentFailure',
-      bad: deleteFailures.length + contentFailures.length === 0 ? undefined : { reason: 'ContentDeletionFailed', message: `Failed to delete all resource types, ${deleteFailures.length + contentFailures.length} remaining: ${[...deleteFailures, ...contentFailures].join(', ')}` },
+      bad:
+        deleteFailures.length + contentFailures.length === 0
+          ? undefined
+          : {
+              reason: 'ContentDeletionFailed',
+              message: `Failed to delete all resource types, ${deleteFailures.length + contentFailures.length} remaining: ${[...deleteFailures, ...contentFailures].join(', ')}`,
+            },
       good: { reason: 'ContentDeleted', message: 'All content successfully deleted, may be waiting on finalization' },
     },
     {
       type: 'NamespaceContentRemaining',
-      bad: remaining.size === 0 ? undefined : { reason: 'SomeResourcesRemain', message: `Some resources are remaining: ${counted(remaining, (name, count) => `${name} has ${count} resource instances`)}` },
+      bad:
+        remaining.size === 0
+          ? undefined
+          : {
+              reason: 'SomeResourcesRemain',
+              message: `Some resources are remaining: ${counted(remaining, (name, count) => `${name} has ${count} resource instances`)}`,
+            },
       good: { reason: 'ContentRemoved', message: 'All content successfully removed' },
     },
     {
       type: 'NamespaceFinalizersRemaining',
-      bad: finalizers.size === 0 ? undefined : { reason: 'SomeFinalizersRemain', message: `Some content in the namespace has finalizers remaining: ${counted(finalizers, (name, count) => `${name} in ${count} resource instances`)}` },
+      bad:
+        finalizers.size === 0
+          ? undefined
+          : {
+              reason: 'SomeFinalizersRemain',
+              message: `Some content in the namespace has finalizers remaining: ${counted(finalizers, (name, count) => `${name} in ${count} resource instances`)}`,
+            },
       good: { reason: 'ContentHasNoFinalizers', message: 'All content-preserving finalizers finished' },
     },
   ];
 }
 
 /** The conditions after a pass; times move only where a status does. */
-export function conditionsOf(before: readonly DeepReadonly<NamespaceCondition>[], outcome: Outcome, now: string): { conditions: NamespaceCondition[]; changed: boolean } {
+export function conditionsOf(
+  before: readonly DeepReadonly<NamespaceCondition>[],
+  outcome: Outcome,
+  now: string,
+): { conditions: NamespaceCondition[]; changed: boolean } {
   let changed = false;
   const conditions = new Map<string, NamespaceCondition>(before.map((condition) => [condition.type, { ...condition }]));
   for (const { type, bad, good } of verdictsOf(outcome)) {

@@ -32,13 +32,28 @@ async function getJson(client: Client, path: string, signal: AbortSignal): Promi
 
 function resourceOf(groupVersion: string, { name, kind, namespaced, verbs }: ApiResourceFacts): Resource {
   const { group, version } = parseApiVersion(groupVersion);
-  return { group, version, resource: name, singular: '', kind, namespaced, verbs, shortNames: [], categories: [], storageVersionHash: '', subresources: [] };
+  return {
+    group,
+    version,
+    resource: name,
+    singular: '',
+    kind,
+    namespaced,
+    verbs,
+    shortNames: [],
+    categories: [],
+    storageVersionHash: '',
+    subresources: [],
+  };
 }
 
 /** Every resource of the server in its group's preferred version, subresources left out. */
 export async function discoverAll(client: Client, signal: AbortSignal): Promise<Discovered> {
   const { groups } = (await getJson(client, '/apis', signal)) as { groups: readonly GroupFacts[] };
-  const versions = ['v1', ...groups.map(({ preferredVersion, versions: [first] }) => preferredVersion?.groupVersion ?? first?.groupVersion ?? '')];
+  const versions = [
+    'v1',
+    ...groups.map(({ preferredVersion, versions: [first] }) => preferredVersion?.groupVersion ?? first?.groupVersion ?? ''),
+  ];
   const failures: string[] = [];
   const answers = await Promise.all(
     versions.map(async (groupVersion) => {

@@ -3,8 +3,9 @@
 //
 // Flow: discover every namespaced resource that can be listed and deleted (built-in or not); delete its collection; list what stays;
 // write the conditions; finalize when nothing is left, else look again when the slowest Pod must be gone.
-import { DONE, requeueAfter } from '#client';
+
 import { namespaces } from '#api/resources';
+import { DONE, requeueAfter } from '#client';
 import { formatTime } from '#component';
 import { isConflict, isNotFound } from '#machinery';
 import { type ControllerEntry, KeyQueue } from '../context.ts';
@@ -32,9 +33,16 @@ export const namespace: ControllerEntry = {
       const cached = all.lister.find(name);
       if (cached?.metadata.deletionTimestamp === undefined || !cached.spec.finalizers?.includes(FINALIZER)) return DONE;
       const { resources, failures } = await discoverNamespaced(client, signal);
-      const outcome: Outcome = { discoveryFailures: failures, contentFailures: [], deleteFailures: [], remaining: new Map(), finalizers: new Map() };
+      const outcome: Outcome = {
+        discoveryFailures: failures,
+        contentFailures: [],
+        deleteFailures: [],
+        remaining: new Map(),
+        finalizers: new Map(),
+      };
       let graceMs = 0;
-      for (const resource of resources) graceMs = Math.max(graceMs, await emptyResource({ client, clock, resource, namespace: name, outcome }));
+      for (const resource of resources)
+        graceMs = Math.max(graceMs, await emptyResource({ client, clock, resource, namespace: name, outcome }));
       await finish(name, outcome);
       const isEmpty = outcome.remaining.size === 0 && outcome.deleteFailures.length === 0 && outcome.contentFailures.length === 0;
       if (isEmpty && failures.length === 0) return DONE;
@@ -47,7 +55,11 @@ export const namespace: ControllerEntry = {
         const live = await client.get(namespaces, { name });
         const { conditions, changed } = conditionsOf(live.status?.conditions ?? [], outcome, now);
         const latest = changed
-          ? await client.update(namespaces, { ...live, status: { ...live.status, phase: 'Terminating', conditions } }, { subresource: 'status' })
+          ? await client.update(
+              namespaces,
+              { ...live, status: { ...live.status, phase: 'Terminating', conditions } },
+              { subresource: 'status' },
+            )
           : live;
         const { discoveryFailures, deleteFailures, contentFailures, remaining } = outcome;
         if (discoveryFailures.length + deleteFailures.length + contentFailures.length + remaining.size > 0) return;

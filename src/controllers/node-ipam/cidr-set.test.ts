@@ -16,7 +16,10 @@ test('a released block is given again, an occupied one is not', () => {
   set.release('10.0.1.0/24');
 
   assert.equal(first, '10.0.1.0/24');
-  assert.deepEqual([set.allocate(), set.allocate(), set.allocate(), set.allocate()], ['10.0.2.0/24', '10.0.3.0/24', '10.0.1.0/24', undefined]);
+  assert.deepEqual(
+    [set.allocate(), set.allocate(), set.allocate(), set.allocate()],
+    ['10.0.2.0/24', '10.0.3.0/24', '10.0.1.0/24', undefined],
+  );
 });
 
 test('occupy() of a block outside of the range is refused', () => {

@@ -14,7 +14,8 @@ function parseRange(text: string): Range {
   const version = isIP(address);
   const bits = version === 6 ? 128 : 32;
   const prefix = Number(length);
-  if (version === 0 || !/^\d+$/.test(length) || prefix > bits) throw new RangeError(`parse the range ${JSON.stringify(text)}: want ADDRESS/LENGTH`);
+  if (version === 0 || !/^\d+$/.test(length) || prefix > bits)
+    throw new RangeError(`parse the range ${JSON.stringify(text)}: want ADDRESS/LENGTH`);
   const host = BigInt(bits - prefix);
   const base = (toNumber(address, version) >> host) << host;
   return { base, prefix, bits };
@@ -48,7 +49,8 @@ export class CidrSet {
     this.#range = parseRange(range);
     this.#blockPrefix = blockPrefix;
     const { prefix, bits } = this.#range;
-    if (blockPrefix < prefix || blockPrefix > bits) throw new RangeError(`cut "${range}" into blocks of /${blockPrefix}: want a length from ${prefix} to ${bits}`);
+    if (blockPrefix < prefix || blockPrefix > bits)
+      throw new RangeError(`cut "${range}" into blocks of /${blockPrefix}: want a length from ${prefix} to ${bits}`);
     this.#count = 1n << BigInt(blockPrefix - prefix);
     this.#next = 0n;
   }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // node-ipam-controller, range allocator: gives every node a block of the cluster's Pod range (`spec.podCIDR`), and takes it back
 // when the node goes. What nodes already have is occupied before anything is given. Cloud allocators are not implemented.
-import { DONE } from '#client';
+
 import { nodes } from '#api/resources';
+import { DONE } from '#client';
 import { type ControllerEntry, KeyQueue } from '../context.ts';
 import { CidrSet } from './cidr-set.ts';
 
@@ -39,7 +40,7 @@ export const nodeIpam: ControllerEntry = {
         }
         await client.patch(nodes, { name }, 'strategic', { spec: { podCIDR: podCIDRs[0], podCIDRs } });
       } catch (error) {
-        blocks.forEach((block, index) => block !== undefined && sets[index]?.release(block));
+        for (const [index, block] of blocks.entries()) if (block !== undefined) sets[index]?.release(block);
         throw error;
       }
       return DONE;

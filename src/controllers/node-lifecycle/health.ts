@@ -56,7 +56,13 @@ export function silentConditions({ status, metadata }: ReadNode, now: string): D
       });
       changed = true;
     } else if (known.status !== 'Unknown') {
-      conditions[index] = { ...known, status: 'Unknown', reason: 'NodeStatusUnknown', message: 'Kubelet stopped posting node status.', lastTransitionTime: now };
+      conditions[index] = {
+        ...known,
+        status: 'Unknown',
+        reason: 'NodeStatusUnknown',
+        message: 'Kubelet stopped posting node status.',
+        lastTransitionTime: now,
+      };
       changed = true;
     }
   }

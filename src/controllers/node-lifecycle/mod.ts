@@ -29,10 +29,19 @@ export const nodeLifecycle: ControllerEntry = {
     const nodeLeases = informers.informer(leases, { namespace: LEASE_NAMESPACE });
     const podIndex = new PodIndex(informers);
     const work = new KeyQueue(context, 'node-lifecycle-controller');
-    const lifecycle = new Lifecycle(context, { podIndex, list: () => all.lister.list(), renewalOf: (name) => nodeLeases.lister.find(`${LEASE_NAMESPACE}/${name}`)?.spec?.renewTime ?? '' });
+    const lifecycle = new Lifecycle(context, {
+      podIndex,
+      list: () => all.lister.list(),
+      renewalOf: (name) => nodeLeases.lister.find(`${LEASE_NAMESPACE}/${name}`)?.spec?.renewTime ?? '',
+    });
     all.addHandler({
       add(node) {
-        recorder.event(referenceTo(node), 'Normal', 'RegisteredNode', `Node ${node.metadata.name} event: Registered Node ${node.metadata.name} in Controller`);
+        recorder.event(
+          referenceTo(node),
+          'Normal',
+          'RegisteredNode',
+          `Node ${node.metadata.name} event: Registered Node ${node.metadata.name} in Controller`,
+        );
         work.add(node);
       },
       update(before, after) {
@@ -42,7 +51,12 @@ export const nodeLifecycle: ControllerEntry = {
       },
       delete(node) {
         lifecycle.forget(node.metadata.name);
-        recorder.event(referenceTo(node), 'Normal', 'RemovingNode', `Node ${node.metadata.name} event: Removing Node ${node.metadata.name} from Controller`);
+        recorder.event(
+          referenceTo(node),
+          'Normal',
+          'RemovingNode',
+          `Node ${node.metadata.name} event: Removing Node ${node.metadata.name} from Controller`,
+        );
       },
     });
     const onRenewal = ({ metadata: { name } }: { metadata: { name: string } }) => {
@@ -130,7 +144,10 @@ class Lifecycle {
     let evicts = false;
     if (needsEviction(node)) {
       const zone = zoneOf(node);
-      const intervalMs = evictionInterval(zone, this.#sources.list().map((other) => (other.metadata.name === node.metadata.name ? node : other)));
+      const intervalMs = evictionInterval(
+        zone,
+        this.#sources.list().map((other) => (other.metadata.name === node.metadata.name ? node : other)),
+      );
       const pause = intervalMs === undefined ? Number.POSITIVE_INFINITY : this.#pace.reserve(zone, intervalMs, clock.now());
       evicts = pause === 0;
       if (!evicts) waitMs = pause;
@@ -149,9 +166,17 @@ class Lifecycle {
       const { namespace, name, uid } = pod.metadata;
       recorder.event(pod, 'Warning', 'NodeNotReady', 'Node is not ready');
       const condition = { ...ready, status: 'False', lastTransitionTime: formatTime(clock.now()) };
-      await client.patch(pods, { namespace, name }, 'strategic', { metadata: { uid }, status: { conditions: [condition] } }, { subresource: 'status' }).catch((error: unknown) => {
-        if (!isNotFound(error) && !isConflict(error)) throw error;
-      });
+      await client
+        .patch(
+          pods,
+          { namespace, name },
+          'strategic',
+          { metadata: { uid }, status: { conditions: [condition] } },
+          { subresource: 'status' },
+        )
+        .catch((error: unknown) => {
+          if (!isNotFound(error) && !isConflict(error)) throw error;
+        });
     }
   }
 }

@@ -44,7 +44,9 @@ export function plannedTaints(node: ReadNode, { evicts, now }: { evicts: boolean
     return true;
   });
   const has = (key: string, effect: string) => kept.some((taint) => taint.key === key && taint.effect === effect);
-  const added: Taint[] = [...noSchedule].filter((key) => !has(key, 'NoSchedule')).map((key) => ({ key, effect: 'NoSchedule', timeAdded: now }));
+  const added: Taint[] = [...noSchedule]
+    .filter((key) => !has(key, 'NoSchedule'))
+    .map((key) => ({ key, effect: 'NoSchedule', timeAdded: now }));
   if (ready !== undefined && evicts && !has(ready, 'NoExecute')) added.push({ key: ready, effect: 'NoExecute', timeAdded: now });
   return added.length === 0 && kept.length === present.length ? undefined : [...kept, ...added];
 }

@@ -24,5 +24,8 @@ test('evictionOf() takes the shortest time of what tolerates, and none where som
 
   assert.deepEqual(evictionOf(pod(), [taint]), { type: 'now' });
   assert.deepEqual(evictionOf(pod({ operator: 'Exists' }), [taint]), { type: 'never' });
-  assert.deepEqual(evictionOf(pod({ operator: 'Exists', tolerationSeconds: 300 }, { key: 'k', operator: 'Exists', tolerationSeconds: 20 }), [taint]), { type: 'after', seconds: 20 });
+  assert.deepEqual(
+    evictionOf(pod({ operator: 'Exists', tolerationSeconds: 300 }, { key: 'k', operator: 'Exists', tolerationSeconds: 20 }), [taint]),
+    { type: 'after', seconds: 20 },
+  );
 });

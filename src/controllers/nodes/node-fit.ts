@@ -26,18 +26,29 @@ export function tolerates({ key = '', operator = 'Equal', value = '', effect }: 
 }
 
 /** The first taint that keeps Pods away and is not tolerated. */
-export function untolerated(taints: readonly ReadTaint[], tolerations: readonly ReadToleration[], effects: readonly string[]): ReadTaint | undefined {
+export function untolerated(
+  taints: readonly ReadTaint[],
+  tolerations: readonly ReadToleration[],
+  effects: readonly string[],
+): ReadTaint | undefined {
   return taints.find((taint) => effects.includes(taint.effect) && !tolerations.some((toleration) => tolerates(toleration, taint)));
 }
 
 /** `nodeSelector` and required node affinity. */
-export function matchesNodeAffinity({ nodeSelector = {}, affinity }: DeepReadonly<PodSpec>, { metadata: { name, labels = {} } }: ReadNode): boolean {
+export function matchesNodeAffinity(
+  { nodeSelector = {}, affinity }: DeepReadonly<PodSpec>,
+  { metadata: { name, labels = {} } }: ReadNode,
+): boolean {
   if (!Object.entries(nodeSelector).every(([key, value]) => labels[key] === value)) return false;
   const required = affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
   return required === undefined || required.nodeSelectorTerms.some((term) => matchesTerm(term, name, labels));
 }
 
-function matchesTerm({ matchExpressions = [], matchFields = [] }: DeepReadonly<NodeSelectorTerm>, name: string, labels: Readonly<Record<string, string>>): boolean {
+function matchesTerm(
+  { matchExpressions = [], matchFields = [] }: DeepReadonly<NodeSelectorTerm>,
+  name: string,
+  labels: Readonly<Record<string, string>>,
+): boolean {
   if (matchExpressions.length + matchFields.length === 0) return false;
   const fields = matchFields.every((requirement) => satisfies(requirement, requirement.key === 'metadata.name' ? name : undefined));
   return fields && matchExpressions.every((requirement) => satisfies(requirement, labels[requirement.key]));
@@ -76,7 +87,8 @@ export function evictionOf({ spec }: DeepReadonly<Pod>, taints: readonly ReadTai
   for (const taint of noExecute) {
     const used = (spec.tolerations ?? []).filter((toleration) => tolerates(toleration, taint));
     if (used.length === 0) return { type: 'now' };
-    for (const { tolerationSeconds } of used) if (tolerationSeconds !== undefined) seconds = Math.min(seconds, Math.max(0, tolerationSeconds));
+    for (const { tolerationSeconds } of used)
+      if (tolerationSeconds !== undefined) seconds = Math.min(seconds, Math.max(0, tolerationSeconds));
   }
   if (seconds === Number.POSITIVE_INFINITY) return { type: 'never' };
   return seconds === 0 ? { type: 'now' } : { type: 'after', seconds };

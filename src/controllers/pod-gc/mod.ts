@@ -35,8 +35,11 @@ export const podGc: ControllerEntry = {
     };
     podIndex.informer.addHandler({ add: see, update: (_, after) => see(after) });
     all.addHandler({
-      delete: ({ metadata }) => podIndex.onNode(metadata.name).forEach((pod) => work.addAfter(keyOf(pod.metadata), QUARANTINE_MS)),
-      update: (_, node) => node.spec.taints?.some(({ key }) => key === OUT_OF_SERVICE) && podIndex.onNode(node.metadata.name).forEach(work.add),
+      delete({ metadata }) {
+        for (const pod of podIndex.onNode(metadata.name)) work.addAfter(keyOf(pod.metadata), QUARANTINE_MS);
+      },
+      update: (_, node) =>
+        node.spec.taints?.some(({ key }) => key === OUT_OF_SERVICE) && podIndex.onNode(node.metadata.name).forEach(work.add),
     });
 
     /** The cache may not know a node yet that the server has. */
@@ -58,7 +61,8 @@ export const podGc: ControllerEntry = {
 
     async function reconcile(key: string): Promise<Result> {
       if (key === SURPLUS) {
-        for (const pod of surplus(podIndex.informer.lister.list(), settings.terminatedPodGcThreshold)) await remove(pod, undefined, context);
+        for (const pod of surplus(podIndex.informer.lister.list(), settings.terminatedPodGcThreshold))
+          await remove(pod, undefined, context);
         return DONE;
       }
       const pod = podIndex.find(key);
@@ -77,8 +81,20 @@ async function remove(pod: ReadPod, reason: string | undefined, { client, clock 
   const { namespace, name, uid } = pod.metadata;
   try {
     if (reason !== undefined && !isTerminal(pod)) {
-      const condition = { type: 'DisruptionTarget', status: 'True', reason: 'DeletionByPodGC', message: reason, lastTransitionTime: formatTime(clock.now()) };
-      await client.patch(pods, { namespace, name }, 'strategic', { metadata: { uid }, status: { phase: 'Failed', conditions: [condition] } }, { subresource: 'status' });
+      const condition = {
+        type: 'DisruptionTarget',
+        status: 'True',
+        reason: 'DeletionByPodGC',
+        message: reason,
+        lastTransitionTime: formatTime(clock.now()),
+      };
+      await client.patch(
+        pods,
+        { namespace, name },
+        'strategic',
+        { metadata: { uid }, status: { phase: 'Failed', conditions: [condition] } },
+        { subresource: 'status' },
+      );
     }
     await client.delete(pods, { namespace, name }, { gracePeriodSeconds: 0, preconditions: { uid } });
   } catch (error) {

@@ -13,7 +13,9 @@ export function surplus(pods: readonly ReadPod[], threshold: number): ReadPod[] 
   if (ended.length <= threshold) return [];
   const rank = (pod: ReadPod) => (pod.status?.reason === 'Evicted' ? 0 : 1);
   const created = (pod: ReadPod) => timeMs(pod.metadata.creationTimestamp) || 0;
-  return ended.sort((a, b) => rank(a) - rank(b) || created(a) - created(b) || (a.metadata.name < b.metadata.name ? -1 : 1)).slice(0, ended.length - threshold);
+  return ended
+    .sort((a, b) => rank(a) - rank(b) || created(a) - created(b) || (a.metadata.name < b.metadata.name ? -1 : 1))
+    .slice(0, ended.length - threshold);
 }
 
 /** Being deleted although it never had a node: no kubelet will confirm it. */

@@ -32,13 +32,22 @@ export async function claimPods(options: ClaimOptions): Promise<readonly DeepRea
 }
 
 function isAdoptable(pod: DeepReadonly<Pod>, selector: Selector): boolean {
-  return pod.metadata.deletionTimestamp === undefined && !isTerminal(pod) && controllerOf(pod) === undefined && selector.matches(pod.metadata.labels);
+  return (
+    pod.metadata.deletionTimestamp === undefined &&
+    !isTerminal(pod) &&
+    controllerOf(pod) === undefined &&
+    selector.matches(pod.metadata.labels)
+  );
 }
 
-async function adoptAll({ owner, reference, control, readOwner }: ClaimOptions, orphans: readonly DeepReadonly<Pod>[]): Promise<DeepReadonly<Pod>[]> {
+async function adoptAll(
+  { owner, reference, control, readOwner }: ClaimOptions,
+  orphans: readonly DeepReadonly<Pod>[],
+): Promise<DeepReadonly<Pod>[]> {
   const fresh = await readOwner();
   const { uid, deletionTimestamp, namespace, name } = fresh.metadata;
-  if (uid !== owner.metadata.uid) throw new Error(`original ${reference.kind} ${namespace}/${name} is gone: got uid ${uid}, wanted ${owner.metadata.uid}`);
+  if (uid !== owner.metadata.uid)
+    throw new Error(`original ${reference.kind} ${namespace}/${name} is gone: got uid ${uid}, wanted ${owner.metadata.uid}`);
   if (deletionTimestamp !== undefined) throw new Error(`${namespace}/${name} has just been deleted at ${deletionTimestamp}`);
   const adopted: DeepReadonly<Pod>[] = [];
   for (const pod of orphans) {

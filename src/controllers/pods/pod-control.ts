@@ -2,7 +2,7 @@
 // Creates and deletes the Pods of a controller, with upstream's events, and adopts or releases them by owner references.
 import type { Pod, PodTemplateSpec } from '#api/core/v1';
 import { pods } from '#api/resources';
-import { type DeepReadonly, type Draft, isInvalid, isNotFound, type KubeObject, ApiError, type OwnerReference } from '#machinery';
+import { ApiError, type DeepReadonly, type Draft, isInvalid, isNotFound, type KubeObject, type OwnerReference } from '#machinery';
 import type { ControllerContext } from '../context.ts';
 
 export class PodControl {
@@ -46,7 +46,9 @@ export class PodControl {
   async release(pod: DeepReadonly<Pod>, ownerUid: string): Promise<void> {
     const { namespace, name, uid } = pod.metadata;
     try {
-      await this.#context.client.patch(pods, { namespace, name }, 'strategic', { metadata: { uid, ownerReferences: [{ $patch: 'delete', uid: ownerUid }] } });
+      await this.#context.client.patch(pods, { namespace, name }, 'strategic', {
+        metadata: { uid, ownerReferences: [{ $patch: 'delete', uid: ownerUid }] },
+      });
     } catch (error) {
       if (!isNotFound(error) && !isInvalid(error)) throw error;
     }
@@ -54,7 +56,11 @@ export class PodControl {
 }
 
 /** The Pod that a template makes for its controller. */
-export function podFromTemplate(owner: DeepReadonly<KubeObject>, reference: OwnerReference, { metadata, spec }: DeepReadonly<PodTemplateSpec>): Draft<Pod> {
+export function podFromTemplate(
+  owner: DeepReadonly<KubeObject>,
+  reference: OwnerReference,
+  { metadata, spec }: DeepReadonly<PodTemplateSpec>,
+): Draft<Pod> {
   const { labels, annotations, finalizers } = metadata ?? {};
   return {
     metadata: {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The shared cache of Pods, indexed by the controller that owns them and by node.
-import { pods } from '#api/resources';
+
 import type { Pod } from '#api/core/v1';
+import { pods } from '#api/resources';
 import type { Informer, InformerFactory } from '#client';
 import type { DeepReadonly } from '#machinery';
 import { controllerOf } from '../context.ts';

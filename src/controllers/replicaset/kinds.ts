@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // ReplicaSets and ReplicationControllers seen alike: the second is the first with a plain map as selector.
-import type { PodTemplateSpec, ReplicationController } from '#api/core/v1';
+
 import type { ReplicaSet } from '#api/apps/v1';
+import type { PodTemplateSpec, ReplicationController } from '#api/core/v1';
 import { replicasets, replicationcontrollers } from '#api/resources';
 import { type DeepReadonly, type KubeObject, NOTHING, type Resource, type Selector, selectorOf, selectorOfMap } from '#machinery';
 

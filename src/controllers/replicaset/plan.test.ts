@@ -16,11 +16,24 @@ interface Facts {
   readyFor?: number;
   deleted?: boolean;
 }
-function pod(name: string, { node = 'n1', phase = 'Running', ready = true, cost, restarts = 0, age = 3600, readyFor = age, deleted = false }: Facts = {}): Pod {
+function pod(
+  name: string,
+  { node = 'n1', phase = 'Running', ready = true, cost, restarts = 0, age = 3600, readyFor = age, deleted = false }: Facts = {},
+): Pod {
   return {
-    metadata: { name, uid: name, creationTimestamp: formatTime(NOW - age * 1000), ...(cost === undefined ? {} : { annotations: { 'controller.kubernetes.io/pod-deletion-cost': cost } }), ...(deleted ? { deletionTimestamp: formatTime(NOW) } : {}) },
+    metadata: {
+      name,
+      uid: name,
+      creationTimestamp: formatTime(NOW - age * 1000),
+      ...(cost === undefined ? {} : { annotations: { 'controller.kubernetes.io/pod-deletion-cost': cost } }),
+      ...(deleted ? { deletionTimestamp: formatTime(NOW) } : {}),
+    },
     spec: { containers: [], ...(node === '' ? {} : { nodeName: node }) },
-    status: { phase, conditions: [{ type: 'Ready', status: ready ? 'True' : 'False', lastTransitionTime: formatTime(NOW - readyFor * 1000) }], containerStatuses: [{ restartCount: restarts }] },
+    status: {
+      phase,
+      conditions: [{ type: 'Ready', status: ready ? 'True' : 'False', lastTransitionTime: formatTime(NOW - readyFor * 1000) }],
+      containerStatuses: [{ restartCount: restarts }],
+    },
   } as unknown as Pod;
 }
 
@@ -35,7 +48,10 @@ const RANKS: readonly (readonly [rule: string, first: Pod, second: Pod])[] = [
 ];
 for (const [rule, first, second] of RANKS) {
   test(`rankForDeletion() puts ${rule}`, () => {
-    assert.deepEqual(rankForDeletion([second, first], [], NOW).map(({ metadata }) => metadata.name), [first.metadata.name, second.metadata.name]);
+    assert.deepEqual(
+      rankForDeletion([second, first], [], NOW).map(({ metadata }) => metadata.name),
+      [first.metadata.name, second.metadata.name],
+    );
   });
 }
 
@@ -56,5 +72,12 @@ test('planReplicas() creates what is missing, at most a burst, and removes what 
 test('observeReplicas() counts available Pods by minReadySeconds and says when the next one is', () => {
   const pods = [pod('a', { readyFor: 60 }), pod('b', { readyFor: 4 }), pod('c', { ready: false }), pod('d', { deleted: true })];
 
-  assert.deepEqual(observeReplicas(pods, {}, 10, NOW), { replicas: 3, fullyLabeledReplicas: 3, readyReplicas: 2, availableReplicas: 1, terminatingReplicas: 1, nextAvailableInMs: 6000 });
+  assert.deepEqual(observeReplicas(pods, {}, 10, NOW), {
+    replicas: 3,
+    fullyLabeledReplicas: 3,
+    readyReplicas: 2,
+    availableReplicas: 1,
+    terminatingReplicas: 1,
+    nextAvailableInMs: 6000,
+  });
 });

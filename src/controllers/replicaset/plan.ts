@@ -2,7 +2,7 @@
 // The pure part of ReplicaSets: how many Pods to create, which to delete first, and the status that the Pods make.
 import type { Pod } from '#api/core/v1';
 import { type DeepReadonly, keyOf, timeMs } from '#machinery';
-import { isActive, isReady, isTerminating, availableIn, mostRestarts, readySince } from '../pods/conditions.ts';
+import { availableIn, isActive, isReady, isTerminating, mostRestarts, readySince } from '../pods/conditions.ts';
 
 type ReadPod = DeepReadonly<Pod>;
 
@@ -93,7 +93,12 @@ export interface ObservedReplicas {
   readonly nextAvailableInMs: number | undefined;
 }
 
-export function observeReplicas(pods: readonly ReadPod[], templateLabels: Readonly<Record<string, string>>, minReadySeconds: number, now: number): ObservedReplicas {
+export function observeReplicas(
+  pods: readonly ReadPod[],
+  templateLabels: Readonly<Record<string, string>>,
+  minReadySeconds: number,
+  now: number,
+): ObservedReplicas {
   const active = pods.filter(isActive);
   const labels = Object.entries(templateLabels);
   const waits = active.map((pod) => availableIn(pod, minReadySeconds, now));

@@ -39,7 +39,12 @@ export async function reconcile(key: string, deps: ReplicaDeps): Promise<Result>
   const active = claimed.filter(isActive);
   const failure = mayAct && owner.metadata.deletionTimestamp === undefined ? await manage(key, owner, active, deps) : undefined;
   const observed = observeReplicas(claimed, owner.spec.template?.metadata?.labels ?? {}, owner.spec.minReadySeconds ?? 0, clock.now());
-  const conditions = failureConditions(owner.status?.conditions ?? [], failure, (owner.spec.replicas ?? 0) - active.length, formatTime(clock.now()));
+  const conditions = failureConditions(
+    owner.status?.conditions ?? [],
+    failure,
+    (owner.spec.replicas ?? 0) - active.length,
+    formatTime(clock.now()),
+  );
   await writeStatus(owner, observed, conditions, deps);
   if (failure !== undefined && !isNamespaceTerminating(failure)) throw failure;
   return observed.nextAvailableInMs === undefined ? DONE : requeueAfter(observed.nextAvailableInMs);
@@ -81,8 +86,16 @@ async function createPods(key: string, owner: ReadOwner, count: number, { kind, 
   return error;
 }
 
-async function deletePods(key: string, owner: ReadOwner, doomed: readonly DeepReadonly<Pod>[], { control, expectations }: ReplicaDeps): Promise<unknown> {
-  expectations.expectDeletions(key, doomed.map(({ metadata }) => keyOf(metadata)));
+async function deletePods(
+  key: string,
+  owner: ReadOwner,
+  doomed: readonly DeepReadonly<Pod>[],
+  { control, expectations }: ReplicaDeps,
+): Promise<unknown> {
+  expectations.expectDeletions(
+    key,
+    doomed.map(({ metadata }) => keyOf(metadata)),
+  );
   const results = await Promise.allSettled(
     doomed.map(async (pod) => {
       try {
@@ -97,7 +110,12 @@ async function deletePods(key: string, owner: ReadOwner, doomed: readonly DeepRe
 }
 
 /** @param missing How many Pods were too few (or, negative, too many) before the failure. */
-function failureConditions(before: readonly DeepReadonly<ReplicaCondition>[], failure: unknown, missing: number, now: string): readonly DeepReadonly<ReplicaCondition>[] {
+function failureConditions(
+  before: readonly DeepReadonly<ReplicaCondition>[],
+  failure: unknown,
+  missing: number,
+  now: string,
+): readonly DeepReadonly<ReplicaCondition>[] {
   const present = before.find(({ type }) => type === 'ReplicaFailure');
   const others = before.filter(({ type }) => type !== 'ReplicaFailure');
   if (failure === undefined) return present === undefined ? before : others;
@@ -106,7 +124,12 @@ function failureConditions(before: readonly DeepReadonly<ReplicaCondition>[], fa
   return [...others, { type: 'ReplicaFailure', status: 'True', reason, message: messageOf(failure), lastTransitionTime: now }];
 }
 
-async function writeStatus(owner: ReadOwner, observed: ObservedReplicas, conditions: readonly DeepReadonly<ReplicaCondition>[], { kind, client }: ReplicaDeps): Promise<void> {
+async function writeStatus(
+  owner: ReadOwner,
+  observed: ObservedReplicas,
+  conditions: readonly DeepReadonly<ReplicaCondition>[],
+  { kind, client }: ReplicaDeps,
+): Promise<void> {
   const { nextAvailableInMs: _, terminatingReplicas, ...counts } = observed;
   const statusFor = ({ metadata: { generation } }: ReadOwner) => ({
     ...counts,

@@ -1,7 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the objects of a namespace use of each thing a quota limits (upstream's quota/v1/evaluator). Pure.
 import type { Container, PersistentVolumeClaim, Pod, ResourceQuota, Service } from '#api/core/v1';
-import { addQuantity, compareQuantity, type DeepReadonly, findQuantity, formatQuantity, type KubeObject, parseQuantity, type Quantity } from '#machinery';
+import {
+  addQuantity,
+  compareQuantity,
+  type DeepReadonly,
+  findQuantity,
+  formatQuantity,
+  type KubeObject,
+  parseQuantity,
+  type Quantity,
+} from '#machinery';
 import { isTerminal } from '../pods/conditions.ts';
 
 type ReadPod = DeepReadonly<Pod>;
@@ -26,7 +35,8 @@ function raise(amounts: Amounts, other: Amounts): void {
 
 /** The sum over containers, or what initialisation needs where that is more, plus overhead. */
 function podAmounts({ spec }: ReadPod, of: 'requests' | 'limits'): Amounts {
-  const listed = (container: DeepReadonly<Container>) => new Map(Object.entries(container.resources?.[of] ?? {}).map(([name, amount]) => [name, parseQuantity(amount)]));
+  const listed = (container: DeepReadonly<Container>) =>
+    new Map(Object.entries(container.resources?.[of] ?? {}).map(([name, amount]) => [name, parseQuantity(amount)]));
   const total: Amounts = new Map();
   const restartable: Amounts = new Map();
   const initial: Amounts = new Map();
@@ -46,7 +56,8 @@ function podAmounts({ spec }: ReadPod, of: 'requests' | 'limits'): Amounts {
   }
   raise(total, initial);
   for (const [name, amount] of Object.entries(spec.resources?.[of] ?? {})) total.set(name, parseQuantity(amount));
-  for (const [name, amount] of Object.entries(spec.overhead ?? {})) if (of === 'requests' || total.has(name)) add(total, name, parseQuantity(amount));
+  for (const [name, amount] of Object.entries(spec.overhead ?? {}))
+    if (of === 'requests' || total.has(name)) add(total, name, parseQuantity(amount));
   return total;
 }
 
@@ -86,12 +97,16 @@ function claimUsage({ spec }: DeepReadonly<PersistentVolumeClaim>): Amounts {
 /** Guaranteed Pods and burstable ones alike are "not best effort". */
 function isBestEffort({ spec, status }: ReadPod): boolean {
   if (status?.qosClass !== undefined) return status.qosClass === 'BestEffort';
-  const asks = ({ resources }: DeepReadonly<Container>) => Object.keys({ ...resources?.requests, ...resources?.limits }).some((name) => name === 'cpu' || name === 'memory');
+  const asks = ({ resources }: DeepReadonly<Container>) =>
+    Object.keys({ ...resources?.requests, ...resources?.limits }).some((name) => name === 'cpu' || name === 'memory');
   return ![...spec.containers, ...(spec.initContainers ?? [])].some(asks);
 }
 
 function isInScope({ spec }: DeepReadonly<ResourceQuota>, pod: ReadPod): boolean {
-  const scopes = [...(spec.scopes ?? []).map((scopeName) => ({ scopeName, operator: 'Exists', values: undefined })), ...(spec.scopeSelector?.matchExpressions ?? [])];
+  const scopes = [
+    ...(spec.scopes ?? []).map((scopeName) => ({ scopeName, operator: 'Exists', values: undefined })),
+    ...(spec.scopeSelector?.matchExpressions ?? []),
+  ];
   return scopes.every(({ scopeName, operator, values }) => {
     switch (scopeName) {
       case 'Terminating':

@@ -63,24 +63,39 @@ function dataOf(template: DeepReadonly<PodTemplateSpec>): unknown {
   return deepCopy({ spec: { template: { ...template, $patch: 'replace' } } });
 }
 
-async function createRevision({ client }: HistoryDeps, input: HistoryInput, { data, number }: { data: unknown; number: number }): Promise<ReadRevision> {
+async function createRevision(
+  { client }: HistoryDeps,
+  input: HistoryInput,
+  { data, number }: { data: unknown; number: number },
+): Promise<ReadRevision> {
   const { owner, resource, template, labels, collisionCount } = input;
   const { namespace } = owner.metadata;
   const hash = templateHash(template, collisionCount);
   const name = `${owner.metadata.name}-${hash}`;
-  const metadata = { namespace, name, labels: { ...labels, [REVISION_HASH]: hash }, ownerReferences: [controllerReference(owner, resource)] };
+  const metadata = {
+    namespace,
+    name,
+    labels: { ...labels, [REVISION_HASH]: hash },
+    ownerReferences: [controllerReference(owner, resource)],
+  };
   try {
     return await client.create(controllerrevisions, { metadata, data, revision: number });
   } catch (error) {
     if (!isAlreadyExists(error)) throw error;
     const found = await client.get(controllerrevisions, { namespace, name });
     if (controllerOf(found)?.uid === owner.metadata.uid && semanticEqual(found.data, data)) return found;
-    throw new HashCollisionError(`name a revision of ${namespace}/${owner.metadata.name}: "${name}" is taken by another template`, { cause: error });
+    throw new HashCollisionError(`name a revision of ${namespace}/${owner.metadata.name}: "${name}" is taken by another template`, {
+      cause: error,
+    });
   }
 }
 
 /** Removes the oldest that are not in use beyond the limit. */
-export async function truncateHistory({ client }: HistoryDeps, { all, current }: History, { inUse, limit }: { inUse: (revision: ReadRevision) => boolean; limit: number }): Promise<void> {
+export async function truncateHistory(
+  { client }: HistoryDeps,
+  { all, current }: History,
+  { inUse, limit }: { inUse: (revision: ReadRevision) => boolean; limit: number },
+): Promise<void> {
   const free = all.filter((revision) => revision !== current && !inUse(revision));
   for (const { metadata } of free.slice(0, Math.max(0, free.length - limit))) {
     await client.delete(controllerrevisions, { namespace: metadata.namespace, name: metadata.name }).catch((error: unknown) => {

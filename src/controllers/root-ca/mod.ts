@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // root-ca-certificate-publisher-controller: every Namespace has the ConfigMap `kube-root-ca.crt` with the cluster's authority,
 // which Pods get with their token. A changed or deleted one is put right.
-import { DONE } from '#client';
+
 import { configmaps, namespaces } from '#api/resources';
+import { DONE } from '#client';
 import { isAlreadyExists, isForbidden, isNotFound } from '#machinery';
 import { type ControllerEntry, KeyQueue } from '../context.ts';
 
@@ -21,7 +22,8 @@ export const rootCa: ControllerEntry = {
     const all = informers.informer(namespaces);
     const maps = informers.informer(configmaps);
     const work = new KeyQueue(context, 'root-ca-certificate-publisher-controller');
-    const ofMap = ({ metadata }: { metadata: { name: string; namespace?: string } }) => metadata.name === NAME && work.addKey(metadata.namespace ?? '');
+    const ofMap = ({ metadata }: { metadata: { name: string; namespace?: string } }) =>
+      metadata.name === NAME && work.addKey(metadata.namespace ?? '');
     all.addHandler({ add: work.add, update: (_, after) => work.add(after) });
     maps.addHandler({ update: (_, after) => ofMap(after), delete: ofMap });
     const wanted = { annotations: { [DESCRIPTION]: TEXT }, data: { 'ca.crt': settings.rootCa } };
@@ -33,7 +35,8 @@ export const rootCa: ControllerEntry = {
         return;
       }
       const { annotations } = found.metadata;
-      const isRight = found.data?.['ca.crt'] === settings.rootCa && Object.keys(found.data).length === 1 && annotations?.[DESCRIPTION] === TEXT;
+      const isRight =
+        found.data?.['ca.crt'] === settings.rootCa && Object.keys(found.data).length === 1 && annotations?.[DESCRIPTION] === TEXT;
       if (isRight) return;
       const metadata = { ...found.metadata, annotations: { ...annotations, ...wanted.annotations } };
       await client.update(configmaps, { ...found, metadata, data: wanted.data });

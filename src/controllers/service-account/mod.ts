@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // serviceaccount-controller: every Namespace that is not going has a ServiceAccount `default`.
-import { DONE } from '#client';
+
 import { namespaces, serviceaccounts } from '#api/resources';
+import { DONE } from '#client';
 import { isAlreadyExists, isForbidden } from '#machinery';
 import { type ControllerEntry, KeyQueue } from '../context.ts';
 

@@ -54,7 +54,11 @@ export function podOf(set: ReadSet, revision: ReadRevision, ordinal: number): Dr
     ...[...claimed].map((claim) => ({ name: claim, persistentVolumeClaim: { claimName: `${claim}-${name}` } })),
   ];
   return {
-    metadata: { ...metadata, name, labels: { ...metadata.labels, [POD_NAME]: name, [POD_INDEX]: String(ordinal), [REVISION_HASH]: revision.metadata.name } },
+    metadata: {
+      ...metadata,
+      name,
+      labels: { ...metadata.labels, [POD_NAME]: name, [POD_INDEX]: String(ordinal), [REVISION_HASH]: revision.metadata.name },
+    },
     spec: { ...spec, hostname: name, subdomain: set.spec.serviceName, ...(volumes.length === 0 ? {} : { volumes }) },
   };
 }

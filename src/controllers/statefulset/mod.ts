@@ -19,8 +19,23 @@ export const statefulSet: ControllerEntry = {
     const pods = new PodIndex(informers);
     const work = new KeyQueue(context, 'statefulset-controller');
     work.follow(sets);
-    watchOwned({ kind: 'StatefulSet', owners: sets, selectorOf: ({ spec }) => selectorOf(spec.selector as Parameters<typeof selectorOf>[0]), pods, work });
-    const deps = { client, clock, recorder, sets: sets.lister, revisions: revisions.lister, claims: claims.lister, pods, control: new PodControl(context) };
+    watchOwned({
+      kind: 'StatefulSet',
+      owners: sets,
+      selectorOf: ({ spec }) => selectorOf(spec.selector as Parameters<typeof selectorOf>[0]),
+      pods,
+      work,
+    });
+    const deps = {
+      client,
+      clock,
+      recorder,
+      sets: sets.lister,
+      revisions: revisions.lister,
+      claims: claims.lister,
+      pods,
+      control: new PodControl(context),
+    };
     return work.run({ reconcile: (key) => reconcile(key, deps) });
   },
 };

@@ -5,16 +5,32 @@ import type { ControllerRevision, StatefulSet } from '#api/apps/v1';
 import type { Pod } from '#api/core/v1';
 import { observeStateful, planStateful } from './plan.ts';
 
-const [OLD, NEW] = ['old', 'new'].map((name) => ({ metadata: { name } }) as unknown as ControllerRevision) as [ControllerRevision, ControllerRevision];
-const set = (replicas: number, extra: object = {}) => ({ metadata: { name: 'db' }, spec: { replicas, updateStrategy: { type: 'RollingUpdate' }, ...extra } }) as unknown as StatefulSet;
-const member = (ordinal: number, { revision = 'new', ready = true, going = false }: { revision?: string; ready?: boolean; going?: boolean } = {}) =>
-  ({ metadata: { name: `db-${ordinal}`, labels: { 'controller-revision-hash': revision }, ...(going ? { deletionTimestamp: 'x' } : {}) }, status: { phase: 'Running', conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }] } }) as unknown as Pod;
+const [OLD, NEW] = ['old', 'new'].map((name) => ({ metadata: { name } }) as unknown as ControllerRevision) as [
+  ControllerRevision,
+  ControllerRevision,
+];
+const set = (replicas: number, extra: object = {}) =>
+  ({ metadata: { name: 'db' }, spec: { replicas, updateStrategy: { type: 'RollingUpdate' }, ...extra } }) as unknown as StatefulSet;
+const member = (
+  ordinal: number,
+  { revision = 'new', ready = true, going = false }: { revision?: string; ready?: boolean; going?: boolean } = {},
+) =>
+  ({
+    metadata: { name: `db-${ordinal}`, labels: { 'controller-revision-hash': revision }, ...(going ? { deletionTimestamp: 'x' } : {}) },
+    status: { phase: 'Running', conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }] },
+  }) as unknown as Pod;
 const plan = (of: StatefulSet, pods: readonly Pod[]) => {
   const { create, remove } = planStateful({ set: of, pods, current: OLD, update: NEW, now: 0 });
   return { create: create.map(({ ordinal }) => ordinal), remove: remove.map(({ metadata }) => metadata.name) };
 };
 
-const STEPS: readonly (readonly [name: string, set: StatefulSet, pods: readonly Pod[], create: readonly number[], remove: readonly string[]])[] = [
+const STEPS: readonly (readonly [
+  name: string,
+  set: StatefulSet,
+  pods: readonly Pod[],
+  create: readonly number[],
+  remove: readonly string[],
+])[] = [
   ['the first Pod comes alone', set(3), [], [0], []],
   ['the next waits until it is ready', set(3), [member(0, { ready: false })], [], []],
   ['then the next', set(3), [member(0)], [1], []],
@@ -22,7 +38,13 @@ const STEPS: readonly (readonly [name: string, set: StatefulSet, pods: readonly 
   ['the highest goes first', set(1), [member(0), member(1), member(2)], [], ['db-2']],
   ['one goes at a time', set(1), [member(0), member(1), member(2, { going: true })], [], []],
   ['an update begins at the top', set(2), [member(0, { revision: 'old' }), member(1, { revision: 'old' })], [], ['db-1']],
-  ['and stops at the partition', set(2, { updateStrategy: { type: 'RollingUpdate', rollingUpdate: { partition: 1 } } }), [member(0, { revision: 'old' }), member(1)], [], []],
+  [
+    'and stops at the partition',
+    set(2, { updateStrategy: { type: 'RollingUpdate', rollingUpdate: { partition: 1 } } }),
+    [member(0, { revision: 'old' }), member(1)],
+    [],
+    [],
+  ],
   ['on delete nothing is replaced', set(1, { updateStrategy: { type: 'OnDelete' } }), [member(0, { revision: 'old' })], [], []],
   ['ordinals may start elsewhere', set(1, { ordinals: { start: 5 } }), [], [5], []],
 ];

@@ -24,7 +24,12 @@ export interface StatefulPlan {
 const NOTHING: StatefulPlan = { create: [], remove: [], condemned: [] };
 
 function isHealthy(pod: ReadPod | undefined, { set, now }: StatefulInput): boolean {
-  return pod !== undefined && pod.metadata.deletionTimestamp === undefined && pod.status?.phase === 'Running' && isAvailable(pod, set.spec.minReadySeconds ?? 0, now);
+  return (
+    pod !== undefined &&
+    pod.metadata.deletionTimestamp === undefined &&
+    pod.status?.phase === 'Running' &&
+    isAvailable(pod, set.spec.minReadySeconds ?? 0, now)
+  );
 }
 
 /** Which revision a new Pod of an ordinal has. */
@@ -52,7 +57,10 @@ export function planStateful(input: StatefulInput): StatefulPlan {
     else if (isHealthy(pod, input)) continue;
     if (ordered) return { create, remove, condemned: [] };
   }
-  const condemned = [...byOrdinal].filter(([ordinal]) => ordinal < first || ordinal > last).sort(([a], [b]) => b - a).map(([, pod]) => pod);
+  const condemned = [...byOrdinal]
+    .filter(([ordinal]) => ordinal < first || ordinal > last)
+    .sort(([a], [b]) => b - a)
+    .map(([, pod]) => pod);
   const doomed = planScaleDown(condemned, ordered);
   if (create.length + remove.length + doomed.length > 0) return { create, remove: [...remove, ...doomed], condemned: doomed };
   return condemned.length > 0 && ordered ? NOTHING : planUpdate(byOrdinal, { first, last }, input);
@@ -66,7 +74,11 @@ function planScaleDown(condemned: readonly ReadPod[], ordered: boolean): readonl
 }
 
 /** From the highest ordinal down to the partition, never more than `maxUnavailable` missing. */
-function planUpdate(byOrdinal: ReadonlyMap<number, ReadPod>, { first, last }: { first: number; last: number }, input: StatefulInput): StatefulPlan {
+function planUpdate(
+  byOrdinal: ReadonlyMap<number, ReadPod>,
+  { first, last }: { first: number; last: number },
+  input: StatefulInput,
+): StatefulPlan {
   const { set, update } = input;
   const { type = 'RollingUpdate', rollingUpdate } = set.spec.updateStrategy ?? {};
   if (type !== 'RollingUpdate') return NOTHING;
@@ -100,7 +112,11 @@ export function observeStateful(input: StatefulInput): Omit<StatefulSetStatus, '
     updateRevision: update.metadata.name,
   };
   const isRolling = (set.spec.updateStrategy?.type ?? 'RollingUpdate') === 'RollingUpdate';
-  const isOver = isRolling && counts.updatedReplicas === counts.replicas && counts.readyReplicas === counts.replicas && counts.replicas === (set.spec.replicas ?? 1);
+  const isOver =
+    isRolling &&
+    counts.updatedReplicas === counts.replicas &&
+    counts.readyReplicas === counts.replicas &&
+    counts.replicas === (set.spec.replicas ?? 1);
   return isOver ? { ...counts, currentReplicas: counts.updatedReplicas, currentRevision: counts.updateRevision } : counts;
 }
 
@@ -108,7 +124,9 @@ export function observeStateful(input: StatefulInput): Omit<StatefulSetStatus, '
 export function nextAvailableIn({ set, pods, now }: StatefulInput): number | undefined {
   const minReadyMs = (set.spec.minReadySeconds ?? 0) * 1000;
   if (minReadyMs === 0) return undefined;
-  const waits = pods.filter(isReady).map((pod) => timeMs(pod.status?.conditions?.find(({ type }) => type === 'Ready')?.lastTransitionTime) + minReadyMs - now);
+  const waits = pods
+    .filter(isReady)
+    .map((pod) => timeMs(pod.status?.conditions?.find(({ type }) => type === 'Ready')?.lastTransitionTime) + minReadyMs - now);
   const pending = waits.filter((wait) => wait > 0);
   return pending.length === 0 ? undefined : Math.min(...pending);
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Moves one StatefulSet forward. Names are fixed, so making a Pod twice is impossible and a cache that is behind does no harm.
 import type { StatefulSet } from '#api/apps/v1';
+import type { PersistentVolumeClaim } from '#api/core/v1';
 import { persistentvolumeclaims, pods as podResource, statefulsets } from '#api/resources';
 import { DONE, type Lister, type Result, requeueAfter } from '#client';
-import type { PersistentVolumeClaim } from '#api/core/v1';
-import { isAlreadyExists, isNotFound, semanticEqual, selectorOf } from '#machinery';
+import { isAlreadyExists, isNotFound, selectorOf, semanticEqual } from '#machinery';
 import { type ControllerContext, controllerReference } from '../context.ts';
 import { claimPods } from '../pods/claim.ts';
 import { messageOf, type PodControl } from '../pods/pod-control.ts';
@@ -26,15 +26,32 @@ export async function reconcile(key: string, deps: StatefulDeps): Promise<Result
   if (set === undefined) return DONE;
   const selector = selectorOf(set.spec.selector as Parameters<typeof selectorOf>[0]);
   const { namespace, name, generation } = set.metadata;
-  const pods = await claimPods({ owner: set, reference: controllerReference(set, statefulsets), selector, pods: deps.pods, control: deps.control, readOwner: () => deps.client.get(statefulsets, { namespace, name }) });
+  const pods = await claimPods({
+    owner: set,
+    reference: controllerReference(set, statefulsets),
+    selector,
+    pods: deps.pods,
+    control: deps.control,
+    readOwner: () => deps.client.get(statefulsets, { namespace, name }),
+  });
   const { template } = set.spec;
   const collisionCount = set.status?.collisionCount;
   let history: Awaited<ReturnType<typeof syncHistory>>;
   try {
-    history = await syncHistory(deps, { owner: set, resource: statefulsets, template, labels: template.metadata?.labels ?? {}, collisionCount });
+    history = await syncHistory(deps, {
+      owner: set,
+      resource: statefulsets,
+      template,
+      labels: template.metadata?.labels ?? {},
+      collisionCount,
+    });
   } catch (error) {
     if (!(error instanceof HashCollisionError)) throw error;
-    await deps.client.update(statefulsets, { ...set, status: { ...set.status, collisionCount: (collisionCount ?? 0) + 1 } }, { subresource: 'status' });
+    await deps.client.update(
+      statefulsets,
+      { ...set, status: { ...set.status, collisionCount: (collisionCount ?? 0) + 1 } },
+      { subresource: 'status' },
+    );
     return DONE;
   }
   const update = history.current;
@@ -50,7 +67,10 @@ export async function reconcile(key: string, deps: StatefulDeps): Promise<Result
   }
   await writeStatus(input, generation, deps);
   const used = new Set([...pods.map(revisionOf), current.metadata.name]);
-  await truncateHistory(deps, history, { limit: set.spec.revisionHistoryLimit ?? 10, inUse: (revision) => used.has(revision.metadata.name) });
+  await truncateHistory(deps, history, {
+    limit: set.spec.revisionHistoryLimit ?? 10,
+    inUse: (revision) => used.has(revision.metadata.name),
+  });
   if (failure !== undefined) throw failure;
   const wait = nextAvailableIn(input);
   return wait === undefined ? DONE : requeueAfter(wait);
@@ -68,7 +88,11 @@ async function act(input: StatefulInput, deps: StatefulDeps): Promise<void> {
   );
 }
 
-async function createPod(set: ReadSet, { ordinal, revision }: { ordinal: number; revision: ReadRevision }, deps: StatefulDeps): Promise<void> {
+async function createPod(
+  set: ReadSet,
+  { ordinal, revision }: { ordinal: number; revision: ReadRevision },
+  deps: StatefulDeps,
+): Promise<void> {
   const { client, recorder } = deps;
   const name = podNameOf(set, ordinal);
   const where = `in StatefulSet ${set.metadata.name}`;
@@ -83,7 +107,12 @@ async function createPod(set: ReadSet, { ordinal, revision }: { ordinal: number;
   recorder.event(set, 'Normal', 'SuccessfulCreate', `create Pod ${name} ${where} successful`);
 }
 
-async function createClaim(set: ReadSet, claim: ReturnType<typeof claimsOf>[number], { name, where }: { name: string; where: string }, { client, claims, recorder }: StatefulDeps): Promise<void> {
+async function createClaim(
+  set: ReadSet,
+  claim: ReturnType<typeof claimsOf>[number],
+  { name, where }: { name: string; where: string },
+  { client, claims, recorder }: StatefulDeps,
+): Promise<void> {
   if (claims.find(`${set.metadata.namespace}/${claim.metadata.name}`) !== undefined) return;
   const what = `create Claim ${claim.metadata.name} Pod ${name} ${where}`;
   try {
@@ -104,7 +133,9 @@ async function handOverClaims(set: ReadSet, pod: ReadPod, { client, claims }: St
     const claim = claims.find(`${namespace}/${metadata.name}`);
     if (claim === undefined || claim.metadata.ownerReferences?.some(({ uid }) => uid === pod.metadata.uid)) continue;
     const owner = { apiVersion: 'v1', kind: 'Pod', name: pod.metadata.name, uid: pod.metadata.uid };
-    await client.patch(persistentvolumeclaims, { namespace, name: metadata.name }, 'merge', { metadata: { uid: claim.metadata.uid, ownerReferences: [owner] } });
+    await client.patch(persistentvolumeclaims, { namespace, name: metadata.name }, 'merge', {
+      metadata: { uid: claim.metadata.uid, ownerReferences: [owner] },
+    });
   }
 }
 
@@ -123,7 +154,12 @@ async function removePod(set: ReadSet, { metadata: { namespace, name, uid } }: R
 async function writeStatus(input: StatefulInput, generation: number | undefined, { client }: StatefulDeps): Promise<void> {
   const { set } = input;
   const { collisionCount = 0 } = set.status ?? {};
-  const status = { ...set.status, ...observeStateful(input), collisionCount, ...(generation === undefined ? {} : { observedGeneration: generation }) };
+  const status = {
+    ...set.status,
+    ...observeStateful(input),
+    collisionCount,
+    ...(generation === undefined ? {} : { observedGeneration: generation }),
+  };
   const [before, after] = [(set.status ?? {}) as Readonly<Record<string, unknown>>, status as Readonly<Record<string, unknown>>];
   if (Object.keys(after).every((name) => semanticEqual(before[name] ?? 0, after[name] ?? 0))) return;
   try {

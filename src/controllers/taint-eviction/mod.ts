@@ -57,9 +57,21 @@ function startOf({ metadata }: ReadPod, taints: readonly ReadTaint[], now: numbe
 async function evict(pod: ReadPod, { client, clock, recorder }: ControllerContext): Promise<void> {
   const { namespace, name, uid } = pod.metadata;
   recorder.event(pod, 'Normal', 'TaintManagerEviction', `Marking for deletion Pod ${keyOf(pod.metadata)}`);
-  const condition = { type: 'DisruptionTarget', status: 'True', reason: 'DeletionByTaintManager', message: 'Taint manager: deleting due to NoExecute taint', lastTransitionTime: formatTime(clock.now()) };
+  const condition = {
+    type: 'DisruptionTarget',
+    status: 'True',
+    reason: 'DeletionByTaintManager',
+    message: 'Taint manager: deleting due to NoExecute taint',
+    lastTransitionTime: formatTime(clock.now()),
+  };
   try {
-    await client.patch(pods, { namespace, name }, 'strategic', { metadata: { uid }, status: { conditions: [condition] } }, { subresource: 'status' });
+    await client.patch(
+      pods,
+      { namespace, name },
+      'strategic',
+      { metadata: { uid }, status: { conditions: [condition] } },
+      { subresource: 'status' },
+    );
     await client.delete(pods, { namespace, name }, { preconditions: { uid } });
   } catch (error) {
     if (!isNotFound(error) && !isConflict(error)) throw error;

@@ -149,4 +149,3 @@ function byZonesInTurn(nodes: readonly NodeInfo[]): readonly NodeInfo[] {
   const most = Math.max(...zones.map(({ length }) => length));
   return Array.from({ length: most }, (_, index) => zones.flatMap((zone) => zone[index] ?? [])).flat();
 }
-

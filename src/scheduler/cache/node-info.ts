@@ -47,7 +47,8 @@ export class NodeInfo {
   add(pod: PodInfo): void {
     this.pods.set(pod.key, pod);
     this.#account(pod, 1);
-    if (pod.affinity.length + pod.antiAffinity.length + pod.preferredAffinity.length + pod.preferredAntiAffinity.length > 0) this.withAffinity.add(pod);
+    if (pod.affinity.length + pod.antiAffinity.length + pod.preferredAffinity.length + pod.preferredAntiAffinity.length > 0)
+      this.withAffinity.add(pod);
     if (pod.antiAffinity.length > 0) this.withAntiAffinity.add(pod);
   }
 

@@ -35,7 +35,8 @@ export function compileTerm({ matchExpressions = [], matchFields = [] }: DeepRea
   if (matchExpressions.length === 0 && matchFields.length === 0) return () => false;
   const labels = matchExpressions.map((requirement) => ({ key: requirement.key, fits: compileRequirement(requirement) }));
   const fields = matchFields.map((requirement) => ({ key: requirement.key, fits: compileRequirement(requirement) }));
-  return (name, found) => labels.every(({ key, fits }) => fits(found[key])) && fields.every(({ key, fits }) => fits(key === 'metadata.name' ? name : undefined));
+  return (name, found) =>
+    labels.every(({ key, fits }) => fits(found[key])) && fields.every(({ key, fits }) => fits(key === 'metadata.name' ? name : undefined));
 }
 
 /** Any of the terms; none at all matches nothing. */
@@ -44,7 +45,10 @@ export function compileTerms(terms: readonly DeepReadonly<NodeSelectorTerm>[]): 
   return (name, labels) => compiled.some((term) => term(name, labels));
 }
 
-export function tolerates({ key = '', operator = 'Equal', value = '', effect }: DeepReadonly<Toleration>, taint: DeepReadonly<Taint>): boolean {
+export function tolerates(
+  { key = '', operator = 'Equal', value = '', effect }: DeepReadonly<Toleration>,
+  taint: DeepReadonly<Taint>,
+): boolean {
   if (effect && effect !== taint.effect) return false;
   if (key !== '' && key !== taint.key) return false;
   switch (operator) {

@@ -57,7 +57,8 @@ export function podInfoOf(pod: DeepReadonly<Pod>): PodInfo {
   const namespace = metadata.namespace ?? '';
   const labels = metadata.labels ?? {};
   const nonZero = podRequests(pod, nonZeroRequests);
-  const terms = (list: readonly DeepReadonly<PodAffinityTerm>[] | undefined) => (list ?? []).map((term) => affinityTerm(term, namespace, labels));
+  const terms = (list: readonly DeepReadonly<PodAffinityTerm>[] | undefined) =>
+    (list ?? []).map((term) => affinityTerm(term, namespace, labels));
   const weighted = (list: readonly { readonly weight: number; readonly podAffinityTerm: DeepReadonly<PodAffinityTerm> }[] | undefined) =>
     (list ?? []).map(({ weight, podAffinityTerm }) => ({ weight, ...affinityTerm(podAffinityTerm, namespace, labels) }));
   const required = affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms;
@@ -76,7 +77,10 @@ export function podInfoOf(pod: DeepReadonly<Pod>): PodInfo {
     nodeSelector: Object.entries(spec.nodeSelector ?? {}),
     nodeAffinity: required === undefined ? undefined : compileTerms(required),
     onlyNode: required === undefined ? undefined : namedNodes(required),
-    preferredNodes: (affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []).map(({ weight, preference }) => ({ weight, matches: compileTerm(preference) })),
+    preferredNodes: (affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []).map(({ weight, preference }) => ({
+      weight,
+      matches: compileTerm(preference),
+    })),
     affinity: terms(affinity?.podAffinity?.requiredDuringSchedulingIgnoredDuringExecution),
     antiAffinity: terms(affinity?.podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution),
     preferredAffinity: weighted(affinity?.podAffinity?.preferredDuringSchedulingIgnoredDuringExecution),
@@ -95,16 +99,24 @@ function affinityTerm(term: DeepReadonly<PodAffinityTerm>, namespace: string, la
     ...other.map((key) => ({ key, operator: 'NotIn', values: [labels[key] ?? ''] })),
   ];
   // The server has merged the keys into the selector already; doing it again changes nothing.
-  const merged = term.labelSelector === undefined || extra.length === 0 ? term.labelSelector : { ...term.labelSelector, matchExpressions: [...(term.labelSelector.matchExpressions ?? []), ...extra] };
+  const merged =
+    term.labelSelector === undefined || extra.length === 0
+      ? term.labelSelector
+      : { ...term.labelSelector, matchExpressions: [...(term.labelSelector.matchExpressions ?? []), ...extra] };
   return {
     namespaces: new Set(own),
-    namespaceSelector: term.namespaceSelector === undefined ? undefined : selectorOf(term.namespaceSelector as Parameters<typeof selectorOf>[0]),
+    namespaceSelector:
+      term.namespaceSelector === undefined ? undefined : selectorOf(term.namespaceSelector as Parameters<typeof selectorOf>[0]),
     selector: selectorOf(merged as Parameters<typeof selectorOf>[0]),
     topologyKey: term.topologyKey,
   };
 }
 
-function namedNodes(terms: NonNullable<NonNullable<NonNullable<DeepReadonly<Pod>['spec']['affinity']>['nodeAffinity']>['requiredDuringSchedulingIgnoredDuringExecution']>['nodeSelectorTerms']): ReadonlySet<string> | undefined {
+function namedNodes(
+  terms: NonNullable<
+    NonNullable<NonNullable<DeepReadonly<Pod>['spec']['affinity']>['nodeAffinity']>['requiredDuringSchedulingIgnoredDuringExecution']
+  >['nodeSelectorTerms'],
+): ReadonlySet<string> | undefined {
   const names = new Set<string>();
   for (const { matchFields = [] } of terms) {
     const field = matchFields.find(({ key, operator }) => key === 'metadata.name' && operator === 'In');

@@ -14,8 +14,17 @@ export interface Diagnosis {
 }
 
 /** `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) were unschedulable. preemption: …` */
-export function fitMessage({ nodeCount, preFilter, reasons }: Pick<Diagnosis, 'nodeCount' | 'preFilter' | 'reasons'>, postFilter: string): string {
-  const texts = preFilter === '' ? [...reasons].map(([reason, count]) => `${count} ${reason}`).sort().join(', ') : preFilter;
+export function fitMessage(
+  { nodeCount, preFilter, reasons }: Pick<Diagnosis, 'nodeCount' | 'preFilter' | 'reasons'>,
+  postFilter: string,
+): string {
+  const texts =
+    preFilter === ''
+      ? [...reasons]
+          .map(([reason, count]) => `${count} ${reason}`)
+          .sort()
+          .join(', ')
+      : preFilter;
   return `0/${nodeCount} nodes are available: ${texts}.${postFilter === '' ? '' : ` ${postFilter}`}`;
 }
 

@@ -78,14 +78,32 @@ export class Framework {
     if (prepared.rejected !== undefined) {
       const { rejection, plugin } = prepared.rejected;
       const byNode = new Map(view.nodes.map(({ name }) => [name, rejection]));
-      const diagnosis = { nodeCount, preFilter: rejection.reasons.join(', '), reasons: new Map<string, number>(), byNode, plugins: new Set([plugin]) };
+      const diagnosis = {
+        nodeCount,
+        preFilter: rejection.reasons.join(', '),
+        reasons: new Map<string, number>(),
+        byNode,
+        plugins: new Set([plugin]),
+      };
       return { type: 'rejected', diagnosis, state, run };
     }
     const { feasible, rejected } = this.#filter(run, prepared.names);
     const unnamed = unresolvable(`node(s) didn't satisfy plugin(s) [${prepared.naming.sort().join(' ')}]`);
     const [only] = feasible;
-    if (only === undefined) return { type: 'rejected', diagnosis: diagnose(view.nodes, rejected, unnamed, plugins.filter(({ name }) => prepared.naming.includes(name))), state, run };
-    const scorers = feasible.length === 1 ? [] : plugins.filter((plugin) => plugin.preScore === undefined || plugin.preScore(state, pod, feasible, view));
+    if (only === undefined)
+      return {
+        type: 'rejected',
+        diagnosis: diagnose(
+          view.nodes,
+          rejected,
+          unnamed,
+          plugins.filter(({ name }) => prepared.naming.includes(name)),
+        ),
+        state,
+        run,
+      };
+    const scorers =
+      feasible.length === 1 ? [] : plugins.filter((plugin) => plugin.preScore === undefined || plugin.preScore(state, pod, feasible, view));
     const node = feasible.length === 1 ? only : this.#best(state, pod, { feasible, scorers });
     return { type: 'chosen', node, state };
   }

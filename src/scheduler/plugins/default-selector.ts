@@ -52,6 +52,8 @@ function selected(selector: unknown): Selector[] {
 }
 
 function distinct(requirements: readonly Selector['requirements'][number][]): Selector['requirements'] {
-  const byText = new Map(requirements.map((requirement) => [`${requirement.key} ${requirement.operator} ${requirement.values.join(',')}`, requirement]));
+  const byText = new Map(
+    requirements.map((requirement) => [`${requirement.key} ${requirement.operator} ${requirement.values.join(',')}`, requirement]),
+  );
   return [...byText.values()];
 }

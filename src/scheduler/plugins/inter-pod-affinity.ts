@@ -5,7 +5,16 @@ import type { Namespace } from '#api/core/v1';
 import type { Lister } from '#client';
 import type { NodeInfo } from '../cache/node-info.ts';
 import type { AffinityTerm, PodInfo, WeightedTerm } from '../cache/pod-info.ts';
-import { CONTINUE, type CycleState, MAX_SCORE, type NodeView, type Plugin, SKIP, unresolvable, unschedulable } from '../framework/plugin.ts';
+import {
+  CONTINUE,
+  type CycleState,
+  MAX_SCORE,
+  type NodeView,
+  type Plugin,
+  SKIP,
+  unresolvable,
+  unschedulable,
+} from '../framework/plugin.ts';
 
 const NAME = 'InterPodAffinity';
 const AFFINITY = unresolvable("node(s) didn't match pod affinity rules");
@@ -33,7 +42,8 @@ interface PluginState {
 
 export function interPodAffinity(namespaces: Lister<Namespace>): Plugin {
   const matches = (term: AffinityTerm, pod: PodInfo) => {
-    if (!term.namespaces.has(pod.namespace) && term.namespaceSelector?.matches(namespaces.find(pod.namespace)?.metadata.labels) !== true) return false;
+    if (!term.namespaces.has(pod.namespace) && term.namespaceSelector?.matches(namespaces.find(pod.namespace)?.metadata.labels) !== true)
+      return false;
     return term.selector.matches(pod.labels);
   };
   const parts = { matches };
@@ -60,7 +70,8 @@ export function interPodAffinity(namespaces: Lister<Namespace>): Plugin {
     },
     normalize(_state, scores) {
       const [least, most] = [Math.min(...scores), Math.max(...scores)];
-      for (let index = 0; index < scores.length; index++) scores[index] = most === least ? 0 : Math.floor((MAX_SCORE * ((scores[index] ?? 0) - least)) / (most - least));
+      for (let index = 0; index < scores.length; index++)
+        scores[index] = most === least ? 0 : Math.floor((MAX_SCORE * ((scores[index] ?? 0) - least)) / (most - least));
     },
   };
 }

@@ -9,14 +9,21 @@ const REJECTED = unresolvable("node(s) didn't match Pod's node affinity/selector
 export const nodeAffinity: Plugin = {
   name: 'NodeAffinity',
   weight: 2,
-  requeueOn: [{ resource: 'Node', actions: ['add', 'update'], helps: (pod, event) => event.resource === 'Node' && matchesNode(pod, event.node.metadata.name, event.node.metadata.labels ?? {}) }],
+  requeueOn: [
+    {
+      resource: 'Node',
+      actions: ['add', 'update'],
+      helps: (pod, event) => event.resource === 'Node' && matchesNode(pod, event.node.metadata.name, event.node.metadata.labels ?? {}),
+    },
+  ],
   preFilter(_state, pod) {
     if (pod.nodeSelector.length === 0 && pod.nodeAffinity === undefined) return SKIP;
     return pod.onlyNode === undefined ? CONTINUE : { type: 'nodes', names: pod.onlyNode };
   },
   filter: (_state, pod, node) => (matches(pod, node) ? undefined : REJECTED),
   preScore: (_state, pod) => pod.preferredNodes.length > 0,
-  score: (_state, pod, { name, labels }) => pod.preferredNodes.reduce((sum, term) => sum + (term.matches(name, labels) ? term.weight : 0), 0),
+  score: (_state, pod, { name, labels }) =>
+    pod.preferredNodes.reduce((sum, term) => sum + (term.matches(name, labels) ? term.weight : 0), 0),
   normalize: (_state, scores) => scaleToMax(scores, false),
 };
 

@@ -7,7 +7,12 @@ const REJECTED = unschedulable("node(s) didn't have free ports for the requested
 export const nodePorts: Plugin = {
   name: 'NodePorts',
   requeueOn: [
-    { resource: 'Pod', actions: ['delete'], helps: (pod, event) => event.resource === 'Pod' && event.pod.hostPorts.some(({ port }) => pod.hostPorts.some((own) => own.port === port)) },
+    {
+      resource: 'Pod',
+      actions: ['delete'],
+      helps: (pod, event) =>
+        event.resource === 'Pod' && event.pod.hostPorts.some(({ port }) => pod.hostPorts.some((own) => own.port === port)),
+    },
     { resource: 'Node', actions: ['add'] },
   ],
   preFilter: (_state, pod) => (pod.hostPorts.length === 0 ? SKIP : CONTINUE),

@@ -19,7 +19,8 @@ export const nodeResourcesFit: Plugin = {
   filter: (_state, pod, node) => shortages(pod, node),
   score(_state, pod, node) {
     const { allocatable, nonZero } = node;
-    const free = (capacity: number, used: number) => (capacity === 0 || used > capacity ? 0 : Math.floor(((capacity - used) * MAX_SCORE) / capacity));
+    const free = (capacity: number, used: number) =>
+      capacity === 0 || used > capacity ? 0 : Math.floor(((capacity - used) * MAX_SCORE) / capacity);
     const cpu = free(allocatable.milliCpu, nonZero.milliCpu + pod.nonZero.milliCpu);
     const memory = free(allocatable.memory, nonZero.memory + pod.nonZero.memory);
     const weights = (allocatable.milliCpu === 0 ? 0 : 1) + (allocatable.memory === 0 ? 0 : 1);
@@ -34,9 +35,12 @@ export function shortages({ requests }: PodInfo, { allocatable, requested, pods,
     found = found === undefined ? rejection : both(found, rejection);
   };
   if (pods.size + 1 > mostPods) note(PODS);
-  if (requests.milliCpu > 0 && requests.milliCpu > allocatable.milliCpu - requested.milliCpu) note(shortOf(CPU, requests.milliCpu, allocatable.milliCpu));
-  if (requests.memory > 0 && requests.memory > allocatable.memory - requested.memory) note(shortOf(MEMORY, requests.memory, allocatable.memory));
-  if (requests.ephemeralStorage > 0 && requests.ephemeralStorage > allocatable.ephemeralStorage - requested.ephemeralStorage) note(shortOf(EPHEMERAL, requests.ephemeralStorage, allocatable.ephemeralStorage));
+  if (requests.milliCpu > 0 && requests.milliCpu > allocatable.milliCpu - requested.milliCpu)
+    note(shortOf(CPU, requests.milliCpu, allocatable.milliCpu));
+  if (requests.memory > 0 && requests.memory > allocatable.memory - requested.memory)
+    note(shortOf(MEMORY, requests.memory, allocatable.memory));
+  if (requests.ephemeralStorage > 0 && requests.ephemeralStorage > allocatable.ephemeralStorage - requested.ephemeralStorage)
+    note(shortOf(EPHEMERAL, requests.ephemeralStorage, allocatable.ephemeralStorage));
   for (const [name, amount] of requests.scalars) {
     if (amount === 0) continue;
     const most = allocatable.scalars.get(name) ?? 0;

@@ -6,7 +6,16 @@ import { type DeepReadonly, Selector, selectorOf } from '#machinery';
 import type { NodeInfo } from '../cache/node-info.ts';
 import { isTolerated } from '../cache/node-selection.ts';
 import type { PodInfo } from '../cache/pod-info.ts';
-import { CONTINUE, type CycleState, MAX_SCORE, type NodeView, type Plugin, SKIP, unresolvable, unschedulable } from '../framework/plugin.ts';
+import {
+  CONTINUE,
+  type CycleState,
+  MAX_SCORE,
+  type NodeView,
+  type Plugin,
+  SKIP,
+  unresolvable,
+  unschedulable,
+} from '../framework/plugin.ts';
 import { matches as matchesNodeAffinity } from './node-affinity.ts';
 
 const NAME = 'PodTopologySpread';
@@ -52,7 +61,11 @@ export function podTopologySpread(defaultSelector: DefaultSelector): Plugin {
     name: NAME,
     weight: 2,
     requeueOn: [
-      { resource: 'Pod', actions: ['add', 'update', 'delete'], helps: (pod, event) => event.resource === 'Pod' && event.pod.namespace === pod.namespace },
+      {
+        resource: 'Pod',
+        actions: ['add', 'update', 'delete'],
+        helps: (pod, event) => event.resource === 'Pod' && event.pod.namespace === pod.namespace,
+      },
       { resource: 'Node', actions: ['add', 'update', 'delete'] },
     ],
     preFilter(state, pod, view) {
@@ -68,7 +81,13 @@ export function podTopologySpread(defaultSelector: DefaultSelector): Plugin {
     score(state, _pod, node) {
       const found = state.read<PluginState>(NAME)?.score;
       if (found === undefined || found.ignored.has(node.name)) return 0;
-      return Math.round(found.constraints.reduce((sum, { topologyKey, maxSkew }, index) => sum + (found.counts[index]?.get(node.labels[topologyKey] ?? '') ?? 0) * (found.weights[index] ?? 0) + (maxSkew - 1), 0));
+      return Math.round(
+        found.constraints.reduce(
+          (sum, { topologyKey, maxSkew }, index) =>
+            sum + (found.counts[index]?.get(node.labels[topologyKey] ?? '') ?? 0) * (found.weights[index] ?? 0) + (maxSkew - 1),
+          0,
+        ),
+      );
     },
     normalize(state, scores, feasible) {
       const ignored = state.read<PluginState>(NAME)?.score?.ignored ?? new Set();
@@ -113,11 +132,29 @@ function constraintsOf(pod: PodInfo, effect: TopologySpreadConstraint['whenUnsat
 }
 
 function compile(constraint: DeepReadonly<TopologySpreadConstraint>, { labels }: PodInfo): Constraint {
-  const { maxSkew, topologyKey, labelSelector, minDomains = 1, nodeAffinityPolicy = 'Honor', nodeTaintsPolicy = 'Ignore', matchLabelKeys = [] } = constraint;
+  const {
+    maxSkew,
+    topologyKey,
+    labelSelector,
+    minDomains = 1,
+    nodeAffinityPolicy = 'Honor',
+    nodeTaintsPolicy = 'Ignore',
+    matchLabelKeys = [],
+  } = constraint;
   const stated = selectorOf(labelSelector as Parameters<typeof selectorOf>[0]);
-  const extra = matchLabelKeys.filter((key) => labels[key] !== undefined).map((key) => ({ key, operator: '=' as const, values: [labels[key] ?? ''] }));
+  const extra = matchLabelKeys
+    .filter((key) => labels[key] !== undefined)
+    .map((key) => ({ key, operator: '=' as const, values: [labels[key] ?? ''] }));
   const selector = extra.length === 0 ? stated : new Selector([...stated.requirements, ...extra]);
-  return { maxSkew, topologyKey, selector, selectorKey: selector.toString(), minDomains, honorsAffinity: nodeAffinityPolicy === 'Honor', honorsTaints: nodeTaintsPolicy === 'Honor' };
+  return {
+    maxSkew,
+    topologyKey,
+    selector,
+    selectorKey: selector.toString(),
+    minDomains,
+    honorsAffinity: nodeAffinityPolicy === 'Honor',
+    honorsTaints: nodeTaintsPolicy === 'Honor',
+  };
 }
 
 function defaultConstraints(pod: PodInfo, defaultSelector: DefaultSelector): Constraint[] {
@@ -136,7 +173,10 @@ function hasAllKeys({ labels }: NodeInfo, constraints: readonly Constraint[]): b
 
 function isIncluded(pod: PodInfo, node: NodeInfo, { honorsAffinity, honorsTaints }: Constraint): boolean {
   if (honorsAffinity && !matchesNodeAffinity(pod, node)) return false;
-  return !honorsTaints || (node.node?.spec.taints ?? []).every((taint) => taint.effect === 'PreferNoSchedule' || isTolerated(pod.tolerations, taint));
+  return (
+    !honorsTaints ||
+    (node.node?.spec.taints ?? []).every((taint) => taint.effect === 'PreferNoSchedule' || isTolerated(pod.tolerations, taint))
+  );
 }
 
 function countDomains(pod: PodInfo, constraints: readonly Constraint[], { nodes }: NodeView): Map<string, number>[] {
@@ -153,7 +193,11 @@ function countDomains(pod: PodInfo, constraints: readonly Constraint[], { nodes 
   return counts;
 }
 
-function preScore(state: CycleState, pod: PodInfo, { feasible, view, defaultSelector }: { feasible: readonly NodeInfo[]; view: NodeView; defaultSelector: DefaultSelector }): boolean {
+function preScore(
+  state: CycleState,
+  pod: PodInfo,
+  { feasible, view, defaultSelector }: { feasible: readonly NodeInfo[]; view: NodeView; defaultSelector: DefaultSelector },
+): boolean {
   const stated = constraintsOf(pod, 'ScheduleAnyway');
   const isDefault = (pod.pod.spec.topologySpreadConstraints ?? []).length === 0;
   const constraints = isDefault ? defaultConstraints(pod, defaultSelector) : stated;
@@ -172,13 +216,22 @@ function preScore(state: CycleState, pod: PodInfo, { feasible, view, defaultSele
     }
   }
   count(pod, constraints, { domains, view, isDefault });
-  const sizes = constraints.map(({ topologyKey }, index) => (topologyKey === HOSTNAME ? feasible.length - ignored.size : (domains[index]?.size ?? 0)));
+  const sizes = constraints.map(({ topologyKey }, index) =>
+    topologyKey === HOSTNAME ? feasible.length - ignored.size : (domains[index]?.size ?? 0),
+  );
   const previous = state.read<PluginState>(NAME);
-  state.write(NAME, { ...previous, score: { constraints, counts: domains, weights: sizes.map((size) => Math.log(size + 2)), ignored } } satisfies PluginState);
+  state.write(NAME, {
+    ...previous,
+    score: { constraints, counts: domains, weights: sizes.map((size) => Math.log(size + 2)), ignored },
+  } satisfies PluginState);
   return true;
 }
 
-function count(pod: PodInfo, constraints: readonly Constraint[], { domains, view, isDefault }: { domains: readonly Map<string, number>[]; view: NodeView; isDefault: boolean }): void {
+function count(
+  pod: PodInfo,
+  constraints: readonly Constraint[],
+  { domains, view, isDefault }: { domains: readonly Map<string, number>[]; view: NodeView; isDefault: boolean },
+): void {
   for (const node of view.nodes) {
     if (!isDefault && !hasAllKeys(node, constraints)) continue;
     for (const [index, constraint] of constraints.entries()) {

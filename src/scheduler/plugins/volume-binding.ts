@@ -55,9 +55,15 @@ function preFilter(state: CycleState, pod: PodInfo, { claims, volumes, classes }
   const affinities: NodeMatcher[] = [];
   for (const { name, isEphemeral } of names) {
     const claim = claims.find(`${pod.namespace}/${name}`);
-    if (claim === undefined) return reject(isEphemeral ? `waiting for ephemeral volume controller to create the persistentvolumeclaim "${name}"` : `persistentvolumeclaim "${name}" not found`);
+    if (claim === undefined)
+      return reject(
+        isEphemeral
+          ? `waiting for ephemeral volume controller to create the persistentvolumeclaim "${name}"`
+          : `persistentvolumeclaim "${name}" not found`,
+      );
     if (claim.metadata.deletionTimestamp !== undefined) return reject(`persistentvolumeclaim "${name}" is being deleted`);
-    if (claim.status?.phase === 'Lost') return reject(`persistentvolumeclaim "${name}" bound to non-existent persistentvolume "${claim.spec.volumeName ?? ''}"`);
+    if (claim.status?.phase === 'Lost')
+      return reject(`persistentvolumeclaim "${name}" bound to non-existent persistentvolume "${claim.spec.volumeName ?? ''}"`);
     if (!isBound(claim)) {
       const mode = classes.find(claim.spec.storageClassName ?? '')?.volumeBindingMode;
       if (mode !== 'WaitForFirstConsumer' || claim.spec.volumeName) return { type: 'reject', rejection: UNBOUND };

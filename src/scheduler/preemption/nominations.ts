@@ -19,7 +19,9 @@ export class Nominations {
   /** Others on a node of at least the Pod's priority. */
   on(node: string, pod: PodInfo): readonly PodInfo[] {
     if (this.#byKey.size === 0) return NONE;
-    const found = [...this.#byKey.values()].filter((entry) => entry.node === node && entry.pod.key !== pod.key && entry.pod.priority >= pod.priority);
+    const found = [...this.#byKey.values()].filter(
+      (entry) => entry.node === node && entry.pod.key !== pod.key && entry.pod.priority >= pod.priority,
+    );
     return found.map((entry) => entry.pod);
   }
 }

@@ -20,8 +20,8 @@ export interface Victims {
 
 export type PreemptionResult =
   | { readonly type: 'victims'; readonly victims: Victims }
-  /** `message` follows the reasons of the failure. */
-  | { readonly type: 'none'; readonly message: string };
+  /** `message` follows the reasons of the failure; `waits`: an earlier preemption is still under way, its promise stands. */
+  | { readonly type: 'none'; readonly message: string; readonly waits: boolean };
 
 export interface PreemptionInput {
   readonly run: FilterRun;
@@ -33,8 +33,14 @@ export interface PreemptionInput {
 export function preempt({ run, diagnosis, view, budgets }: PreemptionInput): PreemptionResult {
   const { pod } = run;
   const refused = eligibility(pod, view, diagnosis);
-  if (refused !== undefined) return none(refused);
-  if (diagnosis.preFilter !== '') return none(statusMessage(diagnosis, [...diagnosis.byNode.values()].map(() => NOT_HELPFUL)));
+  if (refused !== undefined) return { ...none(refused), waits: true };
+  if (diagnosis.preFilter !== '')
+    return none(
+      statusMessage(
+        diagnosis,
+        [...diagnosis.byNode.values()].map(() => NOT_HELPFUL),
+      ),
+    );
   const found: Victims[] = [];
   const failures: Rejection[] = [];
   for (const node of view.nodes) {
@@ -50,8 +56,8 @@ export function preempt({ run, diagnosis, view, budgets }: PreemptionInput): Pre
   return best === undefined ? none(statusMessage(diagnosis, failures)) : { type: 'victims', victims: best };
 }
 
-function none(message: string): PreemptionResult {
-  return { type: 'none', message: `preemption: ${message}` };
+function none(message: string) {
+  return { type: 'none' as const, message: `preemption: ${message}`, waits: false };
 }
 
 function statusMessage({ nodeCount }: Diagnosis, failures: readonly Rejection[]): string {
@@ -69,7 +75,9 @@ function eligibility({ pod, priority }: PodInfo, view: NodeView, { byNode }: Dia
 
 function isGoingForPreemption({ pod }: PodInfo): boolean {
   if (pod.metadata.deletionTimestamp === undefined) return false;
-  return (pod.status?.conditions ?? []).some(({ type, status, reason }) => type === 'DisruptionTarget' && status === 'True' && reason === 'PreemptionByScheduler');
+  return (pod.status?.conditions ?? []).some(
+    ({ type, status, reason }) => type === 'DisruptionTarget' && status === 'True' && reason === 'PreemptionByScheduler',
+  );
 }
 
 /** Takes everything less important off a copy of the node, then puts back what may stay. */
@@ -109,8 +117,15 @@ function startOf({ pod }: PodInfo): number {
   return Number.isNaN(ms) ? Number.MAX_SAFE_INTEGER : ms;
 }
 
-function splitByBudget(pods: readonly PodInfo[], budgets: readonly DeepReadonly<PodDisruptionBudget>[]): { violating: PodInfo[]; others: PodInfo[] } {
-  const left = budgets.map((budget) => ({ budget, selector: selectorOf(budget.spec.selector as Parameters<typeof selectorOf>[0]), allowed: budget.status?.disruptionsAllowed ?? 0 }));
+function splitByBudget(
+  pods: readonly PodInfo[],
+  budgets: readonly DeepReadonly<PodDisruptionBudget>[],
+): { violating: PodInfo[]; others: PodInfo[] } {
+  const left = budgets.map((budget) => ({
+    budget,
+    selector: selectorOf(budget.spec.selector as Parameters<typeof selectorOf>[0]),
+    allowed: budget.status?.disruptionsAllowed ?? 0,
+  }));
   const violating: PodInfo[] = [];
   const others: PodInfo[] = [];
   for (const pod of pods) {

@@ -53,14 +53,20 @@ export class SchedulingQueue {
   }
 
   add(info: PodInfo): void {
-    if (this.#find(info.key) !== undefined) return this.update(info);
+    if (this.#find(info.key) !== undefined) {
+      this.update(info);
+      return;
+    }
     this.#activate({ info, queuedAt: this.#clock.now(), attempts: 0, failedAt: 0, rejectedBy: [], erred: false });
   }
 
   /** The object of a waiting Pod changed. `mayHelp`: in a way that may make it schedulable. */
   update(info: PodInfo, { mayHelp = false }: { mayHelp?: boolean } = {}): void {
     const queued = this.#find(info.key);
-    if (queued === undefined) return this.add(info);
+    if (queued === undefined) {
+      this.add(info);
+      return;
+    }
     const isActive = this.#active.has(info.key);
     if (isActive) this.#active.delete(info.key);
     queued.info = info;
@@ -151,7 +157,10 @@ export class SchedulingQueue {
   /** To the active Pods, or first to those that back off. */
   #awake(queued: QueuedPod): void {
     const waitMs = queued.failedAt + backoffMs(queued.attempts) - this.#clock.now();
-    if (waitMs <= 0) return this.#activate(queued);
+    if (waitMs <= 0) {
+      this.#activate(queued);
+      return;
+    }
     const timer = this.#clock.after(waitMs, () => {
       this.#backoff.delete(queued.info.key);
       this.#activate(queued);
@@ -192,7 +201,10 @@ export class SchedulingQueue {
 function helps({ info, rejectedBy }: QueuedPod, event: ClusterEvent): boolean {
   if (rejectedBy.length === 0) return true;
   return rejectedBy.some(({ requeueOn }) =>
-    requeueOn?.some(({ resource, actions, helps: hint }) => resource === event.resource && actions.includes(event.action) && hint?.(info, event) !== false),
+    requeueOn?.some(
+      ({ resource, actions, helps: hint }) =>
+        resource === event.resource && actions.includes(event.action) && hint?.(info, event) !== false,
+    ),
   );
 }
 
