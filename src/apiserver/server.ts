@@ -181,7 +181,7 @@ export class ApiServer {
       certificate: options.serving,
       clientCa: options.clientCa,
       identify: (socket: TLSSocket) => userOfCertificate(socket),
-      handle: (request, writer) => void this.#answer(request, writer),
+      handle: (request, writer) => this.#answer(request, writer),
       logger: options.logger,
     });
   }
@@ -256,22 +256,35 @@ export class ApiServer {
     return { [Symbol.dispose]: () => timer[Symbol.dispose]() };
   }
 
-  async #answer(request: IncomingRequest, writer: AnswerWriter): Promise<void> {
+  /** What is at hand is answered within the call: a read of one object makes no promise. */
+  #answer(request: IncomingRequest, writer: AnswerWriter): void {
     const { context, result } = this.serve(request);
     const now = () => this.#options.clock.now();
-    const auditId = request.headers['audit-id'];
+    const given = request.headers['audit-id'];
+    const auditId = typeof given === 'string' ? given : randomUUID();
+    const failed = (error: unknown) => this.#answerFailure(context, error, writer, auditId);
+    const send = (ready: ApiResult) => answer(context, ready, writer, now, auditId);
     try {
-      await answer(
-        context,
-        result instanceof Promise ? await result : result,
-        writer,
-        now,
-        typeof auditId === 'string' ? auditId : randomUUID(),
-      );
+      const sent = result instanceof Promise ? result.then(send) : send(result);
+      if (sent instanceof Promise) sent.catch(failed);
     } catch (error) {
-      this.#options.logger.error({ path: request.path, error: error instanceof Error ? error.stack : String(error) }, 'Answer failed');
-      const status = statusResult(error instanceof ApiError ? error : internalError(String(error)));
-      await answer(context, status, writer, now, randomUUID()).catch(() => writer.abort());
+      failed(error);
+    }
+  }
+
+  #answerFailure(context: RequestContext, error: unknown, writer: AnswerWriter, auditId: string): void {
+    const { logger, clock } = this.#options;
+    logger.error({ path: context.request.path, error: error instanceof Error ? error.stack : String(error) }, 'Answer failed');
+    try {
+      void answer(
+        context,
+        statusResult(error instanceof ApiError ? error : internalError(String(error))),
+        writer,
+        () => clock.now(),
+        auditId,
+      );
+    } catch {
+      writer.abort();
     }
   }
 }

@@ -33,6 +33,6 @@ export function eventToStorage(event: KubeObject): KubeObject {
 export function eventFromStorage(event: KubeObject): KubeObject {
   const from = event as unknown as Record<string, unknown>;
   const to: Record<string, unknown> = { kind: 'Event', apiVersion: 'events.k8s.io/v1' };
-  for (const [own, core] of NAMES) if (from[core] !== undefined) to[own] = from[core];
+  for (const [own, core] of NAMES) if (from[core] !== undefined && from[core] !== '') to[own] = from[core];
   return to as unknown as KubeObject;
 }

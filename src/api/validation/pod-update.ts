@@ -51,7 +51,8 @@ export function podUpdateCauses(next: Old, previous: Old): FieldCause[] {
   causes.push(...deadline);
   const tolerations = tolerationUpdateCauses(next.spec.tolerations, previous.spec.tolerations);
   causes.push(...tolerations, ...gateCauses(next, previous));
-  if (tolerations.length > 0 || deadline.length > 0) return causes;
+  if (tolerations.length > 0) return causes;
+  causes.push(...nodeSelectorCauses(next, previous));
   const masked = maskChangeable(next.spec, previous.spec);
   if (!semanticEqual(masked, previous.spec))
     causes.push(forbiddenField(SPEC, `${ALLOWED}\n${differenceText(masked, previous.spec, 'spec')}`));
@@ -125,17 +126,23 @@ function maskChangeable(next: DeepReadonly<PodSpec>, previous: DeepReadonly<PodS
   ) {
     masked.terminationGracePeriodSeconds = previous.terminationGracePeriodSeconds;
   }
-  if ((previous.schedulingGates ?? []).length > 0) loosenGated(masked, next, previous);
+  if ((previous.schedulingGates ?? []).length > 0) loosenGated(masked, previous);
   return masked;
 }
 
+/** The node selector of a gated Pod may get more terms, and lose none. */
+function nodeSelectorCauses({ spec: next }: Old, { spec: previous }: Old): FieldCause[] {
+  if ((previous.schedulingGates ?? []).length === 0) return [];
+  const kept = Object.entries(previous.nodeSelector ?? {}).every(([key, value]) => next.nodeSelector?.[key] === value);
+  if (kept) return [];
+  const at = SPEC.child('nodeSelector');
+  return [invalidValue(at, next.nodeSelector ?? {}, 'only additions to spec.nodeSelector are allowed (no mutations or deletions)')];
+}
+
 /** A Pod that is not yet scheduled may have its placement narrowed. */
-function loosenGated(masked: PodSpec, next: DeepReadonly<PodSpec>, previous: DeepReadonly<PodSpec>): void {
-  const isNarrower = Object.entries(previous.nodeSelector ?? {}).every(([key, value]) => next.nodeSelector?.[key] === value);
-  if (isNarrower) {
-    if (previous.nodeSelector === undefined) delete masked.nodeSelector;
-    else masked.nodeSelector = { ...previous.nodeSelector };
-  }
+function loosenGated(masked: PodSpec, previous: DeepReadonly<PodSpec>): void {
+  if (previous.nodeSelector === undefined) delete masked.nodeSelector;
+  else masked.nodeSelector = { ...previous.nodeSelector };
   const had = previous.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
   if (had !== undefined) return;
   if (previous.affinity === undefined) delete masked.affinity;

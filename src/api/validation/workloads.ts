@@ -133,10 +133,7 @@ function deploymentStrategyCauses(strategy: DeepReadonly<Deployment>['spec']['st
 export function deploymentUpdateCauses(next: DeepReadonly<Deployment>, previous: DeepReadonly<Deployment>): FieldCause[] {
   const causes = deploymentCauses(next);
   if (semanticEqual(next.spec.selector, previous.spec.selector)) return causes;
-  return [
-    ...causes.filter(({ message }) => !message.endsWith(MISMATCH)),
-    ...immutableCauses(next.spec.selector, previous.spec.selector, SPEC.child('selector')),
-  ];
+  return [...causes, ...immutableCauses(next.spec.selector, previous.spec.selector, SPEC.child('selector'))];
 }
 
 export function replicaSetCauses({ spec }: DeepReadonly<ReplicaSet>): FieldCause[] {

@@ -73,7 +73,8 @@ export function* encodeList(result: ListResult, now: number): Generator<string |
   const { served, output, items } = result;
   const meta = { resourceVersion: result.resourceVersion, continue: result.continue, remainingItemCount: result.remainingItemCount };
   if (output.mediaType === 'json' && output.transform === undefined && !output.pretty) {
-    yield* jsonList(served, items, `${served.listHead}${JSON.stringify(listMeta(meta))},"items":[`);
+    yield `${served.listHead}${JSON.stringify(listMeta(meta))},"items":[`;
+    yield* itemBytes(served, items);
     return;
   }
   if (output.transform === 'Table') {
@@ -98,8 +99,41 @@ export function* encodeList(result: ListResult, now: number): Generator<string |
   yield encodeValue(list, output, schemaOfValue(list));
 }
 
-function* jsonList(served: ServedResource, items: readonly CachedObject[], head: string): Generator<string> {
-  let chunk = head;
+interface ListBytes {
+  readonly served: ServedResource;
+  /** Undefined: asked for once only, or too large to keep. */
+  readonly chunks: readonly Buffer[] | undefined;
+}
+
+/** The most that is kept of a list. */
+const KEPT_BYTES = 16 * 1024 * 1024;
+/**
+ * The bytes of lists that were asked for twice without a change between. The cache hands out the same array until an object
+ * changes, so a list's bytes go with its array. Of a bare server's rate a LIST of 6 MB has 0.95 with them, 0.67 without.
+ */
+const listBytes = new WeakMap<readonly CachedObject[], ListBytes>();
+
+/** What follows `"items":[`. */
+function* itemBytes(served: ServedResource, items: readonly CachedObject[]): Generator<string | Uint8Array> {
+  const known = listBytes.get(items);
+  if (known?.served === served && known.chunks !== undefined) return yield* known.chunks;
+  if (known?.served !== served || items.length < 2) {
+    listBytes.set(items, { served, chunks: undefined });
+    return yield* jsonItems(served, items);
+  }
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for (const text of jsonItems(served, items)) {
+    const chunk = Buffer.from(text);
+    size += chunk.length;
+    if (size <= KEPT_BYTES) chunks.push(chunk);
+    yield chunk;
+  }
+  if (size <= KEPT_BYTES) listBytes.set(items, { served, chunks });
+}
+
+function* jsonItems(served: ServedResource, items: readonly CachedObject[]): Generator<string> {
+  let chunk = '';
   let separator = '';
   const itemHead = served.itemsHaveKind ? served.head : '{';
   for (const item of items) {
@@ -131,8 +165,10 @@ export function frameEncoder(result: WatchResult, now: () => number): (frame: Wa
   const include = output.transform === 'Table' ? includeObjectOf(result.query) : 'None';
   const state = { first: true };
   return (frame) => {
-    if (frame.cached !== undefined && output.transform === undefined)
-      return `{"type":"${frame.type}","object":${served.head}${tailIn(served, frame.cached)}}\n`;
+    if (frame.cached !== undefined && output.transform === undefined) {
+      const before = `{"type":"${frame.type}","object":${served.head}`;
+      return served.convert === undefined ? frame.cached.frame(before) : `${before}${tailIn(served, frame.cached)}}\n`;
+    }
     return `${JSON.stringify({ type: frame.type, object: frameObject(frame, result, include, now(), state) })}\n`;
   };
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writes an `ApiResult` to the wire: status, headers, and the body in one piece or in chunks as the client takes them.
-import { gzipSync, constants as zlibConstants } from 'node:zlib';
+import { promisify } from 'node:util';
+import { gzip, gzipSync, constants as zlibConstants } from 'node:zlib';
 import { encodeList, encodeObject, frameEncoder } from '../encoding/encoder.ts';
 import { contentTypeOf } from '../encoding/negotiation.ts';
 import type { ApiResult, ListResult, RequestContext, StreamResult, WatchResult } from '../request/context.ts';
@@ -11,25 +12,30 @@ type Headers = Record<string, string | readonly string[]>;
 /** Bodies smaller than this are not compressed. @source upstream defaultGzipThresholdBytes: 128 KiB */
 const GZIP_THRESHOLD_BYTES = 128 * 1024;
 
+/** A list of fewer chunks is answered in one piece. */
+const WHOLE_CHUNKS = 3;
+const gzipped = promisify(gzip);
+
 /** @param auditId What `Audit-Id` says; every answer has one. */
-export async function answer(
+export function answer(
   context: RequestContext,
   result: ApiResult,
   writer: AnswerWriter,
   now: () => number,
   auditId: string,
-): Promise<void> {
+): Promise<void> | void {
   const headers: Headers = { 'audit-id': auditId, 'cache-control': 'no-cache, private' };
   if (context.warnings.length > 0) headers['warning'] = context.warnings.map(formatWarning);
   switch (result.type) {
     case 'object': {
       const { contentType, body } = encodeObject(result, context.query, now());
-      Object.assign(headers, { 'content-type': contentType }, result.headers);
+      headers['content-type'] = contentType;
+      if (result.headers !== undefined) Object.assign(headers, result.headers);
       return sendWhole(context, writer, result.status, headers, body);
     }
     case 'bytes':
       if (result.contentType !== '') headers['content-type'] = result.contentType;
-      Object.assign(headers, result.headers);
+      if (result.headers !== undefined) Object.assign(headers, result.headers);
       return writer.send(result.status, headers, context.request.method === 'HEAD' ? '' : result.body);
     case 'list':
       return sendList(context, result, writer, headers, now());
@@ -48,7 +54,11 @@ function formatWarning(text: string): string {
 }
 
 function acceptsGzip(context: RequestContext): boolean {
-  return context.header('accept-encoding').includes('gzip');
+  // As upstream: the bare word, without a quality.
+  return context
+    .header('accept-encoding')
+    .split(',')
+    .some((encoding) => encoding.trim() === 'gzip');
 }
 
 function sendWhole(context: RequestContext, writer: AnswerWriter, status: number, headers: Headers, body: string | Uint8Array): void {
@@ -62,15 +72,20 @@ function sendWhole(context: RequestContext, writer: AnswerWriter, status: number
 async function sendList(context: RequestContext, result: ListResult, writer: AnswerWriter, headers: Headers, now: number): Promise<void> {
   headers['content-type'] = contentTypeOf(result.output);
   const chunks = encodeList(result, now);
-  const first = chunks.next();
-  const second = chunks.next();
-  if (second.done) return sendWhole(context, writer, 200, headers, first.value ?? '');
+  const start: (string | Uint8Array)[] = [];
+  for (let next = chunks.next(); !next.done; next = chunks.next()) {
+    start.push(next.value);
+    if (start.length === WHOLE_CHUNKS) break;
+  }
+  if (start.length < WHOLE_CHUNKS || context.request.method === 'HEAD') return sendWhole(context, writer, 200, headers, joined(start));
   if (acceptsGzip(context)) {
-    const whole = Buffer.concat([first.value ?? '', second.value, ...chunks].map((chunk) => Buffer.from(chunk)));
-    return sendWhole(context, writer, 200, headers, whole);
+    // Off this thread: 6 MB take 50 ms.
+    const packed = await gzipped(joined([...start, ...chunks]), { level: zlibConstants.Z_BEST_SPEED });
+    Object.assign(headers, { 'content-encoding': 'gzip', vary: 'Accept-Encoding' });
+    return writer.send(200, headers, packed);
   }
   writer.begin(200, headers);
-  for (const chunk of [first.value ?? '', second.value]) if (!(await writer.write(chunk))) return;
+  for (const chunk of start) if (!(await writer.write(chunk))) return;
   for (const chunk of chunks) if (!(await writer.write(chunk))) return;
   writer.end();
 }
@@ -82,16 +97,21 @@ async function sendWatch(result: WatchResult, writer: AnswerWriter, headers: Hea
   try {
     for await (const batch of result.frames) {
       const encoded = batch.map(encode);
-      const joined = encoded.every((frame) => typeof frame === 'string')
-        ? encoded.join('')
-        : Buffer.concat(encoded.map((frame) => Buffer.from(frame)));
-      if (!(await writer.write(joined))) return;
+      if (!(await writer.write(joined(encoded)))) return;
     }
     writer.end();
   } catch (error) {
     writer.abort(); // The client sees a broken stream and resumes.
     throw error;
   }
+}
+
+/** Pieces as one. A single one, the usual case, goes as it is: many watchers share its bytes. */
+function joined(frames: readonly (string | Uint8Array)[]): string | Uint8Array {
+  const [only] = frames;
+  if (frames.length === 1 && only !== undefined) return only;
+  if (frames.every((frame) => typeof frame === 'string')) return frames.join('');
+  return Buffer.concat(frames.map((frame) => (typeof frame === 'string' ? Buffer.from(frame) : frame)));
 }
 
 async function sendStream(result: StreamResult, writer: AnswerWriter, headers: Headers): Promise<void> {

@@ -114,57 +114,96 @@ export class HttpServer implements AsyncDisposable {
   #onStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, socket: TLSSocket): void {
     stream.on('error', () => {}); // The client reset the stream; `close` follows.
     const writer = AnswerWriter.forStream(stream);
-    const request = makeRequest(String(headers[':method']), String(headers[':path']), headers, stream, this.#userOf(socket), socket);
+    const request = new WireRequest(String(headers[':path']), headers, {
+      method: String(headers[':method']),
+      source: stream,
+      user: this.#userOf(socket),
+      socket,
+    });
     this.#options.handle(request, writer);
   }
 
   #onHttp1(message: IncomingMessage, response: ServerResponse): void {
     const socket = message.socket as TLSSocket;
-    const request = makeRequest(message.method ?? 'GET', message.url ?? '/', message.headers, message, this.#userOf(socket), socket);
+    const request = new WireRequest(message.url ?? '/', message.headers, {
+      method: message.method ?? 'GET',
+      source: message,
+      user: this.#userOf(socket),
+      socket,
+    });
     response.on('error', () => {});
     this.#options.handle(request, AnswerWriter.forResponse(response));
   }
 
   #onUpgrade(message: IncomingMessage, socket: Duplex, head: Buffer): void {
     const tls = message.socket as TLSSocket;
-    const base = makeRequest(message.method ?? 'GET', message.url ?? '/', message.headers, tls, this.#userOf(tls), tls);
-    this.#options.handle({ ...base, upgrade: { socket, head } }, AnswerWriter.forUpgrade(socket));
+    const request = new WireRequest(message.url ?? '/', message.headers, {
+      method: message.method ?? 'GET',
+      source: tls,
+      user: this.#userOf(tls),
+      socket: tls,
+      upgrade: { socket, head },
+    });
+    this.#options.handle(request, AnswerWriter.forUpgrade(socket));
   }
 }
 
 /** Anything that says when it is over and yields its body. */
 type Source = AsyncIterable<Buffer> & { on(event: 'close', listener: () => void): unknown };
 
-function makeRequest(
-  method: string,
-  target: string,
-  headers: IncomingHttpHeaders,
-  source: Source,
-  user: UserInfo | undefined,
-  socket: TLSSocket,
-): IncomingRequest {
-  const question = target.indexOf('?');
-  let abort: AbortController | undefined;
-  return {
-    method,
-    path: question < 0 ? target : target.slice(0, question),
-    search: question < 0 ? '' : target.slice(question + 1),
-    headers,
-    connectionUser: user,
-    remoteAddress: socket.remoteAddress ?? '',
-    readBody: (limit) => readAll(source, limit),
-    // Made on first ask: most requests never look at it.
-    get signal(): AbortSignal {
-      if (abort === undefined) {
-        const controller = new AbortController();
-        source.on('close', () => controller.abort());
-        if (socket.destroyed) controller.abort();
-        socket.once('close', () => controller.abort());
-        abort = controller;
-      }
-      return abort.signal;
-    },
-  };
+/** A request off the wire. What most requests never look at is made on first ask. */
+class WireRequest implements IncomingRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly search: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly connectionUser: UserInfo | undefined;
+  readonly upgrade?: NonNullable<IncomingRequest['upgrade']>;
+  readonly #source: Source;
+  readonly #socket: TLSSocket;
+  #signal: AbortSignal | undefined;
+
+  constructor(target: string, headers: IncomingHttpHeaders, from: Origin) {
+    const question = target.indexOf('?');
+    this.method = from.method;
+    this.path = question < 0 ? target : target.slice(0, question);
+    this.search = question < 0 ? '' : target.slice(question + 1);
+    this.headers = headers;
+    this.connectionUser = from.user;
+    this.#source = from.source;
+    this.#socket = from.socket;
+    this.#signal = undefined;
+    if (from.upgrade !== undefined) this.upgrade = from.upgrade;
+  }
+
+  get remoteAddress(): string {
+    return this.#socket.remoteAddress ?? '';
+  }
+
+  readBody(limitBytes: number): Promise<Uint8Array> {
+    return readAll(this.#source, limitBytes);
+  }
+
+  get signal(): AbortSignal {
+    if (this.#signal === undefined) {
+      const controller = new AbortController();
+      const abort = () => controller.abort();
+      this.#source.on('close', abort);
+      if (this.#socket.destroyed) abort();
+      this.#socket.once('close', abort);
+      this.#signal = controller.signal;
+    }
+    return this.#signal;
+  }
+}
+
+/** What a request came by. */
+interface Origin {
+  readonly method: string;
+  readonly source: Source;
+  readonly user: UserInfo | undefined;
+  readonly socket: TLSSocket;
+  readonly upgrade?: NonNullable<IncomingRequest['upgrade']>;
 }
 
 async function readAll(source: AsyncIterable<Buffer>, limit: number): Promise<Uint8Array> {
