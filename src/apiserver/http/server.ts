@@ -187,10 +187,9 @@ class WireRequest implements IncomingRequest {
   get signal(): AbortSignal {
     if (this.#signal === undefined) {
       const controller = new AbortController();
-      const abort = () => controller.abort();
-      this.#source.on('close', abort);
-      if (this.#socket.destroyed) abort();
-      this.#socket.once('close', abort);
+      // A stream and a message close with their connection: nothing has to hang on the socket, which may carry thousands.
+      this.#source.on('close', () => controller.abort());
+      if (this.#socket.destroyed) controller.abort();
       this.#signal = controller.signal;
     }
     return this.#signal;
