@@ -31,8 +31,18 @@ async function compare(ours: string, bare: string, dataFile: string): Promise<Fi
   const listing = { connections: 2, streams: 2 };
   return [
     shareOf('GET one ConfigMap of 1 KB', await load(`${ours}${CONFIG_MAPS}/one`), await load(`${bare}/object`), 0.7),
-    shareOf('LIST 9,000 ConfigMaps, 6 MB', await load(`${ours}/api/v1/namespaces/many/configmaps`, listing), await load(`${bare}/list`, listing), 0.7),
-    shareOf('create a ConfigMap of 1 KB, durable', await load(`${ours}${CONFIG_MAPS}`, { dataFile }), await load(`${bare}/object`, { dataFile }), 0.2),
+    shareOf(
+      'LIST 9,000 ConfigMaps, 6 MB',
+      await load(`${ours}/api/v1/namespaces/many/configmaps`, listing),
+      await load(`${bare}/list`, listing),
+      0.7,
+    ),
+    shareOf(
+      'create a ConfigMap of 1 KB, durable',
+      await load(`${ours}${CONFIG_MAPS}`, { dataFile }),
+      await load(`${bare}/object`, { dataFile }),
+      0.2,
+    ),
   ];
 }
 

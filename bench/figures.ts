@@ -30,7 +30,13 @@ export function milliseconds(ms: number): string {
 
 /** A rate as a share of the bare server's. */
 export function shareOf(name: string, rate: number, bareRate: number, atLeast: number): Figure {
-  return { name, value: perSecond(rate), bare: perSecond(bareRate), measured: rate / bareRate, budget: { limit: atLeast, kind: 'at least', unit: '' } };
+  return {
+    name,
+    value: perSecond(rate),
+    bare: perSecond(bareRate),
+    measured: rate / bareRate,
+    budget: { limit: atLeast, kind: 'at least', unit: '' },
+  };
 }
 
 /** A time against its longest. */
@@ -43,9 +49,21 @@ export function duration(name: string, ms: number, atMostSeconds?: number): Figu
 export function tableOf(figures: readonly Figure[]): string {
   const rows = figures.map((figure) => {
     const { budget } = figure;
-    const met = budget === undefined ? '' : (budget.kind === 'at least' ? figure.measured >= budget.limit : figure.measured <= budget.limit) ? 'yes' : 'no';
+    const met =
+      budget === undefined
+        ? ''
+        : (budget.kind === 'at least' ? figure.measured >= budget.limit : figure.measured <= budget.limit)
+          ? 'yes'
+          : 'no';
     const share = figure.bare === undefined ? '' : figure.measured.toFixed(2);
-    return [figure.name, figure.value, figure.bare ?? '', share, budget === undefined ? '' : `${budget.kind} ${budget.limit}${budget.unit}`, met];
+    return [
+      figure.name,
+      figure.value,
+      figure.bare ?? '',
+      share,
+      budget === undefined ? '' : `${budget.kind} ${budget.limit}${budget.unit}`,
+      met,
+    ];
   });
   const all = [['work', 'sagong', 'bare server', 'share', 'budget', 'met'], ...rows];
   const widths = all[0]?.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0))) ?? [];

@@ -14,7 +14,8 @@ const ALL: readonly Measurement[] = [api, watches, scheduling, start, memory];
 
 async function main(names: readonly string[]): Promise<void> {
   const unknown = names.find((name) => !ALL.some((measurement) => measurement.name === name));
-  if (unknown !== undefined) throw new RangeError(`run the bench "${unknown}": no such measurement; there are ${ALL.map(({ name }) => name).join(', ')}`);
+  if (unknown !== undefined)
+    throw new RangeError(`run the bench "${unknown}": no such measurement; there are ${ALL.map(({ name }) => name).join(', ')}`);
   const root = join(import.meta.dirname, '..');
   const built = spawnSync(process.execPath, ['tools/build.ts'], { cwd: root, stdio: 'inherit' });
   if (built.status !== 0) throw new Error('build the bundle: failed');

@@ -19,7 +19,11 @@ export const scheduling: Measurement = {
   async run() {
     using folder = temporaryFolder();
     await using server = await startApiServer(folder.path);
-    await using scheduler = new Measured(join(ROOT, 'bin/sagong'), ['kube-scheduler', `--kubeconfig=${kubeconfigOf(server)}`, '--leader-elect=false']);
+    await using scheduler = new Measured(join(ROOT, 'bin/sagong'), [
+      'kube-scheduler',
+      `--kubeconfig=${kubeconfigOf(server)}`,
+      '--leader-elect=false',
+    ]);
     scheduler.child.stderr?.resume();
     using session = connectTo(server);
     using watching = connectTo(server);
@@ -34,7 +38,10 @@ export const scheduling: Measurement = {
     await times(PODS, (index) => must(session, 'POST', `${DEFAULT}/pods`, pod(`pod-${index}`)));
     const created = performance.now() - start;
     await all;
-    const figures = [duration(`${PODS} Pods created`, created), duration(`${PODS} Pods created and scheduled on ${NODES} nodes`, performance.now() - start, 1)];
+    const figures = [
+      duration(`${PODS} Pods created`, created),
+      duration(`${PODS} Pods created and scheduled on ${NODES} nodes`, performance.now() - start, 1),
+    ];
     return figures;
   },
 };
@@ -57,7 +64,13 @@ async function createNode(session: ClientHttp2Session, name: string): Promise<vo
   const room = { cpu: '16', memory: '64Gi', pods: '110' };
   const conditions = [{ type: 'Ready', status: 'True', reason: 'KubeletReady', message: '' }];
   await must(session, 'POST', '/api/v1/nodes', { metadata: { name, labels: { 'kubernetes.io/hostname': name } } });
-  await must(session, 'PATCH', `/api/v1/nodes/${name}/status`, { status: { capacity: room, allocatable: room, conditions } }, 'application/merge-patch+json');
+  await must(
+    session,
+    'PATCH',
+    `/api/v1/nodes/${name}/status`,
+    { status: { capacity: room, allocatable: room, conditions } },
+    'application/merge-patch+json',
+  );
   await must(session, 'PATCH', `/api/v1/nodes/${name}`, { spec: { taints: null } }, 'application/merge-patch+json'); // Admission taints new nodes not-ready.
 }
 

@@ -41,11 +41,18 @@ async function fanOut(writer: ClientHttp2Session, connections: readonly ClientHt
   }
   await Promise.all(open);
   const start = performance.now();
-  for (let index = 0; index < CHANGES; index++) await must(writer, 'POST', CONFIG_MAPS, { metadata: { name: `change-${index}` }, data: { value: 'x'.repeat(600) } });
+  for (let index = 0; index < CHANGES; index++)
+    await must(writer, 'POST', CONFIG_MAPS, { metadata: { name: `change-${index}` }, data: { value: 'x'.repeat(600) } });
   await Promise.all(done);
   const ms = performance.now() - start;
   const rate = ((WATCHES * CHANGES) / ms) * 1000;
-  return [{ name: `${WATCHES} watches told of ${CHANGES} creates`, value: `${perSecond(rate)}, ${milliseconds(ms / CHANGES)} each`, measured: rate }];
+  return [
+    {
+      name: `${WATCHES} watches told of ${CHANGES} creates`,
+      value: `${perSecond(rate)}, ${milliseconds(ms / CHANGES)} each`,
+      measured: rate,
+    },
+  ];
 }
 
 /** A watch that has seen every change when `done` resolves. */

@@ -10,6 +10,7 @@ const dist = join(root, 'dist');
 
 async function bundle(): Promise<void> {
   for (const name of existsSync(dist) ? readdirSync(dist) : []) if (name.endsWith('.js')) rmSync(join(dist, name));
+  rmSync(join(dist, 'compile-cache'), { recursive: true, force: true }); // What Node kept of the code before.
   await build({
     absWorkingDir: root,
     entryPoints: { main: 'src/main.ts', 'store-worker': 'src/store/sqlite/worker.ts' },

@@ -6,6 +6,7 @@ import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { formatKubeconfig, singleContextKubeconfig } from '#client';
 import { createLogger, describeFlags, type FlagSpecs, type Flags, type LogLevel, parseFlags, systemClock } from '#component';
+import type { CertificateRequest } from '#component/pki';
 import { MemoryStore, SqliteStore, type Store } from '#store';
 import { readStaticTokens } from './auth/authenticators.ts';
 import { ApiServer, type ApiServerOptions, firstAddress } from './server.ts';
@@ -122,7 +123,7 @@ const REQUIRED = ['tls-cert-file', 'tls-private-key-file', 'client-ca-file', 'se
 /** What was not given, made on first start and kept under the data directory. Undefined if everything needed was given. */
 async function ownCertificates(flags: Flags): Promise<OwnCertificates | undefined> {
   if (REQUIRED.every((name) => flags.string(name) !== '')) return undefined;
-  const pki = await import('#component/pki');
+  const pki = () => import('#component/pki'); // 0.2 s to load: only where something has to be made.
   const folder = join(flags.string('data-dir') || mkTemporary(), 'pki');
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const now = systemClock.now();
@@ -134,9 +135,11 @@ async function ownCertificates(flags: Flags): Promise<OwnCertificates | undefine
     writeFileSync(key, made.key, { mode: 0o600 });
     return made;
   };
-  const authority = await keep('ca', () => pki.createAuthority('kubernetes', now));
-  const sign = (request: Omit<Parameters<typeof pki.createCertificate>[1], 'validDays'>) => () =>
-    pki.createCertificate(authority, { ...request, validDays: pki.CERTIFICATE_DAYS }, now);
+  const authority = await keep('ca', async () => (await pki()).createAuthority('kubernetes', now));
+  const sign = (request: Omit<CertificateRequest, 'validDays'>) => async () => {
+    const { createCertificate, CERTIFICATE_DAYS } = await pki();
+    return createCertificate(authority, { ...request, validDays: CERTIFICATE_DAYS }, now);
+  };
   const addresses = [...new Set(['127.0.0.1', advertiseAddress(flags), firstAddress(flags.string('service-cluster-ip-range'))])];
   const names = ['localhost', 'kubernetes', 'kubernetes.default', 'kubernetes.default.svc', 'kubernetes.default.svc.cluster.local'];
   const serving = await keep(
@@ -148,7 +151,7 @@ async function ownCertificates(flags: Flags): Promise<OwnCertificates | undefine
     sign({ commonName: 'kube-apiserver-kubelet-client', organizations: ['kubeadm:cluster-admins'], usages: ['client'] }),
   );
   const admin = await keep('admin', sign({ commonName: 'kubernetes-admin', organizations: ['system:masters'], usages: ['client'] }));
-  const account = await keep('sa', () => pki.createAuthority('service-accounts', now));
+  const account = await keep('sa', async () => (await pki()).createAuthority('service-accounts', now));
   const server = `https://${flags.string('bind-address') === '0.0.0.0' ? '127.0.0.1' : flags.string('bind-address')}:${flags.string('secure-port')}`;
   const kubeconfig = singleContextKubeconfig({
     clusterName: 'sagong',

@@ -307,8 +307,15 @@ function decodeStoredProtobuf(value: Uint8Array): MutableObject {
   return { ...decodeMessage(raw, schema), apiVersion, kind } as unknown as MutableObject;
 }
 
-const encodeStored = (object: DeepReadonly<MutableObject>): Uint8Array =>
-  Buffer.from(JSON.stringify(object, (key, value) => (key === 'resourceVersion' && value === '' ? undefined : value)));
+/** The stored form, in which no version is written down. */
+function encodeStored(object: DeepReadonly<MutableObject>): Uint8Array {
+  const { metadata } = object;
+  const plain = metadata.resourceVersion === '' ? { ...object, metadata: { ...metadata, resourceVersion: undefined } } : object;
+  const text = JSON.stringify(plain);
+  // A replacer makes it five times slower, so it is for the rare empty reference further down only.
+  if (!text.includes('"resourceVersion":""')) return Buffer.from(text);
+  return Buffer.from(JSON.stringify(plain, (key, value) => (key === 'resourceVersion' && value === '' ? undefined : value)));
+}
 
 function storageResourceOf(resource: Resource): Resource {
   const { group, version } = storageVersionOf(resource);

@@ -19,7 +19,7 @@ export async function down(layout: Layout, options: { readonly keepData: boolean
   say('processes have ended');
   if (settings.runtime === 'embedded') {
     for (const node of settings.nodes) await cleanNodeInItsNamespace(layout, node);
-    await removeNodeNetworks(settings);
+    await removeNodeNetworks(settings, layout.root);
     say('containers, mounts, networks and rules are gone');
   }
   if (options.keepData) return;

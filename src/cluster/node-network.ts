@@ -69,8 +69,9 @@ function vethOf(node: NodeSettings): string {
   return `sg-${node.ip.split('.').slice(-2).join('-')}`;
 }
 
-/** Removes what `ensureNodeNetwork` made. Idempotent. */
-export async function removeNodeNetworks(settings: ClusterSettings): Promise<void> {
+/** Removes what `ensureNodeNetwork` made, unless it is another cluster's by now. Idempotent. */
+export async function removeNodeNetworks(settings: ClusterSettings, dataDir: string): Promise<void> {
+  if (findOtherCluster(dataDir) !== undefined) return;
   for (const node of settings.nodes) {
     if (node.networkNamespace === undefined) continue;
     if (exists(vethOf(node))) await ip('link', 'delete', vethOf(node));

@@ -21,15 +21,18 @@ const NEEDS: readonly Need[] = [
 ];
 const PLUGINS = ['bridge', 'host-local', 'portmap', 'loopback'];
 const PLUGIN_FOLDERS = ['/opt/cni/bin', '/usr/lib/cni'];
+const KUBELET_PORT = 10250;
 const MIN_FREE_BYTES = 512 * 1024 * 1024;
 const MIN_INOTIFY_INSTANCES = 64;
 
-/** @throws {UserError} Listing everything that is missing. */
-export async function preflight(settings: ClusterSettings, dataDir: string): Promise<void> {
+/** @param agentRuns The first node's agent, which holds its kubelet's port, runs on. @throws {UserError} Listing everything that is missing. */
+export async function preflight(settings: ClusterSettings, dataDir: string, agentRuns: boolean): Promise<void> {
   const problems: string[] = [];
   if (settings.runtime === 'embedded') problems.push(...containerProblems(dataDir));
   if (!(await isFree(settings.port)))
     problems.push(`port ${settings.port} is taken by another program: stop that, or give "--port" a free one`);
+  if (settings.runtime === 'embedded' && !agentRuns && !(await isFree(KUBELET_PORT)))
+    problems.push(`port ${KUBELET_PORT}, the kubelet's, is taken by another program: stop that, or take "--runtime simulated"`);
   const free = freeBytes(dataDir);
   if (free < MIN_FREE_BYTES)
     problems.push(`only ${Math.round(free / 1024 / 1024)} MiB are free in ${dataDir}: make room, or give "--data-dir" another disk`);

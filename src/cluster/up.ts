@@ -23,7 +23,8 @@ const DNS_INDEX = 10;
 export async function up(layout: Layout, options: UpOptions, say: (text: string) => void): Promise<void> {
   const before = findSettings(layout);
   const settings = before === undefined ? newSettings(options) : withNodes(before, Math.max(options.nodes, before.nodes.length));
-  if (findProcess(layout, CONTROL_PLANE) === undefined) await preflight(settings, layout.root);
+  const agentRuns = findProcess(layout, settings.nodes[0]?.name ?? '') !== undefined;
+  if (findProcess(layout, CONTROL_PLANE) === undefined) await preflight(settings, layout.root, agentRuns);
   mkdirSync(layout.root, { recursive: true, mode: 0o700 });
   writeSettings(layout, settings);
   if (settings.runtime === 'embedded') await ensureNodeNetwork(settings, layout.root);

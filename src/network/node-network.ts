@@ -5,6 +5,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { isIPv6 } from 'node:net';
 import type { Logger } from '#component';
 import { mustRun, runProgram } from './commands.ts';
+import { removePortmapRules } from './portmap-rules.ts';
 
 export interface NodeNetworkOptions {
   /** All Pods of the cluster. */
@@ -34,6 +35,7 @@ export async function prepareNodeNetwork({ clusterCidrs, podCidrs, logger }: Nod
 export async function removeNodeNetwork(bridge = 'sagong0'): Promise<void> {
   for (const family of ['ip', 'ip6']) await runProgram('nft', ['delete', 'table', family, TABLE]);
   await runProgram('ip', ['link', 'delete', bridge]);
+  await removePortmapRules();
 }
 
 export function masqueradeRules(clusterCidrs: readonly string[], podCidrs: readonly string[]): string {

@@ -115,7 +115,7 @@ export class Repository {
   async #request(url: string, headers: Record<string, string>, signal: AbortSignal): Promise<Answer> {
     try {
       // On first need: the library takes over 10 MB, which nodes that never pull should not pay.
-      const { EnvHttpProxyAgent, request } = await import('undici');
+      const { EnvHttpProxyAgent, request } = await import('./http-client.ts');
       this.#agent ??= new EnvHttpProxyAgent();
       return (await request(url, { headers, signal, dispatcher: this.#agent })) as unknown as Answer;
     } catch (error) {

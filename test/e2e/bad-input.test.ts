@@ -2,7 +2,7 @@
 // What goes wrong at the keyboard: busy ports, no root, missing programs, wrong flags, broken manifests, images that are not there,
 // broken archives. Each is answered with what is wrong and what to do, and leaves nothing half-made.
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -62,6 +62,7 @@ describe(...suite('bad input before there is a cluster'), () => {
     const nobody = ['--reuid=65534', '--regid=65534', '--clear-groups'];
     const reachable = await run('setpriv', [...nobody, SAGONG, '--help'], { timeoutMs: 20_000 });
     if (reachable.code !== 0) return t.skip('this folder cannot be read by a plain user');
+    chmodSync(folder, 0o755);
     const dataDir = join(folder, 'data');
     const outcome = await run('setpriv', [...nobody, SAGONG, 'up', '--data-dir', dataDir, '--port', String(await freePort())]);
     assert.equal(outcome.code, 1);
@@ -143,7 +144,12 @@ describe(...suite('bad input to a cluster'), () => {
     const cut = join(folder, 'cut.tar');
     writeFileSync(cut, readFileSync(join(ROOT, 'dist/images/busybox.tar')).subarray(0, 1_000_000));
     const before = await cluster.sagong('image', 'list');
-    for (const args of [['load', junk], ['load', cut], ['load', join(folder, 'absent.tar')], ['rm', 'nothing:1']]) {
+    for (const args of [
+      ['load', junk],
+      ['load', cut],
+      ['load', join(folder, 'absent.tar')],
+      ['rm', 'nothing:1'],
+    ]) {
       const { code, stderr } = await run(SAGONG, ['image', ...args], { env: cluster.env });
       assert.equal(code, 1, args.join(' '));
       assert.match(stderr, /^sagong: (load|there is no)/m);

@@ -150,7 +150,12 @@ async function imageFiles(): Promise<string[]> {
 }
 
 /** A Pod of one container, as an object. */
-export function podOf(name: string, container: object, spec: object = {}, labels: Readonly<Record<string, string>> = { app: name }): object {
+export function podOf(
+  name: string,
+  container: object,
+  spec: object = {},
+  labels: Readonly<Record<string, string>> = { app: name },
+): object {
   return {
     apiVersion: 'v1',
     kind: 'Pod',
@@ -171,5 +176,10 @@ export function webPodOf(name: string, spec: object = {}, labels: Readonly<Recor
 
 /** A Service of the Pods with this label. */
 export function serviceOf(name: string, app: string, spec: object = {}): object {
-  return { apiVersion: 'v1', kind: 'Service', metadata: { name }, spec: { selector: { app }, ports: [{ port: 80, targetPort: 80 }], ...spec } };
+  return {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name },
+    spec: { selector: { app }, ports: [{ port: 80, targetPort: 80 }], ...spec },
+  };
 }

@@ -16,6 +16,9 @@ export interface RunOptions {
   readonly timeoutMs?: number;
 }
 
+/** How long output may come after a program's end. */
+const OPEN_OUTPUT_MS = 1_000;
+
 /** Runs a program to its end. Never rejects for what the program did. */
 export function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
   const { env, input, cwd, timeoutMs = 60_000 } = options;
@@ -36,8 +39,12 @@ export function run(command: string, args: readonly string[], options: RunOption
     });
     child.stdin.on('error', () => {}); // It may end before it has read all.
     child.on('error', (error) => resolve({ code: null, stdout, stderr: `${stderr}${error.message}` }));
-    // Not 'close': what a program leaves in the background may keep its output open.
-    child.on('exit', (code, signal) => setImmediate(() => resolve({ code, stdout, stderr: signal === null ? stderr : `${stderr}(${signal})` })));
+    child.on('exit', (code, signal) => {
+      const finish = () => resolve({ code, stdout, stderr: signal === null ? stderr : `${stderr}(${signal})` });
+      child.on('close', finish);
+      // What a program leaves in the background may keep its output open.
+      setTimeout(finish, OPEN_OUTPUT_MS).unref();
+    });
     child.stdin.end(input ?? '');
   });
 }

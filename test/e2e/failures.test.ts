@@ -44,7 +44,7 @@ describe(...suite('failures'), () => {
 
     await cluster.sagong('start', 'kubelet', '--node', 'node-1');
     await cluster.kubectl('wait', '--for=delete', 'pod/abandoned', '--timeout=60s');
-    assert.notEqual((await curl(`http://${ip}`)).code, 0);
+    assert.notEqual((await curl(`http://${ip}`)).stdout, 'abandoned\n');
   });
 
   test('a restarted kubelet, and a killed agent, leave healthy containers alone', async () => {
@@ -52,12 +52,20 @@ describe(...suite('failures'), () => {
 
     await cluster.sagong('restart', 'kubelet', '--node', 'node-1');
     await cluster.kubectl('wait', '--for=condition=Ready', 'node/node-1', '--timeout=30s');
-    await eventually('exec after the restart', () => cluster.tryKubectl(['exec', 'web', '--', 'true']), ({ code }) => code === 0);
+    await eventually(
+      'exec after the restart',
+      () => cluster.tryKubectl(['exec', 'web', '--', 'true']),
+      ({ code }) => code === 0,
+    );
     assert.deepEqual([await containerOf('web'), await startOf('web')], before);
 
     process.kill(pidOf('node-1'), 'SIGKILL');
     await cluster.sagong('start');
-    await eventually('exec after the start', () => cluster.tryKubectl(['exec', 'web', '--', 'true']), ({ code }) => code === 0);
+    await eventually(
+      'exec after the start',
+      () => cluster.tryKubectl(['exec', 'web', '--', 'true']),
+      ({ code }) => code === 0,
+    );
     assert.deepEqual([await containerOf('web'), await startOf('web')], before);
     assert.equal(await restartsOf('web'), '0');
   });
@@ -67,11 +75,15 @@ describe(...suite('failures'), () => {
     await output('nft', ['flush', 'ruleset']);
     await cluster.create(serviceOf('lost', 'web'));
     const address = await cluster.get('service/lost', '.spec.clusterIP');
-    assert.notEqual((await curl(`http://${address}`)).code, 0);
+    assert.notEqual((await curl(`http://${address}`)).stdout, 'web\n');
 
     const start = performance.now();
     await cluster.sagong('start', 'kube-proxy', '--node', 'node-1');
-    await eventually('healed', () => curl(`http://${address}`), ({ stdout }) => stdout === 'web\n');
+    await eventually(
+      'healed',
+      () => curl(`http://${address}`),
+      ({ stdout }) => stdout === 'web\n',
+    );
     t.diagnostic(`healed in ${Math.round(performance.now() - start)} ms`);
     assert.equal(await cluster.kubectl('exec', 'shell', '--', 'wget', '-qO-', '-T', '5', 'http://lost'), 'web');
   });
@@ -113,7 +125,6 @@ describe(...suite('failures'), () => {
     await cluster.create(podOf('later', { command: ['sleep', 'infinity'] }));
     await cluster.ready('pod/later');
   });
-
 
   /** Several writers; the process is killed in the middle. The names whose creation was answered. */
   async function writeUntilKilled(): Promise<string[]> {

@@ -38,7 +38,12 @@ describe(...suite('three nodes'), () => {
     for (const to of NODES) {
       const ip = await cluster.get(`pod/${podOn(to)}`, '.status.podIP');
       for (const from of NODES)
-        await eventually(`${from} to ${to}`, () => fetchFromPod(from, ip), ({ stdout }) => stdout.trim() === podOn(to), 10_000);
+        await eventually(
+          `${from} to ${to}`,
+          () => fetchFromPod(from, ip),
+          ({ stdout }) => stdout.trim() === podOn(to),
+          10_000,
+        );
     }
   });
 

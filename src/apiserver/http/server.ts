@@ -4,7 +4,7 @@
 import { createServer as createHttp1Server, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import { constants, performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import type { AddressInfo } from 'node:net';
-import type { Duplex } from 'node:stream';
+import type { Duplex, Readable } from 'node:stream';
 import { createServer as createTlsServer, type SecureContextOptions, type TLSSocket } from 'node:tls';
 import type { Logger } from '#component';
 import { requestEntityTooLarge } from '#machinery';
@@ -148,9 +148,6 @@ export class HttpServer implements AsyncDisposable {
   }
 }
 
-/** Anything that says when it is over and yields its body. */
-type Source = AsyncIterable<Buffer> & { on(event: 'close', listener: () => void): unknown };
-
 /** A request off the wire. What most requests never look at is made on first ask. */
 class WireRequest implements IncomingRequest {
   readonly method: string;
@@ -159,7 +156,7 @@ class WireRequest implements IncomingRequest {
   readonly headers: IncomingHttpHeaders;
   readonly connectionUser: UserInfo | undefined;
   readonly upgrade?: NonNullable<IncomingRequest['upgrade']>;
-  readonly #source: Source;
+  readonly #source: Readable;
   readonly #socket: TLSSocket;
   #signal: AbortSignal | undefined;
 
@@ -199,21 +196,28 @@ class WireRequest implements IncomingRequest {
 /** What a request came by. */
 interface Origin {
   readonly method: string;
-  readonly source: Source;
+  readonly source: Readable;
   readonly user: UserInfo | undefined;
   readonly socket: TLSSocket;
   readonly upgrade?: NonNullable<IncomingRequest['upgrade']>;
 }
 
-async function readAll(source: AsyncIterable<Buffer>, limit: number): Promise<Uint8Array> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of source) {
-    size += chunk.length;
-    if (size > limit) throw requestEntityTooLarge(`limit is ${limit}`);
-    chunks.push(chunk);
-  }
-  return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
+/** By events: an async iterator costs a small create a tenth of its time. */
+function readAll(source: Readable, limitBytes: number): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    source.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      if (size <= limitBytes) chunks.push(chunk);
+      else reject(requestEntityTooLarge(`limit is ${limitBytes}`)); // What follows is let go unread.
+    });
+    source.on('end', () => resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)));
+    source.on('error', reject);
+    source.on('close', () => reject(new Error('read the body of a request: the client went away')));
+    if (source.readableEnded) resolve(Buffer.alloc(0));
+    else if (source.destroyed) reject(new Error('read the body of a request: the client went away'));
+  });
 }
 
 /** Whether a peer that speaks HTTP/2 may be told to go away gently. */

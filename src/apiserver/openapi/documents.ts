@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { findSchema, RESOURCES } from '#api';
 import type { Resource, Subresource } from '#machinery';
 import { type ApiResult, plainText, type RequestContext } from '../request/context.ts';
+import { encodeDocumentV2, PROTOBUF_V2, wantsProtobufV2 } from './protobuf-v2.ts';
 import { Components, type Json } from './schemas.ts';
 
 const INFO = { title: 'Kubernetes', version: 'v1.36.2' };
@@ -71,7 +72,7 @@ interface Operation {
 }
 
 export class OpenApi {
-  readonly #documents = new Map<string, { readonly body: string; readonly hash: string }>();
+  readonly #documents = new Map<string, { readonly body: string | Buffer; readonly hash: string }>();
   readonly #indexPaths: readonly string[];
 
   /** @param indexPaths Every path the server has, as `/` lists them. */
@@ -82,7 +83,7 @@ export class OpenApi {
   /** The answer for a path below /openapi, or undefined if it is none. */
   answer(context: RequestContext): ApiResult | undefined {
     const path = context.info.path.replace(/\/$/, '');
-    if (path === '/openapi/v2') return this.#send(context, 'v2');
+    if (path === '/openapi/v2') return this.#send(context, wantsProtobufV2(context.header('accept')) ? 'v2+protobuf' : 'v2');
     if (path === '/openapi/v3')
       return { type: 'bytes', status: 200, contentType: 'text/plain; charset=utf-8', body: JSON.stringify(this.#index()) };
     if (!path.startsWith('/openapi/v3/')) return undefined;
@@ -104,13 +105,14 @@ export class OpenApi {
     const immutable = context.query.get('hash') === hash;
     const headers = { etag: `"${hash}"`, 'cache-control': immutable ? 'public, immutable, max-age=31536000' : 'no-cache, private' };
     if (context.header('if-none-match') === `"${hash}"`) return { type: 'bytes', status: 304, contentType: '', body: '', headers };
-    return { type: 'bytes', status: 200, contentType: 'application/json', body, headers };
+    return { type: 'bytes', status: 200, contentType: name === 'v2+protobuf' ? PROTOBUF_V2 : 'application/json', body, headers };
   }
 
-  #document(name: string): { readonly body: string; readonly hash: string } {
+  #document(name: string): { readonly body: string | Buffer; readonly hash: string } {
     let found = this.#documents.get(name);
     if (found === undefined) {
-      const body = JSON.stringify(name === 'v2' ? documentV2() : documentV3(name));
+      const body =
+        name === 'v2+protobuf' ? encodeDocumentV2(documentV2()) : JSON.stringify(name === 'v2' ? documentV2() : documentV3(name));
       found = { body, hash: createHash('sha512').update(body).digest('hex').toUpperCase() };
       this.#documents.set(name, found);
     }
