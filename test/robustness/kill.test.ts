@@ -7,7 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { configmaps } from '#api';
+import type { ConfigMap } from '#api/core/v1';
 import { type Client, createClient, HttpsTransport, loadKubeconfig } from '#client';
+import type { DeepReadonly } from '#machinery';
 import { clusterEnv, freePort, ROOT } from '../e2e/cluster.ts';
 import { output, run } from '../e2e/commands.ts';
 
@@ -36,6 +38,7 @@ describe(linux ? 'a control plane that is killed' : 'a control plane that is kil
 
   test('loses no answered write, shows none twice, and never takes a revision back', async (t) => {
     const answered = new Map<string, { readonly count: string; readonly resourceVersion: number }>();
+    let before: string | undefined;
     for (let round = 0; round < ROUNDS; round++) {
       await writeUntilKilled(answered, round);
       await sagong('start');
@@ -54,9 +57,32 @@ describe(linux ? 'a control plane that is killed' : 'a control plane that is kil
       }
       const newest = Math.max(...[...answered.values()].map(({ resourceVersion }) => resourceVersion));
       assert.ok(Number(revision) >= newest);
+      if (before !== undefined) await resume(client, before, items);
+      before = revision;
     }
     t.diagnostic(`${answered.size} objects over ${ROUNDS} kills`);
   });
+
+  /** A watch from before the kill tells of every write since, in order, up to what the list shows. */
+  async function resume(client: Client, resourceVersion: string, items: readonly DeepReadonly<ConfigMap>[]): Promise<void> {
+    const seen = new Map<string, string>();
+    let last = Number(resourceVersion);
+    for await (const event of client.watch(configmaps, {
+      namespace: 'default',
+      resourceVersion,
+      timeoutSeconds: 1,
+      allowWatchBookmarks: false,
+    })) {
+      assert.ok(event.type === 'ADDED' || event.type === 'MODIFIED', `a watch that resumes sees no ${event.type}`);
+      const { metadata } = event.object;
+      assert.ok(Number(metadata.resourceVersion) > last, 'events come in order, each once');
+      last = Number(metadata.resourceVersion);
+      seen.set(metadata.name, metadata.resourceVersion);
+    }
+    for (const { metadata } of items) {
+      if (Number(metadata.resourceVersion) > Number(resourceVersion)) assert.equal(seen.get(metadata.name), metadata.resourceVersion);
+    }
+  }
 
   /** Every writer creates an object and counts in it; in the middle the process is killed. */
   async function writeUntilKilled(answered: Map<string, { count: string; resourceVersion: number }>, round: number): Promise<void> {
