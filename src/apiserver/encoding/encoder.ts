@@ -109,7 +109,7 @@ interface ListBytes {
 const KEPT_BYTES = 16 * 1024 * 1024;
 /**
  * The bytes of lists that were asked for twice without a change between. The cache hands out the same array until an object
- * changes, so a list's bytes go with its array. Of a bare server's rate a LIST of 6 MB has 0.95 with them, 0.67 without.
+ * changes, so a list's bytes go with its array. Of a bare server's rate a LIST of 6 MB has 1.2 with them, 0.67 without.
  */
 const listBytes = new WeakMap<readonly CachedObject[], ListBytes>();
 

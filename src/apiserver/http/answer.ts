@@ -79,7 +79,7 @@ async function sendList(context: RequestContext, result: ListResult, writer: Ans
   }
   if (start.length < WHOLE_CHUNKS || context.request.method === 'HEAD') return sendWhole(context, writer, 200, headers, joined(start));
   if (acceptsGzip(context)) {
-    // Off this thread: 6 MB take 50 ms.
+    // Off this thread: 6 MB take 15 ms and more.
     const packed = await gzipped(joined([...start, ...chunks]), { level: zlibConstants.Z_BEST_SPEED });
     Object.assign(headers, { 'content-encoding': 'gzip', vary: 'Accept-Encoding' });
     return writer.send(200, headers, packed);

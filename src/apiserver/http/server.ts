@@ -202,21 +202,28 @@ interface Origin {
   readonly upgrade?: NonNullable<IncomingRequest['upgrade']>;
 }
 
-/** By events: an async iterator costs a small create a tenth of its time. */
+/** Reads by events: less is made per body than by an async iterator. */
 function readAll(source: Readable, limitBytes: number): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
+    let ended = source.readableEnded;
+    const gone = () => {
+      if (!ended) reject(new Error('read the body of a request: the client went away'));
+    };
     source.on('data', (chunk: Buffer) => {
       size += chunk.length;
       if (size <= limitBytes) chunks.push(chunk);
       else reject(requestEntityTooLarge(`limit is ${limitBytes}`)); // What follows is let go unread.
     });
-    source.on('end', () => resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)));
+    source.on('end', () => {
+      ended = true;
+      resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks));
+    });
     source.on('error', reject);
-    source.on('close', () => reject(new Error('read the body of a request: the client went away')));
-    if (source.readableEnded) resolve(Buffer.alloc(0));
-    else if (source.destroyed) reject(new Error('read the body of a request: the client went away'));
+    source.on('close', gone);
+    if (ended) resolve(Buffer.alloc(0));
+    else if (source.destroyed) gone();
   });
 }
 
