@@ -34,7 +34,9 @@ export interface EventExtras {
 
 const QUEUE_LIMIT = 1000;
 const MOST_TRIES = 12;
-const RETRY_MS = 10_000;
+/** The first try again comes soon, for a connection that broke; later ones as far apart as client-go's. */
+const FIRST_RETRY_MS = 250;
+const MAX_RETRY_MS = 10_000;
 
 export class EventRecorder {
   readonly #options: EventRecorderOptions;
@@ -132,7 +134,8 @@ export class EventRecorder {
             this.#options.logger.warn({ err: error, event: event.reason }, 'Event could not be written');
           return;
         }
-        await this.#clock.sleep(RETRY_MS, signal).catch(() => undefined);
+        this.#options.logger.warn({ err: error, event: event.reason }, 'Event is tried again');
+        await this.#clock.sleep(Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** (attempt - 1)), signal).catch(() => undefined);
       }
     }
   }

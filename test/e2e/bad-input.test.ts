@@ -125,7 +125,8 @@ describe(...suite('bad input to a cluster'), () => {
     await eventually('backing off', reason, (text) => text === 'ImagePullBackOff');
 
     assert.match(await cluster.kubectl('get', 'pods'), /absent +0\/1 +(ImagePullBackOff|ErrImagePull)/);
-    const described = await cluster.kubectl('describe', 'pod', 'absent');
+    const describe = () => cluster.kubectl('describe', 'pod', 'absent');
+    const described = await eventually('the last event', describe, (text) => text.includes('Back-off pulling image'));
     assert.match(described, /Warning +Failed .*Failed to pull image "127\.0\.0\.1:\d+\/nothing:1"/);
     assert.match(described, /Warning +Failed .*Error: ErrImagePull/);
     assert.match(described, /Normal +BackOff .*Back-off pulling image/);
@@ -135,7 +136,8 @@ describe(...suite('bad input to a cluster'), () => {
     await cluster.create(podOf('nocommand', { command: ['/no/such/program'] }));
     const states = () => cluster.get('pod/nocommand', '.status.containerStatuses[0]');
     await eventually('refused', states, (text) => /RunContainerError|CrashLoopBackOff/.test(text));
-    assert.match(await cluster.kubectl('describe', 'pod', 'nocommand'), /Warning +Failed .*no such file or directory/);
+    const describe = () => cluster.kubectl('describe', 'pod', 'nocommand');
+    await eventually('the event', describe, (text) => /Warning +Failed .*no such file or directory/.test(text));
   });
 
   test('broken archives and unknown images are refused', async () => {

@@ -33,11 +33,17 @@ describe(...suite('first steps'), () => {
 
     assert.match(await cluster.kubectl('get', 'pods', '-o', 'wide'), /nginx-pod +1\/1 +Running +0 .* 10\.244\.0\.\d+ +node-1/);
     assert.match(await cluster.kubectl('get', 'pods', '--all-namespaces'), /default +nginx-pod/);
-    const described = await cluster.kubectl('describe', 'pod', 'nginx-pod');
-    for (const reason of ['Scheduled', 'Pulled', 'Created', 'Started']) assert.match(described, new RegExp(`Normal +${reason}`));
+    const describe = () => cluster.kubectl('describe', 'pod', 'nginx-pod');
+    for (const reason of ['Scheduled', 'Pulled', 'Created', 'Started']) {
+      await eventually(reason, describe, (text) => new RegExp(`Normal +${reason}`).test(text));
+    }
     const ip = await cluster.get('pod/nginx-pod', '.status.podIP');
     assert.match((await curl(`http://${ip}`)).stdout, /Welcome to nginx/);
-    assert.match(await cluster.kubectl('logs', 'nginx-pod'), /GET \/ HTTP/);
+    await eventually(
+      'the request in the log',
+      () => cluster.kubectl('logs', 'nginx-pod'),
+      (text) => /GET \/ HTTP/.test(text),
+    );
   });
 
   test('exec gives a terminal where one is asked for, and the exit code always', async () => {
@@ -147,7 +153,12 @@ describe(...suite('first steps'), () => {
     await cluster.kubectl('wait', '--for=jsonpath={.status.containerStatuses[0].restartCount}=1', '--timeout=60s', 'pod/liveness');
     await cluster.ready('pod/liveness', 'pod/initial');
     assert.equal(await cluster.kubectl('logs', 'initial'), 'made');
-    assert.match(await cluster.kubectl('describe', 'pod', 'liveness'), /Warning +Unhealthy[\s\S]*Normal +Killing/);
+    // Events are written beside, not before, what they tell of.
+    await eventually(
+      'the events',
+      () => cluster.kubectl('describe', 'pod', 'liveness'),
+      (text) => /Warning +Unhealthy[\s\S]*Normal +Killing/.test(text),
+    );
   });
 
   test('configuration reaches a Pod as files and variables, and files follow changes', async () => {
@@ -240,7 +251,12 @@ describe(...suite('first steps'), () => {
       throw new Error(await cluster.kubectl('describe', 'pod', 'pulled'), { cause: error });
     });
     assert.match(await cluster.get('pod/pulled', '.status.containerStatuses[0].imageID'), /sha256:/);
-    assert.match(await cluster.kubectl('describe', 'pod', 'pulled'), /Successfully pulled image "127\.0\.0\.1:\d+\/tools\/pulled:1" in /);
+    const pulled = /Successfully pulled image "127\.0\.0\.1:\d+\/tools\/pulled:1" in /;
+    await eventually(
+      'the event',
+      () => cluster.kubectl('describe', 'pod', 'pulled'),
+      (text) => pulled.test(text),
+    );
     assert.match(await cluster.sagong('image', 'list'), /tools\/pulled:1/);
   });
 

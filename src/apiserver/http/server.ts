@@ -98,7 +98,10 @@ export class HttpServer implements AsyncDisposable {
     session.setLocalWindowSize?.(CONNECTION_WINDOW_BYTES);
     this.#sessions.add(session);
     session.on('close', () => this.#sessions.delete(session));
-    session.on('error', () => socket.destroy());
+    session.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ECONNRESET') this.#options.logger.warn({ code: error.code, error: error.message }, 'HTTP/2 connection failed');
+      socket.destroy();
+    });
     session.on('stream', (stream, headers) => this.#onStream(stream, headers, socket));
   }
 
