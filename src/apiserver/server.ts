@@ -69,7 +69,7 @@ import { storageTraitsOf } from './registry/generic/storage-traits.ts';
 import { createStrategies } from './registry/strategies.ts';
 import type { MutableObject, ObjectReader } from './registry/strategy.ts';
 import { type ApiResult, type Handler, type IncomingRequest, RequestContext } from './request/context.ts';
-import { requestInfoOf } from './request/request-info.ts';
+import { RequestInfos, requestInfoOf } from './request/request-info.ts';
 import { VERSION } from './version.ts';
 
 export interface ApiServerOptions {
@@ -105,6 +105,7 @@ export class ApiServer {
   readonly #http: HttpServer;
   readonly #served: ReadonlyMap<string, ServedResource>;
   readonly metrics = new Metrics();
+  readonly #infos = new RequestInfos();
   #ready = false;
   #address: { address: string; port: number } | undefined;
 
@@ -189,7 +190,7 @@ export class ApiServer {
   /** Answers one request, from wherever it came. Never throws. */
   serve(request: IncomingRequest): { context: RequestContext; result: ApiResult | Promise<ApiResult> } {
     const query = request.search === '' ? NO_QUERY : new URLSearchParams(request.search);
-    const info = requestInfoOf(request.method, request.path, query);
+    const info = query === NO_QUERY ? this.#infos.of(request.method, request.path) : requestInfoOf(request.method, request.path, query);
     const context = new RequestContext(request, info, query, this.#options.clock.now());
     return { context, result: this.#handler(context) };
   }

