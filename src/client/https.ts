@@ -179,16 +179,24 @@ function exchangeOf({ method, path, query, contentType = 'application/json', bod
   return { method, path: `${path}${search}`, headers, body: Buffer.from(JSON.stringify(body)) };
 }
 
-async function collect(stream: ClientHttp2Stream): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  try {
-    for await (const chunk of stream) chunks.push(chunk as Buffer);
-  } catch (error) {
-    throw new TransportError('the answer broke off', { cause: error });
-  }
-  // A stream that was reset ends like one that is complete.
-  if (stream.rstCode !== 0) throw new TransportError('the answer broke off');
-  return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
+/**
+ * The whole body of an answer. By events: an async iterator takes a stream that has been closed by the other side, with its last
+ * bytes still to be read, for one that broke off.
+ */
+function collect(stream: ClientHttp2Stream): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    const brokeOff = (cause?: Error) => reject(new TransportError('the answer broke off', { cause }));
+    stream.on('data', (chunk: Buffer) => chunks.push(chunk));
+    stream.on('error', brokeOff);
+    stream.on('close', () => brokeOff());
+    stream.on('end', () => {
+      // A stream that was reset ends like one that is complete.
+      if (stream.rstCode !== 0) brokeOff();
+      else resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks));
+    });
+    if (stream.destroyed) brokeOff();
+  });
 }
 
 function decode(headers: IncomingHttpHeaders, body: Buffer): unknown {
