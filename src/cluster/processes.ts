@@ -2,7 +2,7 @@
 // The background processes of a cluster: starting one and waiting until it says it is ready, finding out whether it still runs,
 // ending it. A pid file names the process by pid and start time, so that a reused pid is never taken for ours.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Layout } from './layout.ts';
 import { UserError } from './user-error.ts';
@@ -129,9 +129,4 @@ export function residentBytes(pid: number): number {
   } catch {
     return 0;
   }
-}
-
-/** When a process was started, from its pid file. */
-export function startedAt(layout: Layout, name: string): number {
-  return statSync(layout.pidFile(name)).mtimeMs;
 }

@@ -5,7 +5,6 @@ import {
   checkLabelValue,
   checkQualifiedName,
   type DeepReadonly,
-  duplicateValue,
   type FieldCause,
   type FieldPath,
   field,
@@ -170,14 +169,4 @@ const EXTERNAL = /(?:[sS]elector|nodeTopology|[lL]abels|annotations|ata|paramete
 /** One cause if the values differ. */
 export function immutableCauses(next: unknown, previous: unknown, path: FieldPath): FieldCause[] {
   return semanticEqual(next, previous) ? [] : [invalidValue(path, EXTERNAL.test(String(path)) ? next : internalForm(next), IMMUTABLE)];
-}
-
-/** One cause per repeated text. */
-export function duplicateCauses(texts: readonly string[], path: FieldPath): FieldCause[] {
-  const seen = new Set<string>();
-  return texts.flatMap((text, index) => {
-    if (seen.has(text)) return [duplicateValue(path.index(index), text)];
-    seen.add(text);
-    return [];
-  });
 }

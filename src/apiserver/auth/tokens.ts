@@ -3,9 +3,9 @@
 // @source upstream pkg/serviceaccount/{claims,jwt}.go, KEP-1205
 import { createHash, createPrivateKey, createPublicKey, type KeyObject, randomUUID } from 'node:crypto';
 import { decodeProtectedHeader, exportJWK, type JWTPayload, jwtVerify, SignJWT } from 'jose';
+import { nodes, pods, secrets, serviceaccounts as serviceAccounts } from '#api/resources';
 import type { DeepReadonly, KubeObject } from '#machinery';
 import type { ObjectReader } from '../registry/strategy.ts';
-import { nodes, pods, secrets, serviceAccounts } from './resources.ts';
 import { AUTHENTICATED_GROUP, SERVICE_ACCOUNTS_GROUP, serviceAccountUser, type UserInfo } from './user.ts';
 
 export interface TokenKeys {

@@ -120,13 +120,14 @@ export async function podPortForward(
   return proxy(context, kubeletOf(nodeNameOfPod(pod), path, parts.reader, config));
 }
 
-/** What comes after `/proxy`, with the query. */
-function restOf(context: RequestContext): string {
-  const marker = '/proxy';
-  const { path, search } = context.request;
-  const at = path.indexOf(marker, path.indexOf(`/${context.info.resource}/`));
-  const rest = path.slice(at + marker.length);
-  return `${rest === '' ? '/' : rest}${search === '' ? '' : `?${search}`}`;
+/** What comes after the `proxy` of a Pod, Service or node, with the query: the path to ask of it. */
+export function restOf({ info, request: { path, search } }: Pick<RequestContext, 'info' | 'request'>): string {
+  // ['', 'api', 'v1', ('namespaces', NAMESPACE,) RESOURCE, NAME, 'proxy', …]: names may well begin with "proxy" themselves.
+  const inside = path
+    .split('/')
+    .slice(info.namespace === '' ? 6 : 8)
+    .join('/');
+  return `/${inside}${search === '' ? '' : `?${search}`}`;
 }
 
 export async function nodeProxy(

@@ -145,8 +145,8 @@ function routesOf(resource: Resource, options: DispatchOptions): Routes {
     }
     for (const { name, verbs } of resource.subresources) addSubresource(byVerb, served, name, verbs, options);
     if (resource.resource === 'pods') addPodStreams(byVerb, served, parts, kubelets);
-    if (resource.resource === 'nodes') addProxy(byVerb, served, parts, (context) => nodeProxy(context, served, parts, kubelets));
-    if (resource.resource === 'services') addProxy(byVerb, served, parts, (context) => serviceProxy(context, served, parts));
+    if (resource.resource === 'nodes') addProxy(byVerb, (context) => nodeProxy(context, served, parts, kubelets));
+    if (resource.resource === 'services') addProxy(byVerb, (context) => serviceProxy(context, served, parts));
   }
   return { resource, byVerb, subresources: new Set(resource.subresources.map(({ name }) => name)) };
 }
@@ -177,10 +177,10 @@ function addPodStreams(byVerb: Map<string, Route>, served: ServedResource, parts
     byVerb.set(`${verb} attach`, (context) => podStream(context, served, parts, kubelets));
     byVerb.set(`${verb} portforward`, (context) => podPortForward(context, served, parts, kubelets));
   }
-  addProxy(byVerb, served, parts, (context) => podProxy(context, served, parts));
+  addProxy(byVerb, (context) => podProxy(context, served, parts));
 }
 
-function addProxy(byVerb: Map<string, Route>, _served: ServedResource, _parts: ServerParts, route: Route): void {
+function addProxy(byVerb: Map<string, Route>, route: Route): void {
   for (const verb of ['get', 'create', 'update', 'patch', 'delete']) byVerb.set(`${verb} proxy`, route);
 }
 

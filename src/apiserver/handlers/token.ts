@@ -2,7 +2,7 @@
 // POST of a TokenRequest for a service account: a bound, short-lived token.
 // @source upstream pkg/registry/core/serviceaccount/storage/token.go
 
-import { nodes, pods, schemaOfType, secrets, serviceaccounts } from '#api';
+import { nodes, pods, schemaOfType, secrets } from '#api';
 import type { TokenRequest } from '#api/authentication/v1';
 import type { Pod } from '#api/core/v1';
 import { formatTime } from '#component';
@@ -134,6 +134,3 @@ function nodeOf(pod: DeepReadonly<Pod>, account: string, reader: ServerParts['re
   // A node that is not there (yet) is known by its name alone.
   return reader.find(nodes, { name: pod.spec.nodeName }) ?? ({ metadata: { name: pod.spec.nodeName } } as DeepReadonly<KubeObject>);
 }
-
-/** The resource that tokens are asked of. */
-export const TOKEN_RESOURCE = serviceaccounts;

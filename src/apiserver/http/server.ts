@@ -2,7 +2,7 @@
 // The wire: one TLS port that speaks HTTP/2 (its `stream` API, for speed) and HTTP/1.1 (for upgrades and old clients). It makes
 // an `IncomingRequest` of what arrives and writes the `ApiResult` back; it knows nothing of Kubernetes but the result forms.
 import { createServer as createHttp1Server, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
-import { constants, performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import { performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import type { Duplex, Readable } from 'node:stream';
 import { createServer as createTlsServer, type SecureContextOptions, type TLSSocket } from 'node:tls';
@@ -229,6 +229,3 @@ function readAll(source: Readable, limitBytes: number): Promise<Uint8Array> {
     else if (source.destroyed) gone();
   });
 }
-
-/** Whether a peer that speaks HTTP/2 may be told to go away gently. */
-export const GO_AWAY = constants.NGHTTP2_NO_ERROR;

@@ -74,7 +74,5 @@ export function endpointChanged(before: ReadPod, after: ReadPod): boolean {
   );
 }
 
-/** The time of the last change that led here, for measuring how long the network takes to follow. */
-export const CHANGE_TIME = 'endpoints.kubernetes.io/last-change-trigger-time';
 /** Set on the mirror images of Services without cluster IP. */
 export const HEADLESS = 'service.kubernetes.io/headless';

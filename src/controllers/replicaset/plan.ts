@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The pure part of ReplicaSets: how many Pods to create, which to delete first, and the status that the Pods make.
 import type { Pod } from '#api/core/v1';
-import { type DeepReadonly, keyOf, timeMs } from '#machinery';
+import { type DeepReadonly, timeMs } from '#machinery';
 import { availableIn, isActive, isReady, isTerminating, mostRestarts, readySince } from '../pods/conditions.ts';
 
 type ReadPod = DeepReadonly<Pod>;
@@ -111,9 +111,4 @@ export function observeReplicas(
     terminatingReplicas: pods.filter(isTerminating).length,
     nextAvailableInMs: pending.length === 0 ? undefined : Math.min(...pending),
   };
-}
-
-/** The sets that a Pod without a controller might belong to are asked by key. */
-export function podKeyOf(pod: ReadPod): string {
-  return keyOf(pod.metadata);
 }

@@ -6,7 +6,7 @@ import { formatTime } from '#component';
 import type { Container, Image } from '#runtime';
 import { factsOf } from '../container/labels.ts';
 import { type ContainerSpec, computeQos, type EphemeralSpec, isSidecar, isTerminalPhase, type PodView } from '../pod/pod.ts';
-import { latest, type PodRuntime, readySandbox } from '../pod/pod-runtime.ts';
+import { type PodRuntime, readySandbox } from '../pod/pod-runtime.ts';
 import { shouldRestart } from '../pod/restart-rule.ts';
 import { podConditions } from './conditions.ts';
 import { podPhase } from './phase.ts';
@@ -215,8 +215,3 @@ function absentStatus(input: StatusInput, spec: ContainerSpec | EphemeralSpec, k
 }
 
 const LOST = 'The container could not be located when the pod was terminated';
-
-/** Whether the newest instance of every container has ended. */
-export function allEnded(pod: PodView, runtime: PodRuntime): boolean {
-  return pod.spec.containers.every((spec) => latest(runtime, spec.name)?.state !== 'running');
-}

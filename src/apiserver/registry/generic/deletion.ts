@@ -54,12 +54,12 @@ async function tryDelete({ store, clock, request }: Deletion, current: CachedObj
   const mayGo = store.traits.startDeletion?.(next, clock.now()) ?? true;
   const grace = planGrace(strategy, next, request.gracePeriodSeconds, clock.now());
   if (grace === 'pending') return { cached: current, gone: false };
-  const finalizersChanged = planFinalizers(next, request);
+  planFinalizers(next, request);
   const waits = (next.metadata.finalizers?.length ?? 0) > 0;
   if (waits && grace !== 'graceful') markAsDeleting(next, clock.now());
   const remains = waits || !mayGo || (grace === 'graceful' && (next.metadata.deletionGracePeriodSeconds ?? 0) > 0);
   if (!remains) return remove(store, current, next, request.dryRun);
-  return mark(store, current, next, finalizersChanged || mayGo, request.dryRun);
+  return mark(store, current, next, request.dryRun);
 }
 
 async function remove(
@@ -77,7 +77,6 @@ async function mark(
   store: GenericStore,
   current: CachedObject,
   next: MutableObject,
-  _changed: boolean,
   dryRun: boolean,
 ): Promise<DeletionOutcome | undefined> {
   if (JSON.stringify(next) === JSON.stringify(current.object)) return { cached: current, gone: false };
