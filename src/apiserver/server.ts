@@ -5,71 +5,38 @@
 // Stop is the reverse: not ready, port drained, cache, store.
 import { randomInt, randomUUID } from 'node:crypto';
 import type { SecureContextOptions, TLSSocket } from 'node:tls';
-import {
-  clusterrolebindings,
-  clusterroles,
-  findResource,
-  findSchema,
-  fromStorage,
-  GROUPS,
-  ipaddresses,
-  pods,
-  RESOURCES,
-  rolebindings,
-  roles,
-  storageVersionOf,
-  toStorage,
-} from '#api';
+import { GROUPS, ipaddresses, RESOURCES } from '#api';
 import { type Client, createClient } from '#client';
 import { type Clock, type Logger, Metrics } from '#component';
-import {
-  ApiError,
-  type DeepReadonly,
-  decodeMessage,
-  deepCopy,
-  internalError,
-  isNotFound,
-  isProtobuf,
-  type KubeObject,
-  parseApiVersion,
-  type Resource,
-  readEnvelope,
-} from '#machinery';
+import { ApiError, internalError, isNotFound } from '#machinery';
 import type { Store } from '#store';
-import type { AdmissionDeps, AdmissionOperation, AdmissionRequest } from './admission/admission.ts';
-import { createAdmissionChain } from './admission/chain.ts';
+import { createAdmissionRunner } from './admission-runner.ts';
 import { createAuthenticator, userOfCertificate } from './auth/authenticators.ts';
-import { type Authorizer, alwaysAllow, privilegedGroups, unionAuthorizer } from './auth/authorizer.ts';
-import { bootstrapPolicy } from './auth/bootstrap-policy.ts';
-import { type EscalationDeps, refuseEscalation } from './auth/escalation.ts';
-import { createNodeAuthorizer } from './auth/node-authorizer.ts';
-import { RbacAuthorizer, type Rule } from './auth/rbac.ts';
+import { createAuthorizer, createRbac } from './auth/authorization-modes.ts';
 import { ServiceAccountTokens, type TokenKeys } from './auth/tokens.ts';
 import { MASTERS_GROUP, type UserInfo } from './auth/user.ts';
 import { bootstrap } from './bootstrap.ts';
 import { Cacher } from './cacher/cacher.ts';
 import { Discovery } from './discovery/discovery.ts';
+import { indexPaths } from './discovery/index-paths.ts';
 import { buildChain } from './filters/chain.ts';
 import { statusResult } from './filters/error-boundary.ts';
 import { createDispatcher } from './handlers/dispatch.ts';
-import type { AdmissionRunner, ServerParts } from './handlers/endpoint.ts';
+import type { ServerParts } from './handlers/endpoint.ts';
 import { answer } from './http/answer.ts';
 import type { AnswerWriter } from './http/answer-writer.ts';
 import { HttpServer } from './http/server.ts';
 import { LoopbackTransport } from './loopback.ts';
 import { RequestMetrics } from './metrics/request-metrics.ts';
-import { type ResourceCount, registerServerMetrics } from './metrics/server-metrics.ts';
+import { registerServerMetrics } from './metrics/server-metrics.ts';
 import { OpenApi } from './openapi/documents.ts';
 import type { KubeletClientConfig } from './proxying/kubelet-connection.ts';
-import { GenericStore } from './registry/generic/generic-store.ts';
-import { objectKey, prefixOf } from './registry/generic/keys.ts';
 import { createPageReader } from './registry/generic/page-reader.ts';
-import { type ServedResource, serve } from './registry/generic/served-resource.ts';
-import { storageTraitsOf } from './registry/generic/storage-traits.ts';
+import type { ServedResource } from './registry/generic/served-resource.ts';
 import { createStrategies } from './registry/strategies.ts';
-import type { MutableObject, ObjectReader } from './registry/strategy.ts';
 import { type ApiResult, type Handler, type IncomingRequest, RequestContext } from './request/context.ts';
 import { RequestInfos, requestInfoOf } from './request/request-info.ts';
+import { createReader, decodeStored, resourceCounts, serveBuiltIn, storagePrefixes } from './storage.ts';
 import { VERSION } from './version.ts';
 
 export interface ApiServerOptions {
@@ -111,8 +78,7 @@ export class ApiServer {
 
   constructor(options: ApiServerOptions) {
     this.#options = options;
-    const decode = decodeStored;
-    this.#cacher = new Cacher({ store: options.store, logger: options.logger, decode, prefixes: storagePrefixes() });
+    this.#cacher = new Cacher({ store: options.store, logger: options.logger, decode: decodeStored, prefixes: storagePrefixes() });
     const reader = createReader(this.#cacher);
     const client = this.client(LOOPBACK_USER, 'kube-apiserver');
     const strategies = createStrategies({
@@ -128,11 +94,17 @@ export class ApiServer {
           }),
       },
     });
-    this.#served = serveAll(options, this.#cacher, reader, strategies.strategyOf);
+    this.#served = serveBuiltIn({
+      store: options.store,
+      clock: options.clock,
+      cacher: this.#cacher,
+      reader,
+      strategyOf: strategies.strategyOf,
+    });
     const rbac = createRbac(this.#cacher, reader);
     const authorizer = createAuthorizer(options.authorizationModes, rbac, this.#cacher);
     const tokens = new ServiceAccountTokens(options.tokenKeys, reader, () => options.clock.now());
-    const admission = createAdmission(options, { reader, authorizer, rbac }, client);
+    const admission = createAdmissionRunner(options, { reader, authorizer, rbac }, client);
     const parts: ServerParts = {
       clock: options.clock,
       logger: options.logger,
@@ -140,7 +112,7 @@ export class ApiServer {
       reader,
       authorizer,
       admission,
-      pages: createPageReader(options.store, decode),
+      pages: createPageReader(options.store, decodeStored),
     };
     const dispatcher = createDispatcher({
       parts,
@@ -295,205 +267,6 @@ function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }
 
-/** The stored form is JSON; protobuf of an etcd that upstream has written is read as well. */
-function decodeStored(value: Uint8Array): MutableObject {
-  if (isProtobuf(value)) return decodeStoredProtobuf(value);
-  return JSON.parse(Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString()) as MutableObject;
-}
-
-function decodeStoredProtobuf(value: Uint8Array): MutableObject {
-  const { apiVersion, kind, raw } = readEnvelope(value);
-  const schema = findSchema({ ...parseApiVersion(apiVersion), kind });
-  if (schema === undefined) throw new Error(`decode a stored ${apiVersion} ${kind}: no such kind`);
-  return { ...decodeMessage(raw, schema), apiVersion, kind } as unknown as MutableObject;
-}
-
-/** The stored form, in which no version is written down. */
-function encodeStored(object: DeepReadonly<MutableObject>): Uint8Array {
-  const { metadata } = object;
-  const plain = metadata.resourceVersion === '' ? { ...object, metadata: { ...metadata, resourceVersion: undefined } } : object;
-  const text = JSON.stringify(plain);
-  // A replacer makes it twice as slow, so it is for the rare empty reference further down only.
-  if (!text.includes('"resourceVersion":""')) return Buffer.from(text);
-  return Buffer.from(JSON.stringify(plain, (key, value) => (key === 'resourceVersion' && value === '' ? undefined : value)));
-}
-
-function storageResourceOf(resource: Resource): Resource {
-  const { group, version } = storageVersionOf(resource);
-  return findResource(group, version, resource.resource) ?? resource;
-}
-
-const isStored = (resource: Resource) => resource.verbs.includes('get') && resource.resource !== 'componentstatuses';
-
-function storagePrefixes(): string[] {
-  return [...new Set(RESOURCES.filter(isStored).map((resource) => prefixOf(storageResourceOf(resource))))];
-}
-
-/** What is stored and watched, for metrics. */
-function* resourceCounts(cacher: Cacher): Generator<ResourceCount> {
-  const seen = new Set<string>();
-  for (const resource of RESOURCES.filter(isStored)) {
-    const { group, version, resource: name, namespaced } = storageResourceOf(resource);
-    const prefix = prefixOf(storageResourceOf(resource));
-    if (seen.has(prefix)) continue;
-    seen.add(prefix);
-    const cache = cacher.cache(prefix);
-    yield { group, version, resource: name, namespaced, objects: cache.size, watchers: cache.watcherCount };
-  }
-}
-
-function createReader(cacher: Cacher): ObjectReader {
-  const prefixes = new Map<Resource, string>();
-  const prefix = (resource: Resource) => {
-    let found = prefixes.get(resource);
-    if (found === undefined) {
-      found = prefixOf(storageResourceOf(resource));
-      prefixes.set(resource, found);
-    }
-    return found;
-  };
-  return {
-    find: <T extends KubeObject>(resource: Resource<T>, { namespace = '', name }: { namespace?: string | undefined; name: string }) =>
-      cacher.cache(prefix(resource as Resource)).find(objectKey(namespace, name))?.object as DeepReadonly<T> | undefined,
-    list: <T extends KubeObject>(resource: Resource<T>, namespace = '') =>
-      cacher
-        .cache(prefix(resource as Resource))
-        .list(namespace)
-        .map((cached) => cached.object as unknown as DeepReadonly<T>),
-  };
-}
-
-function serveAll(
-  options: ApiServerOptions,
-  cacher: Cacher,
-  reader: ObjectReader,
-  strategyOf: ReturnType<typeof createStrategies>['strategyOf'],
-): Map<string, ServedResource> {
-  const stores = new Map<string, GenericStore>();
-  const served = new Map<string, ServedResource>();
-  for (const resource of RESOURCES.filter(isStored)) {
-    const storage = storageResourceOf(resource);
-    const prefix = prefixOf(storage);
-    let store = stores.get(prefix);
-    if (store === undefined) {
-      store = new GenericStore({
-        strategy: strategyOf(storage),
-        store: options.store,
-        cacher,
-        reader,
-        clock: options.clock,
-        prefix,
-        traits: storageTraitsOf(storage),
-        encode: encodeStored,
-      });
-      stores.set(prefix, store);
-    }
-    const strategy = strategyOf(resource);
-    const convert =
-      storage === resource
-        ? undefined
-        : {
-            toStorage: (object: MutableObject) => toStorage(resource, object) as MutableObject,
-            fromStorage: (object: DeepReadonly<MutableObject>) => fromStorage(resource, object as unknown as KubeObject) as MutableObject,
-          };
-    served.set(
-      `${resource.group}/${resource.version}/${resource.resource}`,
-      serve({ resource, schema: strategy.schema, store, table: strategy.table, convert }),
-    );
-  }
-  return served;
-}
-
-function createRbac(cacher: Cacher, reader: ObjectReader): RbacAuthorizer {
-  const caches = [roles, rolebindings, clusterroles, clusterrolebindings].map((resource) => prefixOf(resource as Resource));
-  return new RbacAuthorizer(
-    () => ({
-      roles: reader.list(roles),
-      roleBindings: reader.list(rolebindings),
-      clusterRoles: reader.list(clusterroles),
-      clusterRoleBindings: reader.list(clusterrolebindings),
-    }),
-    () => caches.reduce((sum, prefix) => sum + cacher.cache(prefix).generation, 0),
-  );
-}
-
-/** @throws {RangeError} If a mode is not known. */
-function createAuthorizer(modes: readonly string[], rbac: RbacAuthorizer, cacher: Cacher): Authorizer {
-  const list: Authorizer[] = [privilegedGroups([MASTERS_GROUP])];
-  for (const mode of modes) {
-    switch (mode) {
-      case 'AlwaysAllow':
-        list.push(alwaysAllow);
-        break;
-      case 'Node':
-        list.push(createNodeAuthorizer({ podsOf: (node) => podsOfNode(cacher, node) }, nodeRules()));
-        break;
-      case 'RBAC':
-        list.push(rbac);
-        break;
-      default:
-        throw new RangeError(`authorization mode "${mode}" is not known: use Node, RBAC or AlwaysAllow`);
-    }
-  }
-  return unionAuthorizer(list);
-}
-
-function podsOfNode(cacher: Cacher, node: string) {
-  return cacher
-    .cache(prefixOf(pods as Resource))
-    .onNode(node)
-    .map((cached) => cached.object as never);
-}
-
-function nodeRules(): readonly Rule[] {
-  const role = bootstrapPolicy().find(({ object }) => object.metadata.name === 'system:node');
-  return (role?.object['rules'] as readonly Rule[] | undefined) ?? [];
-}
-
-function createAdmission(options: ApiServerOptions, escalation: EscalationDeps, client: Client): AdmissionRunner {
-  const { reader, authorizer } = escalation;
-  const isGrant = ({ resource }: ServedResource) =>
-    resource.group === 'rbac.authorization.k8s.io' && options.authorizationModes.includes('RBAC');
-  const chain = createAdmissionChain({ enabled: options.enableAdmission, disabled: options.disableAdmission });
-  const deps: AdmissionDeps = {
-    reader,
-    now: () => options.clock.now(),
-    enabled: options.enableAdmission,
-    disabled: options.disableAdmission,
-    update: async (resource, object, subresource) => {
-      await client.update(resource, deepCopy(object) as never, { subresource });
-    },
-    authorize: async (user, check) => authorizer.authorize({ user, isResource: true, path: '', ...check }).verdict === 'allow',
-  };
-  return {
-    callsFor(context, served, operation: AdmissionOperation, subresource, dryRun, name) {
-      const request = (object: MutableObject | undefined, oldObject: DeepReadonly<MutableObject> | undefined): AdmissionRequest => ({
-        operation: operation === 'UPDATE' && oldObject === undefined ? 'CREATE' : operation,
-        resource: served.resource,
-        subresource,
-        namespace: context.info.namespace,
-        name,
-        object,
-        oldObject,
-        dryRun,
-        user: context.knownUser,
-        warn: (text) => context.warn(text),
-      });
-      return {
-        async mutate(object, previous) {
-          await chain.runMutating(request(object, previous), deps);
-          if (object === undefined || !isGrant(served)) return;
-          refuseEscalation(
-            { user: context.knownUser, resource: served.resource, namespace: context.info.namespace, object, previous },
-            escalation,
-          );
-        },
-        validate: (object, previous) => chain.runValidating(request(object, previous), deps),
-      };
-    },
-  };
-}
-
 /** The first usable address of a range: `10.96.0.1` of `10.96.0.0/16`. */
 export function firstAddress(range: string): string {
   const [base = ''] = (range.split(',')[0] ?? '').split('/');
@@ -501,25 +274,4 @@ export function firstAddress(range: string): string {
   const octets = base.split('.').map(Number);
   octets[3] = (octets[3] ?? 0) + 1;
   return octets.join('.');
-}
-
-function indexPaths(): string[] {
-  const groups = [
-    ...new Set(
-      RESOURCES.filter(({ group }) => group !== '').flatMap(({ group, version }) => [`/apis/${group}`, `/apis/${group}/${version}`]),
-    ),
-  ];
-  return [
-    '/.well-known/openid-configuration',
-    '/api',
-    '/api/v1',
-    '/apis',
-    ...groups.sort(),
-    '/healthz',
-    '/livez',
-    '/metrics',
-    '/openid/v1/jwks',
-    '/readyz',
-    '/version',
-  ];
 }
