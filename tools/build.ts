@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
+import { writeDescriptions } from './descriptions.ts';
 
 const root = join(import.meta.dirname, '..');
 const dist = join(root, 'dist');
@@ -44,4 +45,5 @@ function compileNative(): void {
 }
 
 await bundle();
+writeDescriptions();
 compileNative();

@@ -4,6 +4,7 @@
 export { fromStorage, storageVersionOf, toStorage } from './conversion.ts';
 export { defaultPodTemplate } from './core/pod-defaults.ts';
 export { defaultsOf } from './defaults.ts';
+export { descriptionOf } from './descriptions.ts';
 export * from './generated/resources.ts';
 export * from './scheme.ts';
 export * from './validation/mod.ts';

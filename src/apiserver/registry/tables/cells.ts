@@ -7,19 +7,19 @@ export const NAME: TableColumn = {
   name: 'Name',
   type: 'string',
   format: 'name',
-  description: 'The name, unique within its namespace.',
+  description: '',
   priority: 0,
 };
 
 export function column(name: string, more: Partial<Omit<TableColumn, 'name'>> = {}): TableColumn {
-  return { name, type: 'string', format: '', description: `${name} of the object.`, priority: 0, ...more };
+  return { name, type: 'string', format: '', description: '', priority: 0, ...more };
 }
 
 export function wide(name: string, more: Partial<Omit<TableColumn, 'name'>> = {}): TableColumn {
   return column(name, { ...more, priority: 1 });
 }
 
-export const AGE: TableColumn = column('Age', { description: 'How long ago the object was made.' });
+export const AGE: TableColumn = column('Age');
 
 export function createdAt(object: DeepReadonly<KubeObject>): string | null {
   return object.metadata.creationTimestamp ?? null;

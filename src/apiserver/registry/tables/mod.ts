@@ -2,12 +2,13 @@
 // Table columns by kind: what `kubectl get` prints. A kind without its own has its name and the time of its creation.
 import type { TableColumns } from '../strategy.ts';
 import { column, createdAt, NAME } from './cells.ts';
+import { describeColumns } from './column-descriptions.ts';
 import * as core from './core.ts';
 import * as groups from './groups.ts';
 import { podTable } from './pods.ts';
 
 const PLAIN: TableColumns = {
-  columns: [NAME, column('Created At', { type: 'date', description: 'When the object was made.' })],
+  columns: [NAME, column('Created At', { type: 'date' })],
   cells: (object) => [object.metadata.name ?? '', createdAt(object)],
 };
 
@@ -69,5 +70,6 @@ const TABLES: Readonly<Record<string, TableColumns>> = {
 };
 
 export function tableOf({ group, kind }: { readonly group: string; readonly kind: string }): TableColumns {
-  return TABLES[`${group}/${kind}`] ?? PLAIN;
+  const name = `${group}/${kind}`;
+  return describeColumns(name, TABLES[name] ?? PLAIN);
 }

@@ -104,12 +104,9 @@ function gatesText(pod: Old): string {
 
 const columns = table<Pod>(
   name(),
-  [column('Ready', { description: 'How many containers of the Pod are ready.' }), (pod, now) => summarize(pod, now).ready],
-  [column('Status', { description: 'The state of the Pod as a whole.' }), (pod, now) => summarize(pod, now).status],
-  [
-    column('Restarts', { description: 'How often its containers were restarted, and when last.' }),
-    (pod, now) => summarize(pod, now).restarts,
-  ],
+  [column('Ready'), (pod, now) => summarize(pod, now).ready],
+  [column('Status'), (pod, now) => summarize(pod, now).status],
+  [column('Restarts'), (pod, now) => summarize(pod, now).restarts],
   age(),
   [wide('IP'), (pod) => pod.status?.podIPs?.[0]?.ip || pod.status?.podIP || '<none>'],
   [wide('Node'), (pod) => pod.spec.nodeName || '<none>'],
