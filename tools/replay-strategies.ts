@@ -144,6 +144,7 @@ async function play(root: string, name: string, counts: { passed: number; failed
       const scope: RequestScope = {
         user,
         namespace: target.namespace,
+        resource: target.resource,
         dryRun: false,
         now: NOW,
         reader,

@@ -27,8 +27,17 @@ const TYPE_META = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\"";
 export function decodeJson(body: Uint8Array | string, schema: StructSchema, { strict }: { strict: boolean }): Decoded {
   const text = typeof body === 'string' ? body : Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8');
   const value = parseJsonObject(text);
+  if (schema.coerce !== undefined) return decodeCustom(text, value, schema, strict);
   const object = normalize(value, schema);
   const errors = strict ? strictErrors(text, schema) : [];
+  return { object, strictErrors: errors, warnings: errors };
+}
+
+/** Of a custom resource the text tells only which keys are written twice; what is unknown turns up while it is pruned. */
+function decodeCustom(text: string, value: unknown, schema: StructSchema, strict: boolean): Decoded {
+  const unknown: string[] = [];
+  const object = normalize(value, schema, { strictErrors: strict ? unknown : undefined });
+  const errors = strict ? [...strictErrors(text, { kind: 'any', name: '' }), ...unknown] : [];
   return { object, strictErrors: errors, warnings: errors };
 }
 

@@ -24,6 +24,7 @@ const MAX_STRUCT_DEPTH = 400;
 
 /** An object in printed form. @throws {DecodeError} */
 export function normalize(value: unknown, schema: StructSchema, { strictErrors }: NormalizeOptions = {}): Record<string, unknown> {
+  if (schema.coerce !== undefined) return schema.coerce(value ?? {}, strictErrors);
   const walk: Walk = { fields: [], path: [], struct: '', depth: 0, strictErrors };
   return normalizeStruct(walk, value ?? {}, schema);
 }

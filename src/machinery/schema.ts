@@ -61,6 +61,11 @@ export interface StructSchema {
   readonly mapType: 'granular' | 'atomic';
   /** Set for custom resources: fields that are not listed are kept. */
   readonly preserveUnknown?: boolean;
+  /**
+   * Set for custom resources, which are no Go types: makes an object of a parsed value in place of `normalize`. Values of wrong
+   * type are kept for validation to refuse; unknown fields are left out, and told of where `unknown` is given.
+   */
+  readonly coerce?: (value: unknown, unknown: string[] | undefined) => Record<string, unknown>;
 }
 
 export type Schema = ScalarSchema | ListSchema | MapSchema | StructSchema;

@@ -229,6 +229,7 @@ export function eventCauses(event: DeepReadonly<Event>): FieldCause[] {
   return causes;
 }
 
+/** Of events.k8s.io, in upstream's order; twice means twice. */
 const EVENT_FROZEN = [
   'involvedObject',
   'reason',
@@ -237,19 +238,46 @@ const EVENT_FROZEN = [
   'firstTimestamp',
   'lastTimestamp',
   'count',
-  'reportingComponent',
-  'reportingInstance',
-  'action',
-  'related',
+  'reason',
   'type',
   'eventTime',
+  'action',
+  'related',
+  'reportingComponent',
+  'reportingInstance',
 ] as const;
 const EVENT_NAMES: Readonly<Record<string, string>> = { reportingComponent: 'reportingController' };
+/** What only the old API writes. */
+const EVENT_OLD = ['firstTimestamp', 'lastTimestamp', 'count'] as const;
 
-export function eventUpdateCauses(next: DeepReadonly<Event>, previous: DeepReadonly<Event>): FieldCause[] {
+function eventSeriesCauses({ series }: DeepReadonly<Event>): FieldCause[] {
+  if (!series) return [];
+  const causes = (series.count ?? 0) < 2 ? [invalidValue('series.count', '', 'should be at least 2')] : [];
+  return series.lastObservedTime ? causes : [...causes, required('series.lastObservedTime')];
+}
+
+/** An Event made through events.k8s.io, in its stored form. @source upstream pkg/apis/core/validation/events.go ValidateEventCreate */
+export function newEventCauses(event: DeepReadonly<Event>): FieldCause[] {
+  const causes = [...eventCauses(event), ...eventSeriesCauses(event)];
+  if (!event.eventTime) causes.push(required('eventTime'));
+  if (event.type !== 'Normal' && event.type !== 'Warning') causes.push(invalidValue('type', '', `has invalid value: ${event.type ?? ''}`));
+  for (const name of EVENT_OLD) if (event[name]) causes.push(invalidValue(name, '', 'needs to be unset'));
+  if (event.source?.component || event.source?.host) causes.push(invalidValue('source', '', 'needs to be unset'));
+  return causes;
+}
+
+/** A text that is absent is an empty one. */
+const orEmpty = (value: unknown, other: unknown) => value ?? (typeof other === 'string' ? '' : value);
+
+export function newEventUpdateCauses(next: DeepReadonly<Event>, previous: DeepReadonly<Event>): FieldCause[] {
   const causes = eventCauses(next);
-  if (!previous.eventTime) return causes;
-  return [...causes, ...EVENT_FROZEN.flatMap((name) => immutableCauses(next[name], previous[name], field(EVENT_NAMES[name] ?? name)))];
+  if (!semanticEqual(next.series, previous.series)) causes.push(...eventSeriesCauses(next));
+  return [
+    ...causes,
+    ...EVENT_FROZEN.flatMap((name) =>
+      immutableCauses(orEmpty(next[name], previous[name]), orEmpty(previous[name], next[name]), field(EVENT_NAMES[name] ?? name)),
+    ),
+  ];
 }
 
 const QUOTA_STANDARD = new Set(

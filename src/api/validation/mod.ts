@@ -10,6 +10,7 @@ import { validateObjectMeta, validateObjectMetaUpdate } from './object-meta.ts';
 export type ValidatedKind = { readonly group: string; readonly version: string; readonly kind: string };
 type AnyObject = DeepReadonly<KubeObject>;
 
+export { internalForm } from './difference.ts';
 export { nameRuleOf } from './names.ts';
 export { validateObjectMeta, validateObjectMetaUpdate } from './object-meta.ts';
 export { qosClassOf } from './pod-qos.ts';

@@ -38,7 +38,9 @@ export function serviceFamilyCauses(
     );
     return causes;
   }
-  if (policy === 'RequireDualStack' && families.length < 2 && previous?.spec.ipFamilyPolicy !== 'RequireDualStack') {
+  // A headless Service may have asked for two families that nobody had to give.
+  const hadBoth = previous?.spec.ipFamilyPolicy === 'RequireDualStack' && previous.spec.clusterIPs?.[0] !== 'None';
+  if (policy === 'RequireDualStack' && families.length < 2 && !hadBoth) {
     causes.push(invalidValue(SPEC.child('ipFamilyPolicy'), policy, 'this cluster is not configured for dual-stack services'));
   }
   for (const [index, family] of (spec.ipFamilies ?? []).entries()) {

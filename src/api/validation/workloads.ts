@@ -392,7 +392,8 @@ const CONTROLLER_UID = 'batch.kubernetes.io/controller-uid';
 /** The selector that the server made, or by hand one that fits. */
 function jobSelectorCauses({ metadata, spec }: DeepReadonly<Job>): FieldCause[] {
   const path = SPEC.child('selector');
-  if (spec.manualSelector === true) return spec.selector ? [] : [required(path)];
+  if (spec.manualSelector === true) return [];
+  if (!spec.selector) return []; // Said to be required already.
   const labels = spec.template?.metadata?.labels ?? {};
   const at = SPEC.child('template', 'metadata', 'labels');
   const wrong = (
@@ -421,36 +422,43 @@ function jobSelectorCauses({ metadata, spec }: DeepReadonly<Job>): FieldCause[] 
 }
 
 export function jobCauses(job: DeepReadonly<Job>): FieldCause[] {
-  const causes = jobSelectorCauses(job);
-  const own = jobSpecCauses(job.spec, SPEC);
-  if (job.spec.selector) causes.push(...selectorCauses(job.spec.selector, SPEC.child('selector')));
-  causes.push(...mismatchCauses(job.spec.selector, job.spec.template));
-  const order = causes.findIndex(({ message }) => message.endsWith(MISMATCH));
-  const [mismatch] = order < 0 ? [] : causes.splice(order, 1);
+  return [...jobSelectorCauses(job), ...jobWholeSpecCauses(job)];
+}
+
+/** The spec of a Job, as against that of a Job template, which has no selector yet. */
+function jobWholeSpecCauses({ spec }: DeepReadonly<Job>): FieldCause[] {
+  const selector = spec.selector ? selectorCauses(spec.selector, SPEC.child('selector')) : [required(SPEC.child('selector'))];
+  const own = jobSpecCauses(spec, SPEC);
   const template = own.findIndex(({ field: at }) => at.startsWith('spec.template'));
-  const at = template < 0 ? own.length : template;
-  if (mismatch) own.splice(at, 0, mismatch);
-  return [...causes, ...own];
+  own.splice(template < 0 ? own.length : template, 0, ...mismatchCauses(spec.selector, spec.template));
+  return [...selector, ...own];
 }
 
 export function jobUpdateCauses(next: DeepReadonly<Job>, previous: DeepReadonly<Job>): FieldCause[] {
-  const causes = jobCauses(next);
+  // Upstream looks at the spec twice; the message leaves out what it has said.
+  const causes = [...jobCauses(next), ...jobWholeSpecCauses(next)];
   const isElastic = next.spec.completionMode === 'Indexed' && next.spec.completions === next.spec.parallelism;
   if (!isElastic) causes.push(...immutableCauses(next.spec.completions, previous.spec.completions, SPEC.child('completions')));
   causes.push(...immutableCauses(next.spec.selector, previous.spec.selector, SPEC.child('selector')));
-  if (!isTemplateKept(next, previous))
-    causes.push(invalidValue(SPEC.child('template', 'spec'), internalForm(next.spec.template.spec), 'field is immutable'));
+  if (!isTemplateKept(next, previous)) {
+    // Of a Job that may still be placed elsewhere, upstream compares the Pods' specs alone.
+    const [path, shown] = mayBePlaced(previous)
+      ? [SPEC.child('template', 'spec'), next.spec.template.spec]
+      : [SPEC.child('template'), next.spec.template];
+    causes.push(invalidValue(path, internalForm(shown), 'field is immutable'));
+  }
   for (const name of ['completionMode', 'podFailurePolicy', 'backoffLimitPerIndex', 'managedBy', 'successPolicy'] as const) {
     causes.push(...immutableCauses(next.spec[name], previous.spec[name], SPEC.child(name)));
   }
   return causes;
 }
 
-/** A Job that was suspended and has not started may still be placed elsewhere. */
+/** A Job that was suspended and has not started. */
+const mayBePlaced = ({ spec, status }: DeepReadonly<Job>) => spec.suspend === true && !status?.startTime;
+
 function isTemplateKept(next: DeepReadonly<Job>, previous: DeepReadonly<Job>): boolean {
   if (semanticEqual(next.spec.template, previous.spec.template)) return true;
-  const wasSuspended = previous.spec.suspend === true && !previous.status?.startTime;
-  if (!wasSuspended) return false;
+  if (!mayBePlaced(previous)) return false;
   const strip = ({ metadata, spec }: DeepReadonly<PodTemplateSpec>) => {
     const { nodeSelector: _selector, affinity: _affinity, tolerations: _tolerations, schedulingGates: _gates, ...rest } = spec;
     const containers = (rest.containers ?? []).map(({ resources: _resources, ...own }) => own);

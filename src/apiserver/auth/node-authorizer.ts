@@ -87,8 +87,9 @@ function judgeAccount({ verb, subresource, namespace, name }: Attributes, node: 
 
 function judgeNode({ verb, subresource, name }: Attributes, node: string): Decision | undefined {
   if (subresource !== '' && subresource !== 'status') return undefined;
-  const own = ['get', 'update', 'patch', 'delete', 'list', 'watch'];
-  if (own.includes(verb) && name !== '' && name !== node) return denied(`node '${node}' cannot read '${name}', only its own Node object`);
+  // What a kubelet may write is for the NodeRestriction plugin to say, which sees the object.
+  const reads = verb === 'get' || verb === 'list' || verb === 'watch';
+  if (reads && name !== '' && name !== node) return denied(`node '${node}' cannot read '${name}', only its own Node object`);
   if ((verb === 'list' || verb === 'watch') && name === '') return denied(`node '${node}' cannot read all nodes, only its own Node object`);
   return undefined;
 }

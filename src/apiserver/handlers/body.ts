@@ -50,6 +50,8 @@ export interface ExpectedKind {
   readonly kind: string;
   readonly group: string;
   readonly version: string;
+  /** Versions that differ from it in name only. */
+  readonly alsoVersions?: readonly string[];
 }
 
 /** Decodes the body as one kind; an absent apiVersion or kind is filled in. */
@@ -63,8 +65,10 @@ export async function readAs(context: RequestContext, schema: StructSchema, expe
       : { object: normalize(deepCopy(bodyObject), schema) as MutableObject, strictErrors: [], warnings: [] };
   object.kind ||= expected.kind;
   object.apiVersion ||= apiVersion;
-  if (object.kind !== expected.kind) throw wrongKind(object.kind, expected, object.apiVersion);
-  if (object.apiVersion !== apiVersion) throw mismatch(object.apiVersion, apiVersion);
+  // Another kind in place of a custom one is a matter of validation, which comes later.
+  if (object.kind !== expected.kind && schema.coerce === undefined) throw wrongKind(object.kind, expected, object.apiVersion);
+  const also = expected.alsoVersions?.some((version) => object.apiVersion === `${expected.group}/${version}`);
+  if (object.apiVersion !== apiVersion && also !== true) throw mismatch(object.apiVersion, apiVersion);
   report(context, validation === 'Warn' ? warnings : strictErrors, validation, object, expected);
   return object;
 }

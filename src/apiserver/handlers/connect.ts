@@ -2,9 +2,9 @@
 // Subresources that are streams or proxies: log, exec, attach, portforward, and `proxy` of Pods, Services and nodes.
 // @source upstream pkg/registry/core/pod/rest, pkg/registry/core/{node,service}
 
-import { endpointslices } from '#api';
+import { endpointslices, nodes, pods } from '#api';
 import type { Pod, Service } from '#api/core/v1';
-import { badRequest, type DeepReadonly, type FieldCause, invalid, serviceUnavailable } from '#machinery';
+import { badRequest, type DeepReadonly, type FieldCause, invalid, notFound, serviceUnavailable } from '#machinery';
 import { containerOf, type Destination, type KubeletClientConfig, kubeletOf, nodeNameOfPod } from '../proxying/kubelet-connection.ts';
 import { proxy } from '../proxying/proxy-handler.ts';
 import type { ServedResource } from '../registry/generic/served-resource.ts';
@@ -55,7 +55,13 @@ export async function podLog(
     if (value !== null) query.set(name, value);
   }
   const path = `/containerLogs/${pod.metadata.namespace}/${pod.metadata.name}/${container}?${query}`;
-  return proxy(context, kubeletOf(nodeNameOfPod(pod), path, parts.reader, config));
+  return proxy(context, kubeletOfPod(nodeNameOfPod(pod), path, parts, config));
+}
+
+/** A Pod's node that is not there is reported as a Pod of that name, as upstream's does. @throws {ApiError} 404 */
+function kubeletOfPod(node: string, path: string, { reader }: ServerParts, config: KubeletClientConfig): Destination {
+  if (reader.find(nodes, { name: node }) === undefined) throw notFound(pods, node);
+  return kubeletOf(node, path, reader, config);
 }
 
 /** @throws {ApiError} 400, 422. @source upstream ValidatePodLogOptions */
@@ -103,7 +109,7 @@ export async function podStream(
   if (!['input', 'output', 'error'].some((name) => query.has(name)))
     throw badRequest('you must specify at least 1 of stdin, stdout, stderr');
   const path = `/${subresource}/${pod.metadata.namespace}/${pod.metadata.name}/${container}?${query}`;
-  return proxy(context, kubeletOf(node, path, parts.reader, config));
+  return proxy(context, kubeletOfPod(node, path, parts, config));
 }
 
 export async function podPortForward(
@@ -117,7 +123,7 @@ export async function podPortForward(
   await connectAdmission(context, served, parts);
   const ports = context.query.getAll('ports').map((port) => `port=${encodeURIComponent(port)}`);
   const path = `/portForward/${pod.metadata.namespace}/${pod.metadata.name}${ports.length === 0 ? '' : `?${ports.join('&')}`}`;
-  return proxy(context, kubeletOf(nodeNameOfPod(pod), path, parts.reader, config));
+  return proxy(context, kubeletOfPod(nodeNameOfPod(pod), path, parts, config));
 }
 
 /** What comes after the `proxy` of a Pod, Service or node, with the query: the path to ask of it. */
@@ -179,6 +185,7 @@ export async function serviceProxy(context: RequestContext, served: ServedResour
   const slices = parts.reader
     .list(endpointslices, namespace)
     .filter((slice) => slice.metadata.labels?.['kubernetes.io/service-name'] === name);
+  if (slices.length === 0) throw notFound(served.resource, name); // Nobody has looked for endpoints yet.
   for (const slice of slices) {
     const target = slice.ports?.find((candidate) => (candidate.name ?? '') === (wanted.name ?? ''))?.port;
     const ready = (slice.endpoints ?? []).filter((endpoint) => endpoint.conditions?.ready !== false);

@@ -81,9 +81,10 @@ async function readOptions(context: RequestContext): Promise<DeleteOptions | und
   );
 }
 
-function admit(context: RequestContext, served: ServedResource, parts: ServerParts, dryRun: boolean) {
+function admit(context: RequestContext, served: ServedResource, parts: ServerParts, request: DeletionRequest) {
+  const { dryRun, ...options } = request;
   return async (object: DeepReadonly<MutableObject>) => {
-    const calls = parts.admission.callsFor(context, served, 'DELETE', '', dryRun, object.metadata.name);
+    const calls = parts.admission.callsFor(context, served, 'DELETE', '', dryRun, object.metadata.name, options);
     await calls.mutate(undefined, object);
     await calls.validate(undefined, object);
   };
@@ -93,7 +94,7 @@ export async function remove(context: RequestContext, served: ServedResource, pa
   const output = negotiate(context.header('accept'), OBJECT_RULES, isPretty(context));
   const request = await deletionRequestOf(context);
   const namespace = served.resource.namespaced ? context.info.namespace : '';
-  const deletion = { store: served.store, clock: parts.clock, request, admit: admit(context, served, parts, request.dryRun) };
+  const deletion = { store: served.store, clock: parts.clock, request, admit: admit(context, served, parts, request) };
   const { cached, gone } = await deleteObject(deletion, namespace, context.info.name);
   const cascades = request.orphanDependents === false;
   if (!gone) return { type: 'object', status: cascades ? 202 : 200, object: cached.object, cached, served, output };
@@ -114,8 +115,9 @@ export async function deleteCollection(context: RequestContext, served: ServedRe
   const selection = selectionOf(context, served);
   const request = await deletionRequestOf(context);
   await parts.cacher.fresh();
+  await served.store.version?.ready('');
   const page = pageNow(served, parts, selection, wanted.limit);
-  const deletion = { store: served.store, clock: parts.clock, request, admit: admit(context, served, parts, request.dryRun) };
+  const deletion = { store: served.store, clock: parts.clock, request, admit: admit(context, served, parts, request) };
   await Promise.all(page.items.map((cached) => deleteOne(deletion, cached)));
   return {
     type: 'list',

@@ -13,6 +13,8 @@ import type { ApiResult, RequestContext } from '../request/context.ts';
 export interface ServerParts {
   readonly clock: Clock;
   readonly logger: Logger;
+  /** How long a watch lasts at least where its client does not say; up to twice that. @default 1800 */
+  readonly minRequestTimeoutSeconds?: number;
   readonly cacher: Cacher;
   readonly reader: ObjectReader;
   readonly authorizer: Authorizer;
@@ -30,6 +32,8 @@ export interface AdmissionRunner {
     subresource: string,
     dryRun: boolean,
     name: string,
+    /** What the request's options say beyond its query: those of a delete. */
+    options?: object,
   ): AdmissionCalls;
 }
 

@@ -16,7 +16,7 @@ import type { ServerParts } from './endpoint.ts';
 import { writeContextOf } from './options.ts';
 
 const EVICTION = schemaOfType('io.k8s.api.policy.v1.Eviction') as StructSchema;
-const KIND = { kind: 'Eviction', group: 'policy', version: 'v1' };
+const KIND = { kind: 'Eviction', group: 'policy', version: 'v1', alsoVersions: ['v1beta1'] };
 const UNCHECKED: UpdateRules = { prepareForUpdate() {}, validateUpdate: () => [], resetFields: [] };
 const NO_ADMISSION = { mutate() {}, validate() {} };
 

@@ -20,6 +20,8 @@ export function get(context: RequestContext, served: ServedResource, parts: Serv
   };
   const asked = context.query.get('resourceVersion');
   const wait = asked === null || asked === '' || asked === '0' ? parts.cacher.fresh() : notOlderThan(parseRevision(asked), parts);
+  const ready = served.store.ready(served.resource.namespaced ? context.info.namespace : '', context.info.name);
+  if (ready !== undefined) return Promise.all([wait, ready]).then(read);
   return wait === undefined ? read() : wait.then(read);
 }
 

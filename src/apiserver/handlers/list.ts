@@ -39,6 +39,8 @@ export function list(context: RequestContext, served: ServedResource, parts: Ser
   if (wanted.exact !== undefined) return pageAt(served, parts, selection, wanted.exact, '', wanted.limit).then(answer);
   const wait = wanted.notOlderThan > 0 ? notOlderThan(wanted.notOlderThan, parts) : parts.cacher.fresh();
   const read = () => answer(pageNow(served, parts, selection, wanted.limit));
+  const ready = served.store.version?.ready('');
+  if (ready !== undefined) return Promise.all([wait, ready]).then(read);
   return wait === undefined ? read() : wait.then(read);
 }
 
@@ -121,7 +123,7 @@ export function parseContinue(text: string): ContinueToken {
 
 /** The first page (or everything), out of the cache. */
 export function pageNow(served: ServedResource, { cacher }: ServerParts, selection: Selection, limit: number): Page {
-  const cache = cacher.cache(served.store.prefix);
+  const { cache } = served.store;
   const { revision } = cacher;
   if (selection.name !== '' && (selection.namespace !== '' || !served.resource.namespaced)) {
     const found = cache.find(objectKey(selection.namespace, selection.name));
@@ -159,13 +161,14 @@ async function pageAt(
       after: after === '' ? '' : `${served.store.prefix}${after}`,
       limit: limit === 0 ? 0 : limit - items.length + 1,
     });
-    for (const found of page.items) {
-      after = found.key.slice(served.store.prefix.length);
-      const cached = new CachedObject(after, found.revision, found.object);
+    const stored = page.items.map(({ key, revision: at, object }) => new CachedObject(key.slice(served.store.prefix.length), at, object));
+    const viewed = (await served.store.version?.viewAll(stored)) ?? stored;
+    for (const cached of viewed) {
+      after = cached.key;
       if (!selection.matches(cached)) continue;
       if (limit > 0 && items.length === limit) {
         const last = items.at(-1)?.key ?? '';
-        const remaining = selection.isAll ? page.count - page.items.indexOf(found) : undefined;
+        const remaining = selection.isAll ? page.count - viewed.indexOf(cached) : undefined;
         return { items, revision: at, continue: formatContinue({ revision: at, start: last }), remaining };
       }
       items.push(cached);

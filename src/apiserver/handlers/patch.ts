@@ -26,6 +26,7 @@ import {
   type StructSchema,
   strictErrors,
   unmarshalError,
+  unsupportedMediaType,
 } from '#machinery';
 import type { ServedResource } from '../registry/generic/served-resource.ts';
 import type { MutableObject } from '../registry/strategy.ts';
@@ -48,9 +49,16 @@ const TYPES: Readonly<Record<string, PatchType>> = {
 const ANYTHING = { kind: 'any', name: '' } as const;
 const OBJECT = 'map[string]interface {}';
 
-/** @throws {ApiError} 415 */
-export function patchTypeOf(context: RequestContext): PatchType {
+const CUSTOM_TYPES = ['application/json-patch+json', 'application/merge-patch+json', 'application/apply-patch+yaml'];
+
+/** @param schema Of the resource: custom ones know no strategic patch. @throws {ApiError} 415 */
+export function patchTypeOf(context: RequestContext, schema?: StructSchema): PatchType {
   const type = TYPES[mediaTypeOf(context)];
+  if (schema?.coerce !== undefined && (type === undefined || type === 'strategic')) {
+    throw unsupportedMediaType(
+      `the body of the request was in an unknown format - accepted media types include: ${CUSTOM_TYPES.join(', ')}`,
+    );
+  }
   if (type === undefined) throw apiError(415, 'UnsupportedMediaType', '415: Unsupported Media Type', {});
   return type;
 }

@@ -105,6 +105,7 @@ async function changeScale(
     next.metadata.resourceVersion = scale.metadata.resourceVersion ?? '';
     if (scale.metadata.uid) next.metadata.uid = scale.metadata.uid;
     bookUpdate(served, write, current, next, [], parts.clock.now());
+    dropScaleTimes(next);
     return next;
   };
   const admission = parts.admission.callsFor(context, served, 'UPDATE', 'scale', write.dryRun, name);
@@ -147,12 +148,23 @@ async function applyScale(
       (stored) => stored,
     );
     next.metadata.resourceVersion = metadata?.resourceVersion ?? '';
+    dropScaleTimes(next);
     return next;
   };
   const admission = parts.admission.callsFor(context, served, 'UPDATE', 'scale', write.dryRun, name);
   const request = { name, rules: served.store.strategy, admission, change, mayCreate: false, mayOverwrite: true, uidIsPrecondition: false };
   const outcome = await served.store.update(request, write);
   return answer(context, served, outcome.cached.object);
+}
+
+/** Entries booked through a Scale carry no time. @source upstream fieldmanager ScaleHandler.ToParent */
+function dropScaleTimes({ metadata }: MutableObject): void {
+  if (metadata.managedFields === undefined) return;
+  metadata.managedFields = metadata.managedFields.map((entry) => {
+    if (entry.subresource !== 'scale') return entry;
+    const { time: _, ...timeless } = entry;
+    return timeless;
+  });
 }
 
 function checkScale({ metadata, spec }: Scale, name: string): void {

@@ -6,10 +6,11 @@
 // that falls behind.
 // @source upstream apiserver pkg/endpoints/handlers/watch.go, storage/cacher
 import { type ApiError, expired, type FieldCause } from '#machinery';
-import type { ResourceCache } from '../cacher/resource-cache.ts';
+import type { ObjectCache } from '../cacher/resource-cache.ts';
 import { WatchChannel } from '../cacher/watch-channel.ts';
 import { negotiate, WATCH_RULES } from '../encoding/negotiation.ts';
 import { includeObjectOf } from '../encoding/table.ts';
+import type { StoreVersion } from '../registry/generic/generic-store.ts';
 import type { ServedResource } from '../registry/generic/served-resource.ts';
 import type { ApiResult, RequestContext, WatchFrame } from '../request/context.ts';
 import type { ServerParts } from './endpoint.ts';
@@ -34,7 +35,7 @@ interface WatchOptions {
 export function watch(context: RequestContext, served: ServedResource, parts: ServerParts): ApiResult | Promise<ApiResult> {
   const output = negotiate(context.header('accept'), WATCH_RULES, isPretty(context));
   if (output.transform === 'Table') includeObjectOf(context.query);
-  const options = watchOptionsOf(context);
+  const options = watchOptionsOf(context, parts.minRequestTimeoutSeconds ?? MIN_TIMEOUT_SECONDS);
   const selection = selectionOf(context, served);
   const open = (): ApiResult => ({
     type: 'watch',
@@ -45,17 +46,26 @@ export function watch(context: RequestContext, served: ServedResource, parts: Se
   });
   const wait =
     options.initialEvents === 'always' && options.revision !== undefined ? notOlderThan(options.revision, parts) : parts.cacher.fresh();
-  return wait === undefined ? open() : wait.then(open);
+  const { version } = served.store;
+  if (version === undefined) return wait === undefined ? open() : wait.then(open);
+  return readyToWatch(version, options, wait).then(open);
 }
 
-function watchOptionsOf({ query }: RequestContext): WatchOptions {
+/** What the first frames show has to be converted before they are made. */
+async function readyToWatch(version: StoreVersion, { initialEvents, revision }: WatchOptions, wait: Promise<void> | undefined): Promise<void> {
+  await wait;
+  if (initialEvents !== 'never') await version.ready('');
+  else if (revision !== undefined) await version.readySince(revision);
+}
+
+function watchOptionsOf({ query }: RequestContext, minSeconds: number): WatchOptions {
   const asked = integerOf(query, 'timeoutSeconds') ?? 0;
   integerOf(query, 'limit');
   const version = query.get('resourceVersion') ?? '';
   const send = flagOf(query, 'sendInitialEvents');
   refuseOptions('ListOptions', watchCauses(send, query.get('resourceVersionMatch') ?? '', query.get('continue') ?? ''));
   const revision = version === '' ? undefined : parseRevision(version);
-  const seconds = asked > 0 ? Math.min(asked, MAX_TIMEOUT_SECONDS) : MIN_TIMEOUT_SECONDS * (1 + Math.random());
+  const seconds = Math.min(asked > 0 ? asked : minSeconds * (1 + Math.random()), MAX_TIMEOUT_SECONDS);
   const legacy = revision === undefined || revision === 0 ? 'legacy' : 'never';
   return {
     revision: revision === 0 ? undefined : revision,
@@ -88,7 +98,7 @@ async function* frames(
   options: WatchOptions,
   selection: Selection,
 ): AsyncGenerator<readonly WatchFrame[]> {
-  const cache = parts.cacher.cache(served.store.prefix);
+  const { cache } = served.store;
   // A name without its namespace may be any of several objects: no index has it.
   const name = served.resource.namespaced && selection.namespace === '' ? '' : selection.name;
   const interest = { namespace: selection.namespace, name, nodeName: selection.nodeName };
@@ -126,7 +136,7 @@ async function* frames(
 }
 
 function firstFrames(
-  cache: ResourceCache,
+  cache: ObjectCache,
   revision: number,
   options: WatchOptions,
   selection: Selection,

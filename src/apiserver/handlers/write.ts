@@ -71,7 +71,7 @@ export async function update(context: RequestContext, served: ServedResource, pa
 
 export async function patch(context: RequestContext, served: ServedResource, parts: ServerParts): Promise<ApiResult> {
   negotiate(context.header('accept'), OBJECT_RULES, isPretty(context));
-  const type = patchTypeOf(context);
+  const type = patchTypeOf(context, served.schema);
   const write = writeContextOf(context, served, 'PatchOptions', patchCauses(context.query, type));
   const wanted = await readPatch(context, served, type);
   const rules = rulesOf(served, context.info.subresource);

@@ -5,6 +5,7 @@ import { RESOURCES } from '#api';
 import type { CustomResourceDefinition } from '#api/apiextensions/v1';
 import type { APIService } from '#api/apiregistration/v1';
 import type { ReplicaSet } from '#api/apps/v1';
+import { formatTime } from '#component';
 import { type DeepReadonly, forbidden, type Resource, semanticEqual } from '#machinery';
 import { namespaceStrategy } from './core/namespaces.ts';
 import {
@@ -19,9 +20,10 @@ import {
 import { podStrategy } from './core/pods.ts';
 import { serviceStrategy } from './core/services.ts';
 import { defaultStrategy, type StrategyTraits } from './default-strategy.ts';
+import { flowControlStrategy } from './flowcontrol/mandatory.ts';
 import { certificateSigningRequestStrategy } from './policy/certificates.ts';
 import { type AddressBook, ServiceAllocator } from './service-allocation.ts';
-import type { MutableObject, ObjectReader, Strategy } from './strategy.ts';
+import type { MutableObject, ObjectReader, RequestScope, Strategy } from './strategy.ts';
 import { jobStrategy } from './workloads/jobs.ts';
 
 export interface StrategiesOptions {
@@ -102,9 +104,16 @@ const TRAITS: readonly (readonly [Resource, StrategyTraits])[] = [
       },
     },
   ],
-  [api.flowschemas, metaKept],
-  [api.prioritylevelconfigurations, metaKept],
-  [api.resourceslices, { generation: true, selectableFields: ['spec.nodeName', 'spec.driver'], fieldValue: resourceSliceField }],
+  [
+    api.resourceslices,
+    {
+      generation: true,
+      selectableFields: ['spec.nodeName', 'spec.driver'],
+      fieldValue: resourceSliceField,
+      afterPrepareForCreate: stampTaints,
+      afterPrepareForUpdate: (next, _previous, scope) => stampTaints(next, scope),
+    },
+  ],
   [api.deviceclasses, withGeneration],
   [
     api.leases,
@@ -166,6 +175,12 @@ function refuseSystemPriority(object: DeepReadonly<MutableObject>) {
     : undefined;
 }
 
+/** A taint without a time was added now. */
+function stampTaints(object: MutableObject, { now }: RequestScope): void {
+  const { spec } = as<{ spec: { devices?: { taints?: { timeAdded?: string }[] }[] } }>(object);
+  for (const taint of (spec.devices ?? []).flatMap(({ taints }) => taints ?? [])) taint.timeAdded ??= formatTime(now);
+}
+
 function resourceSliceField(object: unknown, name: string): string | undefined {
   const { spec } = as<{ spec: { nodeName?: string; driver: string } }>(object);
   return name === 'spec.nodeName' ? (spec.nodeName ?? '') : name === 'spec.driver' ? spec.driver : undefined;
@@ -211,6 +226,8 @@ export function createStrategies(options: StrategiesOptions): Strategies {
     [keyOf(api.persistentvolumeclaims), persistentVolumeClaimStrategy],
     [keyOf(api.replicationcontrollers), replicationControllerStrategy],
     [keyOf(api.jobs), jobStrategy],
+    [keyOf(api.flowschemas), flowControlStrategy],
+    [keyOf(api.prioritylevelconfigurations), flowControlStrategy],
     [keyOf(api.certificatesigningrequests), certificateSigningRequestStrategy],
   ]);
   const strategies = new Map<string, Strategy>();

@@ -17,6 +17,8 @@ export interface ObjectReader {
 export interface RequestScope {
   readonly user: UserInfo;
   readonly namespace: string;
+  /** In the version that was asked for. */
+  readonly resource: Resource;
   readonly dryRun: boolean;
   readonly now: number;
   readonly reader: ObjectReader;

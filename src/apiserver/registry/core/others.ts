@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The rest of the core group: what differs from the usual strategy in a line or two each.
 import * as api from '#api';
+import { validateObject, validateObjectUpdate } from '#api';
 import type { Event, Node, PersistentVolume, PersistentVolumeClaim, ReplicationController, Secret } from '#api/core/v1';
 import type { Resource } from '#machinery';
 import { defaultStrategy } from '../default-strategy.ts';
-import type { MutableObject, Strategy } from '../strategy.ts';
+import type { MutableObject, RequestScope, Strategy } from '../strategy.ts';
 
 const as = <T>(object: unknown) => object as T;
 
@@ -35,8 +36,12 @@ export function eventStrategy(resource: Resource): Strategy {
   const names = EVENT_FIELDS.map((name) =>
     resource.group === '' ? name : name.replace('involvedObject', 'regarding').replace('reportingComponent', 'reportingController'),
   );
+  const kindOf = ({ resource: { group, version } }: RequestScope) => ({ group, version, kind: 'Event' });
   return defaultStrategy(resource, {
     allowCreateOnUpdate: true,
+    // The newer API asks more of an Event, whatever the form it is stored in.
+    validate: (object, scope) => validateObject(kindOf(scope), object),
+    validateUpdate: (next, previous, scope) => validateObjectUpdate(kindOf(scope), next, previous, ''),
     selectableFields: names,
     fieldValue: (object, name) => {
       const core =

@@ -4,7 +4,7 @@
 // out, and a changed type drops what only the old type had.
 import { serviceFamilyCauses, services, validateObject, validateObjectUpdate } from '#api';
 import type { Service, ServicePort } from '#api/core/v1';
-import { type DeepReadonly, invalid, semanticEqual } from '#machinery';
+import { type DeepReadonly, deepCopy, type FieldCause, invalid, semanticEqual } from '#machinery';
 import { defaultStrategy } from '../default-strategy.ts';
 import type { ServiceAllocator } from '../service-allocation.ts';
 import type { MutableObject, Strategy } from '../strategy.ts';
@@ -27,6 +27,12 @@ function inherit(next: Service, previous: Old): void {
     if (!next.spec.clusterIP) next.spec.clusterIP = previous.spec.clusterIP ?? '';
     if ((next.spec.clusterIPs ?? []).length === 0 && next.spec.clusterIP === previous.spec.clusterIP) {
       next.spec.clusterIPs = [...(previous.spec.clusterIPs ?? [])];
+    }
+  }
+  if (needsClusterIp(next) && needsClusterIp(previous)) {
+    if (!next.spec.ipFamilyPolicy && previous.spec.ipFamilyPolicy) {
+      next.spec.ipFamilyPolicy = previous.spec.ipFamilyPolicy;
+      if ((next.spec.ipFamilies ?? []).length === 0) next.spec.ipFamilies = [...(previous.spec.ipFamilies ?? [])];
     }
   }
   if (needsNodePort(next) && needsNodePort(previous)) inheritNodePorts(next, previous);
@@ -122,6 +128,16 @@ function downgrade({ spec }: Service, previous: Old): boolean {
   return true;
 }
 
+function familyCausesOf(
+  next: DeepReadonly<MutableObject>,
+  before: DeepReadonly<MutableObject>,
+  families: readonly ('IPv4' | 'IPv6')[],
+): readonly FieldCause[] {
+  const [service, previous] = [deepCopy(asService(next)), asService(before)];
+  defaultFamilies(service, previous, families);
+  return serviceFamilyCauses(service, previous, families);
+}
+
 export function serviceStrategy(allocator: ServiceAllocator): Strategy {
   return defaultStrategy(services, {
     allowCreateOnUpdate: true,
@@ -143,7 +159,11 @@ export function serviceStrategy(allocator: ServiceAllocator): Strategy {
       if (next.spec.type !== 'LoadBalancer') next.status = { ...next.status, loadBalancer: {} };
     },
     validate: (object) => validateObject(OF, object),
-    validateUpdate: (next, previous) => validateObjectUpdate(OF, next, previous, ''),
+    validateUpdate(next, previous) {
+      // Addresses are taken before the object is looked at as a whole, and what forbids that is all there is to say.
+      const families = familyCausesOf(next, previous, allocator.families);
+      return families.length > 0 ? families : validateObjectUpdate(OF, next, previous, '');
+    },
     async allocate(object, before, scope) {
       const service = asService(object);
       const previous = before === undefined ? undefined : asService(before);

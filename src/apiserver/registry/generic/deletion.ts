@@ -36,6 +36,7 @@ export interface Deletion {
 export async function deleteObject(deletion: Deletion, namespace: string, name: string): Promise<DeletionOutcome> {
   const { store, request } = deletion;
   for (;;) {
+    await store.ready(namespace, name);
     const current = store.find(namespace, name);
     if (current === undefined) throw notFound(store.strategy.resource, name);
     checkPreconditions(store.strategy, current, request);
@@ -51,6 +52,7 @@ async function tryDelete({ store, clock, request }: Deletion, current: CachedObj
   const refusal = strategy.refuseDelete?.(current.object);
   if (refusal !== undefined) throw refusal;
   const next = deepCopy(current.object as MutableObject);
+  if (store.traits.markForDeletion?.(next, clock.now()) === true) return mark(store, current, next, request.dryRun);
   const mayGo = store.traits.startDeletion?.(next, clock.now()) ?? true;
   const grace = planGrace(strategy, next, request.gracePeriodSeconds, clock.now());
   if (grace === 'pending') return { cached: current, gone: false };

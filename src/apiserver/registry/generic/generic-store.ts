@@ -24,6 +24,7 @@ import { type Store, StoreUnavailableError } from '#store';
 import type { CachedObject } from '../../cacher/cached-object.ts';
 import { CachedObject as Cached } from '../../cacher/cached-object.ts';
 import type { Cacher } from '../../cacher/cacher.ts';
+import type { ObjectCache } from '../../cacher/resource-cache.ts';
 import type { Allocation, MutableObject, ObjectReader, RequestScope, Strategy, UpdateRules } from '../strategy.ts';
 import { objectKey } from './keys.ts';
 import type { StorageTraits } from './storage-traits.ts';
@@ -51,6 +52,21 @@ export interface GenericStoreOptions {
   readonly prefix: string;
   readonly traits: StorageTraits;
   readonly encode: (object: DeepReadonly<MutableObject>) => Uint8Array;
+  /** Custom resources: the objects as this version shows them, and the way into the stored version. */
+  readonly version?: StoreVersion;
+}
+
+/** One version of a resource that is stored in another, or whose schema may change under its objects. */
+export interface StoreVersion {
+  readonly cache: ObjectCache;
+  /** Makes a new object. */
+  toStored(object: MutableObject): MutableObject | Promise<MutableObject>;
+  /** Before a read: undefined where nothing has to be waited for. '' is everything. */
+  ready(key: string): Promise<void> | undefined;
+  /** As `ready`, for events after a revision. */
+  readySince(revision: number): Promise<void> | undefined;
+  /** States read at a past revision, as this version shows them. */
+  viewAll(stored: readonly CachedObject[]): readonly CachedObject[] | Promise<readonly CachedObject[]>;
 }
 
 export interface UpdateRequest {
@@ -93,8 +109,22 @@ export class GenericStore {
     return this.#options.prefix;
   }
 
+  /** The objects as reads see them. */
+  get cache(): ObjectCache {
+    return this.#options.version?.cache ?? this.#options.cacher.cache(this.prefix);
+  }
+
+  get version(): StoreVersion | undefined {
+    return this.#options.version;
+  }
+
   find(namespace: string, name: string): CachedObject | undefined {
-    return this.#options.cacher.cache(this.prefix).find(objectKey(namespace, name));
+    return this.cache.find(objectKey(namespace, name));
+  }
+
+  /** What a read of an object has to wait for. */
+  ready(namespace: string, name: string): Promise<void> | undefined {
+    return this.#options.version?.ready(objectKey(namespace, name));
   }
 
   /** @throws {ApiError} 404 */
@@ -159,6 +189,8 @@ export class GenericStore {
   /** Reads, changes, checks and writes, again if somebody else was faster. @throws {ApiError} 404, 409, 422, and admission's. */
   async update(request: UpdateRequest, context: WriteContext): Promise<UpdateOutcome> {
     for (;;) {
+      const ready = this.ready(context.namespace, request.name);
+      if (ready !== undefined) await ready;
       const current = this.find(context.namespace, request.name);
       if (current === undefined) return this.#createByUpdate(request, context);
       const outcome = await this.#tryUpdate(request, current, context);
@@ -271,8 +303,10 @@ export class GenericStore {
     const { store, cacher, encode } = this.#options;
     object.metadata.resourceVersion = '';
     emptyToNull(object, this.strategy.schema);
-    const value = encode(object);
-    cacher.handOver(value, object);
+    const { version } = this.#options;
+    const stored = version === undefined ? object : await version.toStored(object);
+    const value = encode(stored);
+    cacher.handOver(value, stored);
     const ttl = this.#options.traits.ttlSeconds;
     const result = await store
       .put(`/registry/${this.prefix}${key}`, value, expected, ttl === undefined ? {} : { ttlSeconds: ttl })
@@ -280,7 +314,8 @@ export class GenericStore {
     if (!result.ok) return undefined;
     await cacher.reached(result.revision);
     object.metadata.resourceVersion = String(result.revision);
-    const cached = cacher.cache(this.prefix).find(key);
+    if (version !== undefined) await version.ready(key);
+    const cached = this.cache.find(key);
     return cached?.revision === result.revision ? cached : new Cached(key, result.revision, object);
   }
 
@@ -293,7 +328,7 @@ export class GenericStore {
 
   #exists(key: string, name: string): ApiError {
     const error = alreadyExists(this.strategy.resource, name);
-    if (this.#options.cacher.cache(this.prefix).find(key)?.object.metadata.deletionTimestamp === undefined) return error;
+    if (this.cache.find(key)?.object.metadata.deletionTimestamp === undefined) return error;
     return new ApiError({ ...error.status, message: `object is being deleted: ${error.message}` });
   }
 
@@ -305,6 +340,7 @@ export class GenericStore {
     return {
       user: context.user,
       namespace: context.namespace,
+      resource: context.resource,
       dryRun: context.dryRun,
       now: this.#options.clock.now(),
       reader: this.#options.reader,

@@ -12,6 +12,8 @@ export interface StorageTraits {
   readonly ttlSeconds?: number;
   /** Marks `object` as going. @returns False while it has to stay, for finalizers in its spec. */
   readonly startDeletion?: (object: MutableObject, now: number) => boolean;
+  /** Marks `object` as going, by rules of its own. @returns False where it is marked already, and the usual rules go on. */
+  readonly markForDeletion?: (object: MutableObject, now: number) => boolean;
 }
 
 const RETURNED = new Set([
@@ -36,7 +38,32 @@ export function storageTraitsOf({ group, resource }: Resource): StorageTraits {
   const returnsDeleted = RETURNED.has(`${group}/${resource}`);
   if (resource === 'events') return { returnsDeleted, ttlSeconds: EVENT_TTL_SECONDS };
   if (group === '' && resource === 'namespaces') return { returnsDeleted, startDeletion: startNamespaceDeletion };
+  if (group === 'apiextensions.k8s.io') return { returnsDeleted, markForDeletion: markDefinition };
   return { returnsDeleted };
+}
+
+const CLEANUP = 'customresourcecleanup.apiextensions.k8s.io';
+
+/**
+ * A definition stays until its instances are deleted.
+ * @source upstream apiextensions-apiserver pkg/registry/customresourcedefinition/etcd.go Delete
+ */
+function markDefinition(object: MutableObject, now: number): boolean {
+  const { metadata } = object;
+  if (metadata.deletionTimestamp !== undefined) return false;
+  metadata.deletionTimestamp = formatTime(now);
+  if (!metadata.finalizers?.includes(CLEANUP)) metadata.finalizers = [...(metadata.finalizers ?? []), CLEANUP];
+  const status = (object['status'] ?? {}) as { conditions?: { type: string }[] | null };
+  const terminating = {
+    type: 'Terminating',
+    status: 'True',
+    lastTransitionTime: formatTime(now),
+    reason: 'InstanceDeletionPending',
+    message: 'CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon',
+  };
+  const others = (status.conditions ?? []).filter(({ type }) => type !== 'Terminating');
+  object['status'] = { ...status, conditions: [...others, terminating] };
+  return true;
 }
 
 /** A namespace turns Terminating at once and stays until the namespace controller has emptied it. */

@@ -194,7 +194,7 @@ const BY_KIND: Readonly<Record<string, Sources>> = {
   'rbac.authorization.k8s.io/RoleBinding': { Role: api('rbac.v1beta1.RoleBinding', 'roleRef'), ...SUBJECTS },
   'rbac.authorization.k8s.io/ClusterRoleBinding': { Role: api('rbac.v1beta1.ClusterRoleBinding', 'roleRef'), ...SUBJECTS },
   'coordination.k8s.io/Lease': { Holder: api('coordination.v1.LeaseSpec', 'holderIdentity') },
-  'node.k8s.io/RuntimeClass': { Handler: api('node.v1.RuntimeClass', 'handler') },
+  'node.k8s.io/RuntimeClass': { Handler: '' },
   'scheduling.k8s.io/PriorityClass': {
     Value: api('scheduling.v1.PriorityClass', 'value'),
     'Global-Default': api('scheduling.v1.PriorityClass', 'globalDefault'),

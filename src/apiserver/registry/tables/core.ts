@@ -199,13 +199,13 @@ export const componentStatusTable = table<ComponentStatus>(
   [column('Error'), ({ conditions }) => conditions?.find(({ type }) => type === 'Healthy')?.error ?? ''],
 );
 
-function seen(event: DeepReadonly<Event>, now: number): { first: string; last: string } {
-  const firstTime = event.firstTimestamp || event.eventTime;
-  const first = ageSince(firstTime, now);
-  let last = event.lastTimestamp ? ageSince(event.lastTimestamp, now) : first;
-  if (event.series) last = `${ageSince(event.series.lastObservedTime, now)} (x${event.series.count} over ${first})`;
-  else if ((event.count ?? 0) > 1) last = `${last} (x${event.count} over ${first})`;
-  return { first, last };
+function firstSeen(event: DeepReadonly<Event>, now: number): string {
+  return ageSince(event.firstTimestamp || event.eventTime, now);
+}
+
+function lastSeen(event: DeepReadonly<Event>, now: number): string {
+  if (event.series) return ageSince(event.series.lastObservedTime, now);
+  return event.lastTimestamp ? ageSince(event.lastTimestamp, now) : firstSeen(event, now);
 }
 
 function sourceText(event: DeepReadonly<Event>): string {
@@ -215,14 +215,14 @@ function sourceText(event: DeepReadonly<Event>): string {
 }
 
 export const eventTable = table<Event>(
-  [column('Last Seen'), (event, now) => seen(event, now).last],
+  [column('Last Seen'), lastSeen],
   [column('Type'), ({ type }) => type ?? ''],
   [column('Reason'), ({ reason }) => reason ?? ''],
   [column('Object'), ({ involvedObject: of }) => `${(of.kind ?? '').toLowerCase()}/${of.name ?? ''}`],
   [wide('Subobject'), ({ involvedObject }) => involvedObject.fieldPath ?? ''],
   [wide('Source'), sourceText],
   [column('Message'), ({ message }) => (message ?? '').trim()],
-  [wide('First Seen'), (event, now) => seen(event, now).first],
-  [wide('Count'), ({ count: times, series }) => times || series?.count || 1],
-  [{ ...NAME, priority: 1, format: '' }, ({ metadata }) => metadata.name ?? ''],
+  [wide('First Seen'), firstSeen],
+  [wide('Count'), ({ count: times, series }) => series?.count || times || 1],
+  [{ ...NAME, priority: 1 }, ({ metadata }) => metadata.name ?? ''],
 );

@@ -36,11 +36,5 @@ export function jobStrategy(): Strategy {
     selectableFields: ['status.successful'],
     fieldValue: (object, name) => (name === 'status.successful' ? String(asJob(object).status?.succeeded ?? 0) : undefined),
     afterPrepareForCreate: generateJobSelector,
-    afterPrepareForUpdate(next, previous) {
-      // An update of old clients may lack what the server generated.
-      if (asJob(next).spec.selector === undefined && asJob(previous).spec.selector !== undefined) {
-        asJob(next).spec.selector = structuredClone(asJob(previous).spec.selector as NonNullable<Job['spec']['selector']>);
-      }
-    },
   });
 }
