@@ -4,8 +4,11 @@
 import { readFileSync } from 'node:fs';
 import type { TLSSocket } from 'node:tls';
 import type { Authenticator } from '../filters/authentication.ts';
+import type { ObjectReader } from '../registry/strategy.ts';
 import type { RequestContext } from '../request/context.ts';
-import type { ServiceAccountTokens } from './tokens.ts';
+import { bootstrapTokens } from './bootstrap-tokens.ts';
+import { type TokenAuthenticator, type TokenUnion, unionTokenAuthenticator } from './token-authenticator.ts';
+import type { Identification, ServiceAccountTokens } from './tokens.ts';
 import { ANONYMOUS, AUTHENTICATED_GROUP, UNAUTHENTICATED_GROUP, type UserInfo } from './user.ts';
 
 /** The user a verified client certificate names: CN the name, O the groups. */
@@ -25,24 +28,84 @@ function withGroup(groups: readonly string[], group: string): readonly string[] 
 
 const NOBODY: UserInfo = { name: ANONYMOUS, uid: '', groups: [UNAUTHENTICATED_GROUP], extra: {} };
 
-export interface AuthenticatorOptions {
-  readonly tokens: ServiceAccountTokens;
+export interface AuthenticationOptions {
   /** Of `--token-auth-file`. */
   readonly staticTokens: ReadonlyMap<string, UserInfo>;
-  readonly anonymous: boolean;
+  readonly anonymous: AnonymousAccess;
+  /** Secrets in kube-system are tokens of new nodes. @default false */
+  readonly bootstrapTokens?: boolean | undefined;
+  /** OIDC and webhooks, in order. */
+  readonly tokenAuthenticators?: readonly TokenAuthenticator[] | undefined;
 }
 
-export function createAuthenticator({ tokens, staticTokens, anonymous }: AuthenticatorOptions): Authenticator {
+export interface AuthenticatorDeps {
+  readonly serviceAccounts: ServiceAccountTokens;
+  readonly reader: ObjectReader;
+  readonly now: () => number;
+}
+
+export interface Authentication {
+  readonly authenticator: Authenticator;
+  /** For TokenReview: whose a token is, or why it is nobody's. */
+  readonly identify: (token: string, audiences: readonly string[]) => Promise<Identification>;
+}
+
+/** Who reads tokens, in upstream's order. */
+export function createAuthentication(options: AuthenticationOptions, deps: AuthenticatorDeps): Authentication {
+  const tokens = unionTokenAuthenticator([
+    staticTokenAuthenticator(options.staticTokens),
+    serviceAccountTokenAuthenticator(deps.serviceAccounts),
+    ...(options.bootstrapTokens === true ? [bootstrapTokens(deps.reader, deps.now)] : []),
+    ...(options.tokenAuthenticators ?? []),
+  ]);
+  return { authenticator: createAuthenticator({ ...options, tokens }), identify: (token, audiences) => tokens.identify(token, audiences) };
+}
+
+interface AuthenticatorOptions extends AuthenticationOptions {
+  readonly tokens: TokenUnion;
+}
+
+/** Whether a request without credentials is somebody, and if on some paths only, on which. */
+export interface AnonymousAccess {
+  readonly enabled: boolean;
+  readonly paths?: readonly string[] | undefined;
+}
+
+function createAuthenticator({ tokens, staticTokens, anonymous }: AuthenticatorOptions): Authenticator {
+  const paths = anonymous.paths === undefined ? undefined : new Set(anonymous.paths);
+  const nobodyOn = (path: string) => (anonymous.enabled && (paths === undefined || paths.has(path)) ? NOBODY : undefined);
   return {
     identify(context) {
       const { connectionUser } = context.request;
       if (connectionUser !== undefined) return connectionUser;
       const token = bearerOf(context);
-      if (token === undefined) return anonymous ? NOBODY : undefined;
+      if (token === undefined) return nobodyOn(context.info.path);
       const known = staticTokens.get(token);
       if (known !== undefined) return known;
-      return tokens.authenticate(token).then((found) => found?.user);
+      return tokens.identify(token, []).then(userOf);
     },
+  };
+}
+
+const userOf = (found: Identification) => ('error' in found ? undefined : found.user);
+
+/** What `--token-auth-file` says, for TokenReview. */
+function staticTokenAuthenticator(staticTokens: ReadonlyMap<string, UserInfo>): TokenAuthenticator {
+  return {
+    name: 'StaticToken',
+    identify(token) {
+      const user = staticTokens.get(token);
+      return user === undefined ? undefined : { user, audiences: [] };
+    },
+  };
+}
+
+/** Service account tokens: only those of our own issuer are judged. */
+function serviceAccountTokenAuthenticator(tokens: ServiceAccountTokens): TokenAuthenticator {
+  return {
+    name: 'ServiceAccount',
+    identify: (token, audiences) =>
+      tokens.isOwn(token) ? tokens.identify(token, audiences.length > 0 ? audiences : undefined) : undefined,
   };
 }
 

@@ -5,7 +5,8 @@ import type { Resource } from '#machinery';
 import type { Cacher } from '../cacher/cacher.ts';
 import { prefixOf } from '../registry/generic/keys.ts';
 import type { ObjectReader } from '../registry/strategy.ts';
-import { type Authorizer, alwaysAllow, privilegedGroups, unionAuthorizer } from './authorizer.ts';
+import type { AuthorizerChoice } from './authorization-configuration.ts';
+import { type Authorizer, alwaysAllow, alwaysDeny, privilegedGroups, unionAuthorizer } from './authorizer.ts';
 import { bootstrapPolicy } from './bootstrap-policy.ts';
 import { createNodeAuthorizer } from './node-authorizer.ts';
 import { RbacAuthorizer, type Rule } from './rbac.ts';
@@ -25,12 +26,19 @@ export function createRbac(cacher: Cacher, reader: ObjectReader): RbacAuthorizer
 }
 
 /** @throws {RangeError} If a mode is not known. */
-export function createAuthorizer(modes: readonly string[], rbac: RbacAuthorizer, cacher: Cacher): Authorizer {
+export function createAuthorizer(modes: readonly AuthorizerChoice[], rbac: RbacAuthorizer, cacher: Cacher): Authorizer {
   const list: Authorizer[] = [privilegedGroups([MASTERS_GROUP])];
   for (const mode of modes) {
+    if (typeof mode !== 'string') {
+      list.push(mode);
+      continue;
+    }
     switch (mode) {
       case 'AlwaysAllow':
         list.push(alwaysAllow);
+        break;
+      case 'AlwaysDeny':
+        list.push(alwaysDeny);
         break;
       case 'Node':
         list.push(createNodeAuthorizer({ podsOf: (node) => podsOfNode(cacher, node) }, nodeRules()));
@@ -39,7 +47,7 @@ export function createAuthorizer(modes: readonly string[], rbac: RbacAuthorizer,
         list.push(rbac);
         break;
       default:
-        throw new RangeError(`authorization mode "${mode}" is not known: use Node, RBAC or AlwaysAllow`);
+        throw new RangeError(`authorization mode "${mode}" is not known: use Node, RBAC, Webhook, AlwaysAllow or AlwaysDeny`);
     }
   }
   return unionAuthorizer(list);

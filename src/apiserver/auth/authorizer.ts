@@ -24,7 +24,15 @@ export interface Decision {
 
 export interface Authorizer {
   readonly name: string;
+  /** From what is at hand. */
   authorize(attributes: Attributes): Decision;
+  /** Where somebody else may have to be asked, who answers in time; absent: `authorize` says all there is to say. */
+  authorizeAsync?(attributes: Attributes): Promise<Decision>;
+}
+
+/** The whole decision, however long it takes. */
+export function decide(authorizer: Authorizer, attributes: Attributes): Decision | Promise<Decision> {
+  return authorizer.authorizeAsync === undefined ? authorizer.authorize(attributes) : authorizer.authorizeAsync(attributes);
 }
 
 export const ALLOW: Decision = { verdict: 'allow', reason: '' };
@@ -34,6 +42,7 @@ export const NO_OPINION: Decision = { verdict: 'no-opinion', reason: '' };
 export function unionAuthorizer(authorizers: readonly Authorizer[]): Authorizer {
   return {
     name: 'Union',
+    ...(authorizers.some(({ authorizeAsync }) => authorizeAsync !== undefined) ? { authorizeAsync: asyncUnion(authorizers) } : {}),
     authorize(attributes) {
       let reasons = '';
       for (const authorizer of authorizers) {
@@ -46,6 +55,18 @@ export function unionAuthorizer(authorizers: readonly Authorizer[]): Authorizer 
   };
 }
 
+function asyncUnion(authorizers: readonly Authorizer[]): (attributes: Attributes) => Promise<Decision> {
+  return async (attributes) => {
+    const reasons: string[] = [];
+    for (const authorizer of authorizers) {
+      const decision = await decide(authorizer, attributes);
+      if (decision.verdict !== 'no-opinion') return decision;
+      if (decision.reason !== '') reasons.push(decision.reason);
+    }
+    return { verdict: 'no-opinion', reason: reasons.join('\n') };
+  };
+}
+
 /** Members of `system:masters` may do anything, whatever the roles say. */
 export function privilegedGroups(groups: readonly string[]): Authorizer {
   return {
@@ -55,3 +76,9 @@ export function privilegedGroups(groups: readonly string[]): Authorizer {
 }
 
 export const alwaysAllow: Authorizer = { name: 'AlwaysAllow', authorize: () => ALLOW };
+
+/** @source upstream's wording: Everything is forbidden. */
+export const alwaysDeny: Authorizer = {
+  name: 'AlwaysDeny',
+  authorize: () => ({ verdict: 'no-opinion', reason: 'Everything is forbidden.' }),
+};

@@ -2,10 +2,11 @@
 // Service account tokens: issuing (TokenRequest) and checking them, with the objects they are bound to looked up live.
 // @source upstream pkg/serviceaccount/{claims,jwt}.go, KEP-1205
 import { createHash, createPrivateKey, createPublicKey, type KeyObject, randomUUID } from 'node:crypto';
-import { decodeProtectedHeader, exportJWK, type JWTPayload, jwtVerify, SignJWT } from 'jose';
+import { decodeJwt, decodeProtectedHeader, exportJWK, type JWTPayload, jwtVerify, SignJWT } from 'jose';
 import { nodes, pods, secrets, serviceaccounts as serviceAccounts } from '#api/resources';
 import type { DeepReadonly, KubeObject } from '#machinery';
 import type { ObjectReader } from '../registry/strategy.ts';
+import { INVALID_TOKEN } from './token-authenticator.ts';
 import { AUTHENTICATED_GROUP, SERVICE_ACCOUNTS_GROUP, serviceAccountUser, type UserInfo } from './user.ts';
 
 export interface TokenKeys {
@@ -116,38 +117,31 @@ export class ServiceAccountTokens {
     return { token, expiresAt: expiresAt * 1000 };
   }
 
-  /** Whether a bearer token looks like one of ours, before any signature is checked. */
-  static looksLike(token: string): boolean {
-    return token.split('.').length === 3;
+  /** Whether a bearer token says it is of our issuer, before any signature is checked. */
+  isOwn(token: string): boolean {
+    if (this.#verified.has(token)) return true;
+    try {
+      return decodeJwt(token).iss === this.#issuer;
+    } catch {
+      return false;
+    }
   }
 
-  /** @returns The user, or undefined if the token is not ours, expired, or what it is bound to is gone. */
-  async authenticate(
-    token: string,
-    audiences: readonly string[] = this.#audiences,
-  ): Promise<{ user: UserInfo; audiences: readonly string[] } | undefined> {
-    const found = await this.identify(token, audiences);
-    return 'error' in found ? undefined : found;
-  }
-
-  /** As `authenticate`, with upstream's words for why not. */
+  /** @returns The user; or, in upstream's words, why it is no good: not ours, expired, or what it is bound to is gone. */
   async identify(token: string, audiences: readonly string[] = this.#audiences): Promise<Identification> {
-    const unknown = { error: 'invalid bearer token' };
+    const unknown = { error: INVALID_TOKEN };
     const payload = await this.#verify(token);
     if (payload === undefined || payload.iss !== this.#issuer) return unknown;
     const seconds = this.#now() / 1000;
-    if ((payload.exp ?? 0) < seconds || (payload.nbf ?? 0) > seconds + 60)
-      return { error: '[invalid bearer token, service account token has expired]' };
+    if ((payload.exp ?? 0) < seconds || (payload.nbf ?? 0) > seconds + 60) return { error: 'service account token has expired' };
     const of = Array.isArray(payload.aud) ? payload.aud : [payload.aud ?? ''];
     const shared = of.filter((audience) => audiences.includes(audience));
     if (shared.length === 0) {
       const quoted = (list: readonly string[]) => `[${list.map((text) => JSON.stringify(text)).join(' ')}]`;
-      return { error: `[invalid bearer token, token audiences ${quoted(of)} is invalid for the target audiences ${quoted(audiences)}]` };
+      return { error: `token audiences ${quoted(of)} is invalid for the target audiences ${quoted(audiences)}` };
     }
     const user = this.#userOf(payload);
-    return user === undefined
-      ? { error: '[invalid bearer token, service account token has been invalidated]' }
-      : { user, audiences: shared };
+    return user === undefined ? { error: 'service account token has been invalidated' } : { user, audiences: shared };
   }
 
   async #verify(token: string): Promise<JWTPayload | undefined> {

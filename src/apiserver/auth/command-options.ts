@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+// From upstream's authentication and authorization flags to the server's options: files are read, webhooks' clients are made,
+// expressions compiled. What does not go together is refused by name.
+import { readFileSync } from 'node:fs';
+import { FlagError, type FlagSpecs, type Flags, type Logger, parseDuration, systemClock } from '#component';
+import { type AuthenticationOptions, readStaticTokens } from './authenticators.ts';
+import { type AuthorizerChoice, kubeconfigClient, readAuthorizationConfiguration } from './authorization-configuration.ts';
+import { configurationOfFlags, oidcTokens, readAuthenticationConfiguration } from './oidc/mod.ts';
+import type { TokenAuthenticator } from './token-authenticator.ts';
+import { webhookAuthorizer } from './webhook-authorizer.ts';
+import { webhookTokens } from './webhook-token.ts';
+
+export const AUTHENTICATION_FLAGS: FlagSpecs = {
+  'token-auth-file': { type: 'string', help: 'Static bearer tokens: token,user,uid,"group,group" lines.' },
+  'anonymous-auth': { type: 'bool', default: 'true', help: 'Requests without credentials are system:anonymous.' },
+  'authentication-config': { type: 'string', help: 'AuthenticationConfiguration file: OIDC issuers, where anonymous access is allowed.' },
+  'enable-bootstrap-token-auth': { type: 'bool', default: 'false', help: 'Secrets of type bootstrap.kubernetes.io/token are tokens.' },
+  'authentication-token-webhook-config-file': { type: 'string', help: 'kubeconfig of a webhook that reads tokens.' },
+  'authentication-token-webhook-cache-ttl': { type: 'string', default: '2m', help: 'How long its answers count.' },
+  'authentication-token-webhook-version': { type: 'string', default: 'v1beta1', help: 'v1 or v1beta1: its TokenReview.' },
+  'oidc-issuer-url': { type: 'string', help: 'OpenID issuer, https.' },
+  'oidc-client-id': { type: 'string', help: 'Audience its tokens must have.' },
+  'oidc-ca-file': { type: 'string', help: 'Authority of its certificate, PEM.' },
+  'oidc-username-claim': { type: 'string', default: 'sub', help: 'Claim that names the user.' },
+  'oidc-username-prefix': { type: 'string', help: 'What is put before names; "-" is nothing.' },
+  'oidc-groups-claim': { type: 'string', help: 'Claim that lists groups.' },
+  'oidc-groups-prefix': { type: 'string', help: 'What is put before groups.' },
+  'oidc-required-claim': { type: 'strings', help: 'key=value pairs that a token must have.' },
+  'oidc-signing-algs': { type: 'strings', default: 'RS256', help: 'Signatures that are accepted.' },
+};
+
+export const AUTHORIZATION_FLAGS: FlagSpecs = {
+  'authorization-mode': {
+    type: 'strings',
+    default: 'Node,RBAC',
+    help: 'Authorizers in order: Node, RBAC, Webhook, AlwaysAllow, AlwaysDeny.',
+  },
+  'authorization-config': { type: 'string', help: 'AuthorizationConfiguration file; instead of the mode and webhook flags.' },
+  'authorization-webhook-config-file': { type: 'string', help: 'kubeconfig of the webhook of mode Webhook.' },
+  'authorization-webhook-version': { type: 'string', default: 'v1beta1', help: 'v1 or v1beta1: its SubjectAccessReview.' },
+  'authorization-webhook-cache-authorized-ttl': { type: 'string', default: '5m', help: 'How long its yes counts.' },
+  'authorization-webhook-cache-unauthorized-ttl': { type: 'string', default: '30s', help: 'How long its no counts.' },
+};
+
+type Deps = { readonly logger: Pick<Logger, 'warn'> };
+const SUPPORTED_ALGORITHMS = ['RS256', 'RS384', 'RS512', 'ES256', 'ES384', 'ES512', 'PS256', 'PS384', 'PS512'];
+
+/** @param audiences Of the API server. @throws {FlagError} */
+export async function authenticationFrom(flags: Flags, audiences: readonly string[], { logger }: Deps): Promise<AuthenticationOptions> {
+  const file = flags.string('authentication-config');
+  const usesOidcFlags = flags.string('oidc-issuer-url') !== '' || flags.string('oidc-client-id') !== '';
+  if (file !== '' && usesOidcFlags) throw new FlagError('authentication-config file and oidc-* flags are mutually exclusive');
+  const configuration = file === '' ? undefined : readAuthenticationConfiguration(file);
+  const jwt = configuration?.jwt ?? (usesOidcFlags ? [oidcFromFlags(flags)] : []);
+  const signing = usesOidcFlags ? { signingAlgorithms: flags.strings('oidc-signing-algs') } : {};
+  const tokenAuthenticators: TokenAuthenticator[] = [];
+  if (jwt.length > 0) tokenAuthenticators.push(await oidcTokens({ jwt, ...signing, clock: systemClock }));
+  const webhook = flags.string('authentication-token-webhook-config-file');
+  if (webhook !== '') {
+    tokenAuthenticators.push(
+      webhookTokens({
+        client: kubeconfigClient(webhook),
+        version: flags.string('authentication-token-webhook-version'),
+        cacheTtlMs: parseDuration(flags.string('authentication-token-webhook-cache-ttl')),
+        audiences,
+        clock: systemClock,
+        logger,
+      }),
+    );
+  }
+  const { anonymous } = configuration ?? {};
+  return {
+    staticTokens: flags.has('token-auth-file') ? readStaticTokens(flags.string('token-auth-file')) : new Map(),
+    anonymous:
+      anonymous === undefined
+        ? { enabled: flags.bool('anonymous-auth') }
+        : { enabled: anonymous.enabled, paths: anonymous.conditions?.map(({ path }) => path) },
+    bootstrapTokens: flags.bool('enable-bootstrap-token-auth'),
+    tokenAuthenticators,
+  };
+}
+
+function oidcFromFlags(flags: Flags) {
+  const [issuerUrl, clientId] = [flags.string('oidc-issuer-url'), flags.string('oidc-client-id')];
+  if (issuerUrl === '' || clientId === '')
+    throw new FlagError('oidc-issuer-url and oidc-client-id must be specified together when any oidc-* flags are set');
+  if (URL.parse(issuerUrl)?.protocol !== 'https:') throw new FlagError(`oidc-issuer-url "${issuerUrl}" must use https`);
+  const unknown = flags.strings('oidc-signing-algs').find((algorithm) => !SUPPORTED_ALGORITHMS.includes(algorithm));
+  if (unknown !== undefined) throw new FlagError(`oidc: unsupported signing alg: "${unknown}"`);
+  const ca = flags.string('oidc-ca-file');
+  return configurationOfFlags({
+    issuerUrl,
+    clientId,
+    ca: ca === '' ? undefined : readFileSync(ca, 'utf8'),
+    usernameClaim: flags.string('oidc-username-claim'),
+    usernamePrefix: flags.string('oidc-username-prefix'),
+    groupsClaim: flags.string('oidc-groups-claim'),
+    groupsPrefix: flags.string('oidc-groups-prefix'),
+    requiredClaims: Object.fromEntries(flags.strings('oidc-required-claim').map((pair) => splitAt(pair, pair.indexOf('=')))),
+  });
+}
+
+function splitAt(pair: string, index: number): [string, string] {
+  if (index <= 0) throw new FlagError(`invalid argument "${pair}" for "--oidc-required-claim" flag: wanted key=value`);
+  return [pair.slice(0, index), pair.slice(index + 1)];
+}
+
+/** The authorizers in order. @throws {FlagError} */
+export async function authorizationFrom(flags: Flags, { logger }: Deps): Promise<AuthorizerChoice[]> {
+  const deps = { clock: systemClock, logger };
+  const file = flags.string('authorization-config');
+  const webhook = flags.string('authorization-webhook-config-file');
+  if (file !== '') {
+    if (webhook !== '')
+      throw new FlagError('authorization-config can not be specified when authorization-webhook-config-file is specified');
+    return readAuthorizationConfiguration(file, deps);
+  }
+  const modes = flags.strings('authorization-mode');
+  if (modes.includes('Webhook') !== (webhook !== ''))
+    throw new FlagError('authorization-mode Webhook and authorization-webhook-config-file are needed together');
+  if (modes.includes('ABAC')) throw new FlagError('authorization-mode ABAC is not supported: write RBAC roles');
+  return modes.map((mode) =>
+    mode !== 'Webhook'
+      ? mode
+      : webhookAuthorizer({
+          name: 'default',
+          client: kubeconfigClient(webhook),
+          version: flags.string('authorization-webhook-version'),
+          authorizedTtlMs: parseDuration(flags.string('authorization-webhook-cache-authorized-ttl')),
+          unauthorizedTtlMs: parseDuration(flags.string('authorization-webhook-cache-unauthorized-ttl')),
+          timeoutMs: 30_000,
+          failurePolicy: 'NoOpinion',
+          ...deps,
+        }),
+  );
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+// From the claims of a verified token to a user: validation rules, mappings by claim or by CEL, rules about the user.
+// Expressions are compiled once, when the configuration is read.
+// @source upstream apiserver plugin/pkg/authenticator/token/oidc/oidc.go
+import { FlagError } from '#component';
+import type { CelProgram, CelType } from '../../cel/mod.ts';
+import { AUTHENTICATED_GROUP, type UserInfo } from '../user.ts';
+import type { ClaimMappings, ClaimValidationRule, JwtAuthenticator, PrefixedClaim } from './configuration.ts';
+
+export type Claims = Readonly<Record<string, unknown>>;
+
+/** @throws {Error} With why the claims make no user. */
+export type ClaimsMapper = (claims: Claims) => UserInfo;
+
+type Cel = typeof import('../../cel/mod.ts');
+type Evaluate = (variables: Readonly<Record<string, unknown>>) => unknown;
+
+/** One expression may cost this much. @source upstream apiserver pkg/apis/cel PerCallLimit */
+const COST_LIMIT = 1_000_000;
+const STRING: CelType = { kind: 'string' };
+const CLAIMS: CelType = { kind: 'map', key: STRING, value: { kind: 'dyn' } };
+const USER: CelType = {
+  kind: 'object',
+  name: 'kubernetes.UserInfo',
+  fields: new Map<string, CelType>([
+    ['username', STRING],
+    ['uid', STRING],
+    ['groups', { kind: 'list', element: STRING }],
+    ['extra', { kind: 'map', key: STRING, value: { kind: 'list', element: STRING } }],
+  ]),
+};
+
+/** @throws {FlagError} If an expression does not compile. */
+export async function compileClaims(jwt: JwtAuthenticator): Promise<ClaimsMapper> {
+  const cel = usesExpressions(jwt) ? await import('../../cel/mod.ts') : undefined;
+  const rules = (jwt.claimValidationRules ?? []).map((rule) => compileRule(rule, cel));
+  const map = compileMappings(jwt.claimMappings, cel);
+  const userRules = (jwt.userValidationRules ?? []).map(({ expression, message }) => {
+    const evaluate = compileWith(cel, expression, { user: USER });
+    return (user: UserInfo) => {
+      const shown = { username: user.name, uid: user.uid, groups: user.groups, extra: user.extra };
+      if (evaluate({ user: shown }) !== true) throw new Error(message || `validation expression '${expression}' failed`);
+    };
+  });
+  return (claims) => {
+    for (const rule of rules) rule(claims);
+    const user = map(claims);
+    for (const rule of userRules) rule(user);
+    return { ...user, groups: user.groups.includes(AUTHENTICATED_GROUP) ? user.groups : [...user.groups, AUTHENTICATED_GROUP] };
+  };
+}
+
+function usesExpressions({ claimMappings, claimValidationRules, userValidationRules }: JwtAuthenticator): boolean {
+  const { username, groups, uid, extra } = claimMappings;
+  const mapped = [username, groups, uid].some((mapping) => mapping?.expression);
+  return Boolean(mapped || extra?.length || userValidationRules?.length || claimValidationRules?.some(({ expression }) => expression));
+}
+
+function compileWith(cel: Cel | undefined, expression: string, variables: Readonly<Record<string, CelType>>): Evaluate {
+  if (cel === undefined) throw new FlagError('compile an expression of the authentication configuration: CEL is not loaded');
+  const { errors, program } = cel.compile(expression, { variables });
+  if (errors.length > 0 || program === undefined) throw new FlagError(`compilation failed: ${errors.join('; ')}`);
+  const compiled: CelProgram = program;
+  return (values) => compiled.evaluate(values, new cel.CostBudget(COST_LIMIT));
+}
+
+function compileRule(
+  { claim, requiredValue = '', expression, message }: ClaimValidationRule,
+  cel: Cel | undefined,
+): (claims: Claims) => void {
+  if (expression) {
+    const evaluate = compileWith(cel, expression, { claims: CLAIMS });
+    return (claims) => {
+      if (evaluate({ claims }) !== true) throw new Error(`oidc: ${message || `validation expression '${expression}' failed`}`);
+    };
+  }
+  const name = claim ?? '';
+  return (claims) => {
+    if (!(name in claims)) throw new Error(`oidc: required claim ${name} not present in ID token`);
+    if (claims[name] !== requiredValue)
+      throw new Error(`oidc: required claim ${name} value does not match. Got = ${String(claims[name])}, want = ${requiredValue}`);
+  };
+}
+
+function compileMappings({ username, groups, uid, extra = [] }: ClaimMappings, cel: Cel | undefined): ClaimsMapper {
+  const nameOf = compileUsername(username, cel);
+  const groupsOf = compileGroups(groups, cel);
+  const uidOf = compileUid(uid, cel);
+  const extras = extra.map(({ key, valueExpression }) => ({ key, evaluate: compileWith(cel, valueExpression, { claims: CLAIMS }) }));
+  return (claims) => ({
+    name: nameOf(claims),
+    uid: uidOf(claims),
+    groups: groupsOf(claims),
+    extra: Object.fromEntries(
+      extras.flatMap(({ key, evaluate }) => {
+        const values = stringsOf(evaluate({ claims }), `extra[${key}]`);
+        return values.length === 0 ? [] : [[key, values]];
+      }),
+    ),
+  });
+}
+
+function compileUsername({ claim = '', prefix = '', expression }: PrefixedClaim, cel: Cel | undefined): (claims: Claims) => string {
+  if (expression) {
+    const evaluate = compileWith(cel, expression, { claims: CLAIMS });
+    return (claims) => {
+      const name = evaluate({ claims });
+      if (typeof name !== 'string') throw new Error(`oidc: error evaluating username claim expression: must return a string`);
+      if (name === '') throw new Error('oidc: username claim expression evaluated to an empty string');
+      return name;
+    };
+  }
+  return (claims) => {
+    if (!(claim in claims)) throw new Error(`oidc: parse username claims "${claim}": claim not present`);
+    const value = claims[claim];
+    if (typeof value !== 'string') throw new Error(`oidc: parse username claims "${claim}": claim is no string`);
+    // A mail address that nobody verified is no name.
+    if (claim === 'email' && 'email_verified' in claims && claims['email_verified'] !== true) throw new Error('oidc: email not verified');
+    return `${prefix}${value}`;
+  };
+}
+
+function compileGroups(groups: PrefixedClaim | undefined, cel: Cel | undefined): (claims: Claims) => readonly string[] {
+  if (groups?.expression) {
+    const evaluate = compileWith(cel, groups.expression, { claims: CLAIMS });
+    return (claims) => stringsOf(evaluate({ claims }), 'groups');
+  }
+  const { claim, prefix = '' } = groups ?? {};
+  if (!claim) return () => [];
+  return (claims) => (claim in claims ? stringsOf(claims[claim], claim).map((group) => `${prefix}${group}`) : []);
+}
+
+function compileUid(uid: ClaimMappings['uid'], cel: Cel | undefined): (claims: Claims) => string {
+  if (uid?.expression) {
+    const evaluate = compileWith(cel, uid.expression, { claims: CLAIMS });
+    return (claims) => String(evaluate({ claims }));
+  }
+  const claim = uid?.claim;
+  if (!claim) return () => '';
+  return (claims) => {
+    if (typeof claims[claim] !== 'string') throw new Error(`oidc: error parsing uid claim "${claim}": claim not present`);
+    return claims[claim];
+  };
+}
+
+/** One text or a list of them. */
+function stringsOf(value: unknown, what: string): readonly string[] {
+  if (value === null || value === undefined || value === '') return [];
+  if (typeof value === 'string') return [value];
+  if (Array.isArray(value) && value.every((item) => typeof item === 'string')) return value.filter((item) => item !== '');
+  throw new Error(`oidc: parse "${what}": must be a string or a list of strings`);
+}
