@@ -6,7 +6,7 @@ import { hostname, networkInterfaces } from 'node:os';
 import { dirname } from 'node:path';
 import { firstAddress } from '#apiserver';
 import { formatKubeconfig, singleContextKubeconfig } from '#client';
-import type { CertificateRequest, KeyPair } from '#component/pki';
+import type { CertificateRequest, KeyPair, SigningKey } from '#component/pki';
 import type { ClusterSettings, Layout, NodeSettings } from './layout.ts';
 
 export const NODE_CLIENT = 'kubelet-client';
@@ -44,14 +44,20 @@ export async function ensureCertificates(layout: Layout, settings: ClusterSettin
   if (wanted.length === 0 && hasAuthority && existsSync(layout.adminConf)) return;
   const pki = await import('#component/pki');
   const now = Date.now();
+  const signingKey = existsSync(layout.pki('sa.key')) ? undefined : pki.createSigningKey();
   const authority = hasAuthority ? readPair(layout, 'ca') : keep(layout, 'ca', await pki.createAuthority('kubernetes', now));
-  if (!existsSync(layout.pki('sa.key'))) keep(layout, 'sa', await pki.createAuthority('service-accounts', now));
   await Promise.all(
     wanted.map(async ([name, request]) =>
       keep(layout, name, await pki.createCertificate(authority, { ...request, validDays: pki.CERTIFICATE_DAYS }, now)),
     ),
   );
+  if (signingKey !== undefined) keepSigningKey(layout, await signingKey);
   writeAdminConf(layout, settings);
+}
+
+function keepSigningKey(layout: Layout, { publicKey, privateKey }: SigningKey): void {
+  writeFileSync(layout.pki('sa.pub'), publicKey, { mode: 0o600 });
+  writeFileSync(layout.pki('sa.key'), privateKey, { mode: 0o600 });
 }
 
 type Request = readonly [name: string, request: Omit<CertificateRequest, 'validDays'>];

@@ -132,7 +132,7 @@ function createServer(layout: Layout, settings: ClusterSettings, store: SqliteSt
     clientCa: authority,
     tokenKeys: { signingKey: accountKey, verificationKeys: [accountKey], issuer: ISSUER, audiences: [] },
     staticTokens: new Map(),
-    anonymous: true,
+    anonymous: { enabled: true },
     authorizationModes: ['Node', 'RBAC'],
     enableAdmission: ['NodeRestriction'],
     disableAdmission: [],

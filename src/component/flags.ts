@@ -84,6 +84,13 @@ export class Flags {
     return this.string(name) === 'true';
   }
 
+  /** Every flag with its value, given or by default; '' where there is neither. */
+  all(): Readonly<Record<string, string>> {
+    return Object.fromEntries(
+      Object.keys(this.#specs).map((name) => [name, this.#values.get(name)?.join(',') ?? this.#specs[name]?.default ?? '']),
+    );
+  }
+
   /** Milliseconds. */
   duration(name: string): number {
     return parseDuration(this.string(name) || '0s');
