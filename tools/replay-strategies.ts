@@ -164,7 +164,9 @@ async function play(root: string, name: string, counts: { passed: number; failed
       };
       const deps: AdmissionDeps = {
         reader,
+        create: async () => {},
         update: async () => {},
+  create: async () => {},
         now: () => NOW,
         authorize: async () => true,
         enabled: [],

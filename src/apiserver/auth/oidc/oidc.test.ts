@@ -5,7 +5,7 @@ import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
-import { exportJWK, generateKeyPair, SignJWT } from 'jose';
+import { type CryptoKey, exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { FlagError } from '#component';
 import { createAuthority, createCertificate } from '#component/pki';
 import { type JwtAuthenticator, oidcTokens, parseAuthenticationConfiguration } from './mod.ts';
