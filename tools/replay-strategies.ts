@@ -166,7 +166,6 @@ async function play(root: string, name: string, counts: { passed: number; failed
         reader,
         create: async () => {},
         update: async () => {},
-  create: async () => {},
         now: () => NOW,
         authorize: async () => true,
         enabled: [],

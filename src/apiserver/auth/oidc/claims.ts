@@ -3,7 +3,7 @@
 // Expressions are compiled once, when the configuration is read.
 // @source upstream apiserver plugin/pkg/authenticator/token/oidc/oidc.go
 import { FlagError } from '#component';
-import type { CelProgram, CelType } from '../../cel/mod.ts';
+import type { CelProgram, CelType, Value } from '../../cel/mod.ts';
 import { AUTHENTICATED_GROUP, type UserInfo } from '../user.ts';
 import type { ClaimMappings, ClaimValidationRule, JwtAuthenticator, PrefixedClaim } from './configuration.ts';
 
@@ -61,7 +61,7 @@ function compileWith(cel: Cel | undefined, expression: string, variables: Readon
   const { errors, program } = cel.compile(expression, { variables });
   if (errors.length > 0 || program === undefined) throw new FlagError(`compilation failed: ${errors.join('; ')}`);
   const compiled: CelProgram = program;
-  return (values) => compiled.evaluate(values, new cel.CostBudget(COST_LIMIT));
+  return (values) => cel.toJson(compiled.evaluate(values, new cel.CostBudget(COST_LIMIT)) as Value);
 }
 
 function compileRule(
