@@ -41,9 +41,11 @@ export async function ensureCertificates(layout: Layout, settings: ClusterSettin
     ([name]) => !existsSync(layout.pki(`${name}.crt`)),
   );
   const hasAuthority = existsSync(layout.pki('ca.crt'));
-  if (wanted.length === 0 && hasAuthority && existsSync(layout.adminConf)) return;
+  const isWhole = wanted.length === 0 && hasAuthority && existsSync(layout.pki('front-proxy-client.crt'));
+  if (isWhole && existsSync(layout.adminConf)) return;
   const pki = await import('#component/pki');
   const now = Date.now();
+  const frontProxy = ensureFrontProxy(layout, pki, now);
   const signingKey = existsSync(layout.pki('sa.key')) ? undefined : pki.createSigningKey();
   const authority = hasAuthority ? readPair(layout, 'ca') : keep(layout, 'ca', await pki.createAuthority('kubernetes', now));
   await Promise.all(
@@ -51,8 +53,17 @@ export async function ensureCertificates(layout: Layout, settings: ClusterSettin
       keep(layout, name, await pki.createCertificate(authority, { ...request, validDays: pki.CERTIFICATE_DAYS }, now)),
     ),
   );
+  await frontProxy;
   if (signingKey !== undefined) keepSigningKey(layout, await signingKey);
   writeAdminConf(layout, settings);
+}
+
+/** The API server shows this certificate to extension API servers, which trust what it says of users. @source kubeadm's names */
+async function ensureFrontProxy(layout: Layout, pki: Pki, now: number): Promise<void> {
+  if (existsSync(layout.pki('front-proxy-client.crt'))) return;
+  const authority = keep(layout, 'front-proxy-ca', await pki.createAuthority('front-proxy-ca', now));
+  const request = { commonName: 'front-proxy-client', usages: ['client' as const], validDays: pki.CERTIFICATE_DAYS };
+  keep(layout, 'front-proxy-client', await pki.createCertificate(authority, request, now));
 }
 
 function keepSigningKey(layout: Layout, { publicKey, privateKey }: SigningKey): void {
@@ -60,6 +71,7 @@ function keepSigningKey(layout: Layout, { publicKey, privateKey }: SigningKey): 
   writeFileSync(layout.pki('sa.key'), privateKey, { mode: 0o600 });
 }
 
+type Pki = typeof import('#component/pki');
 type Request = readonly [name: string, request: Omit<CertificateRequest, 'validDays'>];
 
 function controlPlaneRequests({ serviceCidr, clusterDomain, nodes }: ClusterSettings): Request[] {

@@ -35,6 +35,8 @@ function oneOf<T extends string>(...choices: readonly T[]): (text: string) => T 
   };
 }
 
+const collect = (value: string, before: readonly string[]) => [...before, value];
+
 /** @throws {UserError} For everything the person at the keyboard can mend. */
 export async function runClusterCommand(args: readonly string[], signal: AbortSignal): Promise<void> {
   const program = new Command('sagong').description('A Kubernetes cluster on this machine.').showHelpAfterError().exitOverride();
@@ -73,6 +75,7 @@ function addLifecycle(program: Command): void {
     .option('--service-cidr <network>', 'addresses of Services', '10.96.0.0/16')
     .option('--node-network <network>', 'addresses of nodes', '10.123.0.0/24')
     .option('--runtime <runtime>', 'embedded runs containers, simulated only says so', oneOf('embedded', 'simulated'), 'embedded')
+    .option('--kube-apiserver-arg <name=value>', 'a flag of kube-apiserver; may be repeated', collect, [])
     .action(async (options: Parameters<typeof up>[1] & Shared) => {
       const layout = layoutOf(options);
       await up(layout, options, say);

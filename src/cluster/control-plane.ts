@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The control-plane process: API server, controller manager and scheduler on one event loop, the store in its worker thread.
 // The last two reach the first by loopback, each as its own user, so that they have its rights and no more.
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { ApiServer, AUTHENTICATED_GROUP, MASTERS_GROUP, type UserInfo } from '#apiserver';
+import { ApiServer, AUTHENTICATED_GROUP, apiServerOptions, MASTERS_GROUP, type UserInfo } from '#apiserver';
 import type { Client } from '#client';
 import { createLogger, systemClock } from '#component';
 import { runControllerManager } from '#controllers';
@@ -15,10 +15,6 @@ import { ComponentSet, type ComponentSpec } from './component-set.ts';
 import { serveControl } from './control-socket.ts';
 import { type ClusterSettings, CONTROL_PLANE, type Layout, readSettings } from './layout.ts';
 import { report } from './processes.ts';
-
-const ISSUER = 'https://kubernetes.default.svc.cluster.local';
-const MAX_READS = 400;
-const MAX_WRITES = 200;
 
 function userOf(name: string): UserInfo {
   return { name, uid: '', groups: [AUTHENTICATED_GROUP], extra: {} };
@@ -58,7 +54,9 @@ function specsOf(
   const api: ComponentSpec = {
     name: 'kube-apiserver',
     async run(signal) {
-      const server = createServer(layout, settings, store, log('kube-apiserver'));
+      const logger = log('kube-apiserver');
+      // Read anew: flags may have been changed for this start.
+      const server = new ApiServer(await apiServerOptions(apiServerArgs(layout, readSettings(layout)), store, logger));
       client = (user, agent) => server.client(user, agent);
       try {
         await server.run(signal, { port: settings.port, address: '0.0.0.0' }, () => {
@@ -119,33 +117,28 @@ function specsOf(
   return [api, controllers, scheduler];
 }
 
-function createServer(layout: Layout, settings: ClusterSettings, store: SqliteStore, logger: ReturnType<typeof createLogger>): ApiServer {
-  const serving = readPair(layout, 'apiserver');
-  const kubelets = readPair(layout, 'apiserver-kubelet-client');
-  const accountKey = readFileSync(layout.pki('sa.key'), 'utf8');
-  const authority = readPair(layout, 'ca').certificate;
-  return new ApiServer({
-    store,
-    clock: systemClock,
-    logger,
-    serving: { cert: serving.certificate, key: serving.key },
-    clientCa: authority,
-    tokenKeys: { signingKey: accountKey, verificationKeys: [accountKey], issuer: ISSUER, audiences: [] },
-    staticTokens: new Map(),
-    anonymous: { enabled: true },
-    authorizationModes: ['Node', 'RBAC'],
-    enableAdmission: ['NodeRestriction'],
-    disableAdmission: [],
-    serviceClusterIpRange: settings.serviceCidr,
-    serviceNodePortRange: '30000-32767',
-    advertiseAddress: settings.nodes[0]?.ip ?? '127.0.0.1',
-    kubelets: {
-      certificate: { cert: kubelets.certificate, key: kubelets.key },
-      ca: undefined,
-      preferredAddressTypes: ['InternalIP', 'Hostname'],
-    },
-    maxInFlight: { reading: MAX_READS, mutating: MAX_WRITES },
-  });
+/** The flags that the cluster's layout and settings amount to, and after them the person's own. */
+function apiServerArgs(layout: Layout, settings: ClusterSettings): string[] {
+  const flags: Readonly<Record<string, string>> = {
+    'tls-cert-file': layout.pki('apiserver.crt'),
+    'tls-private-key-file': layout.pki('apiserver.key'),
+    'client-ca-file': layout.pki('ca.crt'),
+    'service-account-signing-key-file': layout.pki('sa.key'),
+    'service-account-key-file': layout.pki('sa.key'),
+    'service-account-issuer': `https://kubernetes.default.svc.${settings.clusterDomain}`,
+    'enable-admission-plugins': 'NodeRestriction',
+    'enable-bootstrap-token-auth': 'true',
+    'service-cluster-ip-range': settings.serviceCidr,
+    'advertise-address': settings.nodes[0]?.ip ?? '127.0.0.1',
+    'kubelet-client-certificate': layout.pki('apiserver-kubelet-client.crt'),
+    'kubelet-client-key': layout.pki('apiserver-kubelet-client.key'),
+    'kubelet-preferred-address-types': 'InternalIP,Hostname',
+    'proxy-client-cert-file': layout.pki('front-proxy-client.crt'),
+    'proxy-client-key-file': layout.pki('front-proxy-client.key'),
+    'requestheader-client-ca-file': layout.pki('front-proxy-ca.crt'),
+    'requestheader-allowed-names': 'front-proxy-client',
+  };
+  return [...Object.entries(flags).map(([name, value]) => `--${name}=${value}`), ...(settings.apiServerArgs ?? [])];
 }
 
 function explain(error: unknown, { port }: ClusterSettings): string {

@@ -15,6 +15,8 @@ export interface ClusterSettings {
   /** The network of the nodes, `10.123.0.0/24`; node n has the address .n. */
   readonly nodeNetwork: string;
   readonly runtime: 'embedded' | 'simulated';
+  /** Flags of kube-apiserver beside the cluster's own. */
+  readonly apiServerArgs?: readonly string[] | undefined;
   readonly nodes: readonly NodeSettings[];
 }
 

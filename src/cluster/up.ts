@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `sagong up`: from nothing to Ready nodes. Repeating it on a running cluster changes nothing but adds the nodes that are missing.
 import { mkdirSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { ensureCertificates } from './certificates.ts';
 import { addressAt, type ClusterSettings, CONTROL_PLANE, findSettings, type Layout, type NodeSettings, writeSettings } from './layout.ts';
 import { ensureNodeNetwork } from './node-network.ts';
@@ -15,6 +16,8 @@ export interface UpOptions {
   readonly serviceCidr: string;
   readonly nodeNetwork: string;
   readonly runtime: 'embedded' | 'simulated';
+  /** `name=value` flags of kube-apiserver. */
+  readonly kubeApiserverArg?: readonly string[] | undefined;
 }
 
 /** Index of the DNS Service's address in the Service range. @source kubeadm: the tenth */
@@ -22,14 +25,40 @@ const DNS_INDEX = 10;
 
 export async function up(layout: Layout, options: UpOptions, say: (text: string) => void): Promise<void> {
   const before = findSettings(layout);
-  const settings = before === undefined ? newSettings(options) : withNodes(before, Math.max(options.nodes, before.nodes.length));
+  const args = await apiServerArgsOf(options);
+  const wanted = before === undefined ? newSettings(options) : withNodes(before, Math.max(options.nodes, before.nodes.length));
+  const settings = args === undefined ? wanted : { ...wanted, apiServerArgs: args };
   const agentRuns = findProcess(layout, settings.nodes[0]?.name ?? '') !== undefined;
-  if (findProcess(layout, CONTROL_PLANE) === undefined) await preflight(settings, layout.root, agentRuns);
+  const isRunning = findProcess(layout, CONTROL_PLANE) !== undefined;
+  if (!isRunning) await preflight(settings, layout.root, agentRuns);
   mkdirSync(layout.root, { recursive: true, mode: 0o700 });
   writeSettings(layout, settings);
   if (settings.runtime === 'embedded') await ensureNodeNetwork(settings, layout.root);
   await ensureCertificates(layout, settings);
   await startMissing(layout, settings, say);
+  if (isRunning && args !== undefined) say('flags of kube-apiserver are kept; "sagong restart kube-apiserver" makes it use them');
+}
+
+/** What the cluster decides itself. */
+const OWN_FLAGS = new Set(['data-dir', 'secure-port', 'bind-address', 'service-cluster-ip-range']);
+
+/** @returns undefined if none were given. @throws {UserError} For flags that kube-apiserver does not take, or that are the cluster's. */
+async function apiServerArgsOf({ kubeApiserverArg: given }: UpOptions): Promise<readonly string[] | undefined> {
+  if (given === undefined || given.length === 0) return undefined;
+  const args = given.map((text) => {
+    const [, name = '', value = ''] = /^(?:--)?([^=]+)=?(.*)$/s.exec(text) ?? [];
+    if (OWN_FLAGS.has(name)) throw new UserError(`kube-apiserver's --${name} is the cluster's to set`);
+    // The server runs elsewhere: a file is named from here.
+    const isFile = /-(file|config|path)$/.test(name) && value !== '-' && value !== '';
+    return `--${name}=${isFile ? resolve(value) : value}`;
+  });
+  const { checkApiServerArgs } = await import('#apiserver');
+  try {
+    checkApiServerArgs(args);
+  } catch (error) {
+    throw new UserError(error instanceof Error ? error.message : String(error));
+  }
+  return args;
 }
 
 /** Starts every process of the cluster that does not run. */
