@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // How the API server reaches a node's kubelet: its address and port from the Node object, TLS with a client certificate.
 // @source upstream pkg/kubelet/client/kubelet_client.go
+import type { Agent } from 'node:https';
 import type { SecureContextOptions } from 'node:tls';
 import { nodes } from '#api';
 import type { Node, Pod } from '#api/core/v1';
 import { apiError, type DeepReadonly, internalError, notFound } from '#machinery';
 import type { ObjectReader } from '../registry/strategy.ts';
+import type { ApiResult } from '../request/context.ts';
 
 export interface KubeletClientConfig {
   /** Presented to kubelets. */
@@ -21,6 +23,14 @@ export interface Destination {
   readonly port: number;
   readonly path: string;
   readonly tls: { readonly certificate: SecureContextOptions; readonly ca: string | undefined } | undefined;
+  /** For servers with a name of their own: its connections are kept by `agent`. Replaces what `tls.ca` says of verification. */
+  readonly server?: { readonly agent: Agent; readonly name: string; readonly verify: boolean } | undefined;
+  /** Headers beside the client's. */
+  readonly headers?: Readonly<Record<string, string | string[]>> | undefined;
+  /** Headers of the client's, by lower-case name, that are not passed on. */
+  readonly drops?: ((name: string) => boolean) | undefined;
+  /** The answer where there is no connection. @default 503 as a Status */
+  readonly fails?: ((error: Error) => ApiResult) | undefined;
 }
 
 const DEFAULT_PORT = 10250;
