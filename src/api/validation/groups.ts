@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Validation of networking, RBAC, policy, scheduling, coordination, node, autoscaling and registration kinds.
 import {
+  checkDns1035Label,
   checkDns1123Label,
   checkDns1123Subdomain,
   type DeepReadonly,
@@ -384,6 +385,10 @@ export function apiServiceCauses({ metadata, spec }: DeepReadonly<APIService>): 
   const name = `${spec.version ?? ''}.${spec.group ?? ''}`;
   if (metadata.name !== name)
     causes.push(invalidValue('metadata.name', metadata.name, `must be \`spec.version+"."+spec.group\`: ${JSON.stringify(name)}`));
+  if (!spec.group && spec.version !== 'v1')
+    causes.push(required(SPEC.child('group'), 'only v1 may have an empty group and it better be legacy kube'));
+  if (spec.group) causes.push(...problems(checkDns1123Subdomain(spec.group), SPEC.child('group'), spec.group));
+  causes.push(...problems(checkDns1035Label(spec.version ?? ''), SPEC.child('version'), spec.version ?? ''));
   const [group, version] = [spec.groupPriorityMinimum ?? 0, spec.versionPriority ?? 0];
   if (group <= 0 || group > 20_000)
     causes.push(invalidValue(SPEC.child('groupPriorityMinimum'), group, 'must be positive and less than 20000'));
@@ -403,6 +408,9 @@ export function apiServiceCauses({ metadata, spec }: DeepReadonly<APIService>): 
     return causes;
   }
   for (const key of ['namespace', 'name'] as const) if (!spec.service[key]) causes.push(required(SPEC.child('service', key)));
+  const port = spec.service.port ?? 443;
+  if (port < 1 || port > 65_535)
+    causes.push(invalidValue(SPEC.child('service', 'port'), port, 'port is not valid: must be between 1 and 65535, inclusive'));
   if (spec.insecureSkipTLSVerify && spec.caBundle)
     causes.push(invalidValue(SPEC.child('insecureSkipTLSVerify'), true, 'may not be true if caBundle is present'));
   return causes;

@@ -3,6 +3,7 @@
 // validating ones run when the object is complete. Order is in chain.ts and nowhere else.
 import type { DeepReadonly, Resource } from '#machinery';
 import type { UserInfo } from '../auth/user.ts';
+import type { ServedResource } from '../registry/generic/served-resource.ts';
 import type { MutableObject, ObjectReader } from '../registry/strategy.ts';
 
 export type AdmissionOperation = 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT';
@@ -21,13 +22,46 @@ export interface AdmissionRequest {
   readonly oldObject: DeepReadonly<MutableObject> | undefined;
   readonly dryRun: boolean;
   readonly user: UserInfo;
+  /** The resource as served, with its conversions: `object` is in the stored version. */
+  readonly served?: ServedResource | undefined;
+  /** CreateOptions, UpdateOptions, PatchOptions or DeleteOptions of the request, made when asked for; a CONNECT has none. */
+  readonly options?: (() => object | undefined) | undefined;
+  /** Aborted when the client goes away. */
+  readonly signal?: AbortSignal | undefined;
+  /** Set by a mutating plugin that may want the whole pass repeated. */
+  reinvocation?: Reinvocation | undefined;
+  /** Adds an annotation to the audit event; absent where nobody keeps one. */
+  readonly annotate?: ((key: string, value: string) => void) | undefined;
   warn(text: string): void;
+}
+
+/**
+ * One mutating pass may be followed by one more, over all plugins, when a plugin changed what another one has already seen.
+ * @source upstream apiserver pkg/admission/reinvocation.go
+ */
+export class Reinvocation {
+  /** Whether this is the second pass. */
+  isReinvoke = false;
+  #wanted = false;
+  /** What each plugin remembers from its first pass, by plugin. */
+  readonly state = new Map<string, unknown>();
+
+  get wanted(): boolean {
+    return this.#wanted;
+  }
+
+  want(): void {
+    this.#wanted = true;
+  }
 }
 
 export interface AdmissionDeps {
   readonly reader: ObjectReader;
   /** Writes that admission itself must make (quota status), as the API server. */
   readonly update: (resource: Resource, object: MutableObject, subresource: string) => Promise<void>;
+  readonly create: (resource: Resource, object: MutableObject) => Promise<void>;
+  /** The custom resource of a kind. */
+  readonly findCustom?: ((group: string, version: string, kind: string) => Resource | undefined) | undefined;
   readonly now: () => number;
   readonly authorize: (user: UserInfo, attributes: AuthorizationCheck) => Promise<boolean>;
   /** Names in `--enable-admission-plugins` and `--disable-admission-plugins`. */

@@ -42,6 +42,31 @@ export const certificateSigning: AdmissionPlugin = {
   },
 };
 
+/** Whether an update changes nothing but what the garbage collector and storage migration need to. */
+function isUnchangedBundle(next: ClusterTrustBundle, old: ClusterTrustBundle): boolean {
+  const rest = ({ metadata, spec }: ClusterTrustBundle) => ({ spec, labels: metadata.labels, annotations: metadata.annotations });
+  return semanticEqual(rest(next), rest(old));
+}
+
+/** ClusterTrustBundleAttest: who publishes a signer's trust anchors must be allowed to `attest` for that signer. */
+export const clusterTrustBundleAttest: AdmissionPlugin = {
+  name: 'ClusterTrustBundleAttest',
+  handles: (request) => isFor(request, 'clustertrustbundles', GROUP) && isOperation(request, 'CREATE', 'UPDATE'),
+  async validate(request, deps) {
+    const next = request.object as unknown as ClusterTrustBundle;
+    const { signerName = '' } = next.spec;
+    if (signerName === '') return;
+    if (request.operation === 'UPDATE' && isUnchangedBundle(next, request.oldObject as unknown as ClusterTrustBundle)) return;
+    if (await maySign(request, deps, 'attest', signerName)) return;
+    throw refusal(request, `user not permitted to attest for signerName ${JSON.stringify(signerName)}`);
+  },
+};
+
+interface ClusterTrustBundle {
+  readonly metadata: { readonly labels?: unknown; readonly annotations?: unknown };
+  readonly spec: { readonly signerName?: string };
+}
+
 export const certificateSubjectRestriction: AdmissionPlugin = {
   name: 'CertificateSubjectRestriction',
   handles: (request) => isFor(request, 'certificatesigningrequests', GROUP) && isOperation(request, 'CREATE'),

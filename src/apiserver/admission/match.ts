@@ -5,8 +5,9 @@ import type { AdmissionOperation, AdmissionRequest } from './admission.ts';
 
 /** `pods`, or `nodes/status`; of the core group unless `group` is given. */
 export function isFor(request: AdmissionRequest, resource: string, group = ''): boolean {
-  const [name, subresource = ''] = resource.split('/');
-  return request.resource.group === group && request.resource.resource === name && request.subresource === subresource;
+  const { resource: of, subresource } = request;
+  if (of.group !== group) return false;
+  return subresource === '' ? of.resource === resource : `${of.resource}/${subresource}` === resource;
 }
 
 export function isOperation(request: AdmissionRequest, ...operations: readonly AdmissionOperation[]): boolean {

@@ -66,11 +66,51 @@ function check(request: AdmissionRequest, quota: Quota): ResourceList | undefine
   return next;
 }
 
-async function count(request: AdmissionRequest, deps: AdmissionDeps): Promise<void> {
+/** What may not be used at all unless some quota allows it: `limitedResources` of the plugin's configuration. */
+interface LimitedResource {
+  readonly apiGroup?: string;
+  readonly resource: string;
+  readonly matchContains?: readonly string[];
+  readonly matchScopes?: readonly { readonly scopeName: string; readonly operator: string; readonly values?: readonly string[] }[];
+}
+
+interface Configuration {
+  readonly limitedResources?: readonly LimitedResource[];
+}
+
+/** @throws {ApiError} 403 if the request uses what is limited, and no quota covers that. */
+function checkCovered(request: AdmissionRequest, quotas: readonly Quota[], limited: readonly LimitedResource[]): void {
+  const { group, resource } = request.resource;
+  const { object } = request;
+  const mine = limited.filter((entry) => (entry.apiGroup ?? '') === group && entry.resource === resource);
+  if (mine.length === 0 || object === undefined) return;
+  const used = Object.keys(usageOf(request.resource, object));
+  const names = used.filter((name) => mine.some(({ matchContains = [] }) => matchContains.some((part) => name.includes(part))));
+  const covered = new Set(quotas.flatMap(({ spec }) => Object.keys(spec.hard ?? {})));
+  const lacking = names.filter((name) => !covered.has(name)).sort();
+  if (lacking.length > 0) throw refusal(request, `insufficient quota to consume: ${lacking.join(',')}`);
+  const scopes = mine
+    .flatMap(({ matchScopes = [] }) => matchScopes)
+    .filter((scope) => isInScope({ spec: { scopeSelector: { matchExpressions: [scope] } } } as never, request.resource, object));
+  const uncovered = scopes.filter(
+    (scope) =>
+      !quotas.some(
+        ({ spec }) =>
+          spec.scopeSelector?.matchExpressions?.some((it) => it.scopeName === scope.scopeName) ||
+          spec.scopes?.includes(scope.scopeName as never),
+      ),
+  );
+  if (uncovered.length === 0) return;
+  const texts = uncovered.map(({ scopeName, operator, values = [] }) => `{${scopeName} ${operator} [${values.join(' ')}]}`);
+  throw refusal(request, `insufficient quota to match these scopes: [${texts.join(' ')}]`);
+}
+
+async function count(request: AdmissionRequest, deps: AdmissionDeps, limited: readonly LimitedResource[]): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     const quotas = [...deps.reader.list(resourcequotas, request.namespace)]
       .filter((quota) => request.object !== undefined && isInScope(quota, request.resource, request.object))
       .sort((a, b) => ((a.metadata.name ?? '') < (b.metadata.name ?? '') ? -1 : 1));
+    checkCovered(request, quotas, limited);
     const updates = quotas.flatMap((quota) => {
       const used = check(request, quota);
       return used === undefined ? [] : [{ quota, used }];
@@ -92,7 +132,8 @@ async function record(quota: Quota, used: ResourceList, deps: AdmissionDeps): Pr
 }
 
 /** Makes the plugin; it holds the queues of running counts. */
-export function resourceQuota(): AdmissionPlugin {
+export function resourceQuota(configuration?: unknown): AdmissionPlugin {
+  const { limitedResources = [] } = (configuration ?? {}) as Configuration;
   const queues = new Map<string, Promise<void>>();
   return {
     name: 'ResourceQuota',
@@ -105,9 +146,9 @@ export function resourceQuota(): AdmissionPlugin {
           GROWING.has(request.resource.resource) &&
           ['', 'resize'].includes(request.subresource))),
     validate(request, deps) {
-      if (deps.reader.list(resourcequotas, request.namespace).length === 0) return;
+      if (limitedResources.length === 0 && deps.reader.list(resourcequotas, request.namespace).length === 0) return;
       const before = queues.get(request.namespace) ?? Promise.resolve();
-      const mine = before.then(() => count(request, deps));
+      const mine = before.then(() => count(request, deps, limitedResources));
       const settled = mine.catch(() => undefined);
       queues.set(request.namespace, settled);
       void settled.then(() => {

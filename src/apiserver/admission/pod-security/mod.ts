@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // PodSecurity: the levels that a namespace's labels name. `enforce` refuses Pods, `warn` warns about Pods and their templates,
-// a change of `enforce` warns about the Pods there are. Audit annotations are the audit log's matter and are not made here.
+// a change of `enforce` warns about the Pods there are. `audit` and what was decided become audit annotations. Levels of namespaces
+// without labels, and who is exempt, come from the plugin's configuration.
 import { namespaces, pods } from '#api';
 import type { Namespace, Pod, PodTemplateSpec } from '#api/core/v1';
 import { type DeepReadonly, type FieldCause, field, invalid, invalidValue, semanticEqual } from '#machinery';
@@ -19,10 +20,27 @@ interface Policy {
   readonly text: string;
 }
 
-function policyOf(labels: Readonly<Record<string, string>> | undefined, mode: Mode): Policy {
-  const given = labels?.[`${PREFIX}${mode}`];
-  const level = LEVELS.find((name) => name === given) ?? (given === undefined ? 'privileged' : 'restricted');
-  return { level, text: `${level}:${labels?.[`${PREFIX}${mode}-version`] ?? 'latest'}` };
+/** `PodSecurityConfiguration` of pod-security.admission.config.k8s.io. */
+interface Configuration {
+  readonly defaults?: Readonly<Record<string, string>>;
+  readonly exemptions?: {
+    readonly usernames?: readonly string[];
+    readonly namespaces?: readonly string[];
+    readonly runtimeClasses?: readonly string[];
+  };
+}
+
+type Labels = Readonly<Record<string, string>> | undefined;
+type PolicyOf = (labels: Labels, mode: Mode) => Policy;
+
+function policiesOf(defaults: Readonly<Record<string, string>>): PolicyOf {
+  return (labels, mode) => {
+    const own = labels?.[`${PREFIX}${mode}`];
+    const given = own ?? defaults[mode];
+    const level = LEVELS.find((name) => name === given) ?? (given === undefined ? 'privileged' : 'restricted');
+    const version = labels?.[`${PREFIX}${mode}-version`] ?? defaults[`${mode}-version`] ?? 'latest';
+    return { level, text: `${level}:${version}` };
+  };
 }
 
 function labelCauses(labels: Readonly<Record<string, string>> | undefined): FieldCause[] {
@@ -40,7 +58,7 @@ function labelCauses(labels: Readonly<Record<string, string>> | undefined): Fiel
   });
 }
 
-function validateNamespace(request: AdmissionRequest, deps: AdmissionDeps): void {
+function validateNamespace(request: AdmissionRequest, deps: AdmissionDeps, policyOf: PolicyOf): void {
   const next = request.object as unknown as Namespace;
   const old = request.oldObject as DeepReadonly<Namespace> | undefined;
   const causes = labelCauses(next.metadata.labels);
@@ -83,19 +101,40 @@ function isSignificant(request: AdmissionRequest): boolean {
   return !semanticEqual(images(next), images(old)) || !semanticEqual(next?.metadata.annotations, old?.metadata.annotations);
 }
 
-function validatePod(request: AdmissionRequest, deps: AdmissionDeps): void {
+interface Evaluation {
+  readonly deps: AdmissionDeps;
+  readonly policyOf: PolicyOf;
+  readonly exemptClasses: ReadonlySet<string>;
+}
+
+function validatePod(request: AdmissionRequest, { deps, policyOf, exemptClasses }: Evaluation): void {
   if (!isSignificant(request)) return;
   const pod = request.object as unknown as Pod;
+  if (exemptClasses.has(pod.spec.runtimeClassName ?? '')) {
+    request.annotate?.(`${PREFIX}exempt`, 'runtimeClass');
+    return;
+  }
   const labels = labelsOf(request, deps);
   const enforce = policyOf(labels, 'enforce');
+  request.annotate?.(`${PREFIX}enforce-policy`, enforce.text);
   const found = violationsOf(enforce.level, pod);
+  audit(request, policyOf(labels, 'audit'), pod);
   if (found.length > 0) throw refusal(request, `violates PodSecurity "${enforce.text}": ${detailsText(found)}`);
   warn(request, policyOf(labels, 'warn'), pod);
 }
 
-function warn(request: AdmissionRequest, policy: Policy, subject: Pick<Pod, 'metadata' | 'spec'>): void {
+type Subject = Pick<Pod, 'metadata' | 'spec'>;
+
+function warn(request: AdmissionRequest, policy: Policy, subject: Subject): void {
   const found = violationsOf(policy.level, subject);
   if (found.length > 0) request.warn(`would violate PodSecurity "${policy.text}": ${detailsText(found)}`);
+}
+
+/** Costs nothing where nobody keeps an audit log. */
+function audit(request: AdmissionRequest, policy: Policy, subject: Subject): void {
+  if (request.annotate === undefined) return;
+  const found = violationsOf(policy.level, subject);
+  if (found.length > 0) request.annotate(`${PREFIX}audit-violations`, `would violate PodSecurity "${policy.text}": ${detailsText(found)}`);
 }
 
 const TEMPLATES: Readonly<Record<string, (object: never) => PodTemplateSpec | undefined>> = {
@@ -109,31 +148,46 @@ const TEMPLATES: Readonly<Record<string, (object: never) => PodTemplateSpec | un
 };
 const templateOf = ({ resource }: AdmissionRequest) => TEMPLATES[`${resource.group}/${resource.resource}`];
 
-function validate(request: AdmissionRequest, deps: AdmissionDeps): void {
+function validate(request: AdmissionRequest, evaluation: Evaluation): void {
   if (isFor(request, 'namespaces')) {
-    validateNamespace(request, deps);
+    validateNamespace(request, evaluation.deps, evaluation.policyOf);
     return;
   }
   if (request.resource.group === '' && request.resource.resource === 'pods') {
-    validatePod(request, deps);
+    validatePod(request, evaluation);
     return;
   }
   const template = templateOf(request)?.(request.object as never);
-  if (template !== undefined && template !== null) {
-    warn(request, policyOf(labelsOf(request, deps), 'warn'), {
-      metadata: template.metadata ?? ({} as Pod['metadata']),
-      spec: template.spec,
-    });
-  }
+  if (template === undefined || template === null) return;
+  const subject = { metadata: template.metadata ?? ({} as Pod['metadata']), spec: template.spec };
+  const labels = labelsOf(request, evaluation.deps);
+  audit(request, evaluation.policyOf(labels, 'audit'), subject);
+  warn(request, evaluation.policyOf(labels, 'warn'), subject);
 }
 
-export const podSecurity: AdmissionPlugin = {
-  name: 'PodSecurity',
-  handles: (request) =>
-    isOperation(request, 'CREATE', 'UPDATE') &&
-    (isFor(request, 'namespaces') ||
-      isFor(request, 'pods') ||
-      isFor(request, 'pods/ephemeralcontainers') ||
-      (request.subresource === '' && templateOf(request) !== undefined)),
-  validate,
-};
+/** @throws {RangeError} If a default level is none. */
+export function podSecurity(configuration?: unknown): AdmissionPlugin {
+  const { defaults = {}, exemptions = {} } = (configuration ?? {}) as Configuration;
+  for (const mode of MODES) {
+    const level = defaults[mode];
+    if (level !== undefined && !LEVELS.includes(level as Level))
+      throw new RangeError(`configure PodSecurity: defaults.${mode}: Invalid value: "${level}": must be one of ${LEVELS.join(', ')}`);
+  }
+  const policyOf = policiesOf(defaults);
+  const [users, exempt] = [new Set(exemptions.usernames), new Set(exemptions.namespaces)];
+  const exemptClasses = new Set(exemptions.runtimeClasses);
+  return {
+    name: 'PodSecurity',
+    handles: (request) =>
+      isOperation(request, 'CREATE', 'UPDATE') &&
+      (isFor(request, 'namespaces') ||
+        isFor(request, 'pods') ||
+        isFor(request, 'pods/ephemeralcontainers') ||
+        (request.subresource === '' && templateOf(request) !== undefined)),
+    validate(request, deps) {
+      const isExempt = exempt.has(request.namespace) ? 'namespace' : users.has(request.user.name) ? 'user' : undefined;
+      if (isExempt === undefined || isFor(request, 'namespaces')) validate(request, { deps, policyOf, exemptClasses });
+      else request.annotate?.(`${PREFIX}exempt`, isExempt);
+    },
+  };
+}
