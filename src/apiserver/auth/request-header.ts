@@ -10,36 +10,42 @@ import type { Authenticator } from '../filters/authentication.ts';
 import { type IncomingRequest, RequestContext } from '../request/context.ts';
 import { ANONYMOUS, AUTHENTICATED_GROUP, type UserInfo } from './user.ts';
 
-/** What stands between two certificates of a PEM file. */
+const MAX_DEPTH = 10;
+/** Each certificate of a PEM file. */
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
-function fingerprintsOf(pem: string | undefined): ReadonlySet<string> {
-  return new Set((pem?.match(CERTIFICATE) ?? []).map((text) => new X509Certificate(text).fingerprint256));
+function certificatesOf(pem: string | undefined): readonly X509Certificate[] {
+  return (pem?.match(CERTIFICATE) ?? []).map((text) => new X509Certificate(text));
 }
 
-/** Whether one of `anchors` has issued the certificate, itself or through others. TLS has verified the chain already. */
-function isIssuedBy(certificate: DetailedPeerCertificate, anchors: ReadonlySet<string>): boolean {
-  let current: DetailedPeerCertificate | undefined = certificate;
-  for (let depth = 0; current !== undefined && depth < 10; depth++) {
-    if (depth > 0 && anchors.has(current.fingerprint256)) return true;
+/**
+ * Whether one of `anchors` has issued the certificate, itself or through others. TLS has verified the chain already; a resumed session
+ * knows only the certificate itself, so that its signature is looked at again.
+ */
+function isIssuedBy(certificate: DetailedPeerCertificate, anchors: readonly X509Certificate[]): boolean {
+  let current: DetailedPeerCertificate | undefined = certificate.issuerCertificate;
+  for (let depth = 1; current !== undefined && depth < MAX_DEPTH; depth++) {
+    const { fingerprint256 } = current;
+    if (anchors.some((anchor) => anchor.fingerprint256 === fingerprint256)) return true;
     if (current.issuerCertificate === current) return false;
     current = current.issuerCertificate;
   }
-  return false;
+  const leaf = new X509Certificate(certificate.raw);
+  return anchors.some((anchor) => leaf.checkIssued(anchor) && leaf.verify(anchor.publicKey));
 }
 
 export class FrontProxies {
   readonly #config: RequestHeaderConfig;
-  readonly #clientAnchors: ReadonlySet<string>;
-  readonly #proxyAnchors: ReadonlySet<string>;
+  readonly #clientAnchors: readonly X509Certificate[];
+  readonly #proxyAnchors: readonly X509Certificate[];
   /** Stand-ins for connections of front proxies, with the user that the certificate itself names, if it does. */
   readonly #connections = new WeakMap<UserInfo, UserInfo | undefined>();
 
   /** @param clientCa PEM; the authority of ordinary client certificates. */
   constructor(config: RequestHeaderConfig, clientCa: string | undefined) {
     this.#config = config;
-    this.#clientAnchors = fingerprintsOf(clientCa);
-    this.#proxyAnchors = fingerprintsOf(config.clientCa);
+    this.#clientAnchors = certificatesOf(clientCa);
+    this.#proxyAnchors = certificatesOf(config.clientCa);
   }
 
   /** Who a connection is. @param named The user that the certificate names, if a client may have that name. */
