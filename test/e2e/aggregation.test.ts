@@ -6,18 +6,17 @@ import { readFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { ApiServerProcess, serviceFor } from './_extension/api-server.ts';
 import { type ExtensionApiServer, GROUP, startExtensionServer } from './_extension/extension-server.ts';
-import { eventually, run } from './commands.ts';
+import { eventually } from './commands.ts';
+import { ControlPlane, kubectlSuite, serviceFor } from './control-plane.ts';
 
-const hasKubectl = (await run('kubectl', ['version', '--client'])).code === 0;
 const NAME = `v1.${GROUP}`;
 
-describe('the aggregation layer', { skip: hasKubectl ? false : 'kubectl is not installed' }, () => {
-  let api: ApiServerProcess;
+describe(...kubectlSuite('the aggregation layer'), () => {
+  let api: ControlPlane;
   let fish: ExtensionApiServer;
   before(async () => {
-    api = await ApiServerProcess.start();
+    api = await ControlPlane.start();
     fish = await startExtensionServer(api.frontProxyAuthority);
     await api.apply(serviceFor('fish', 'default'), {
       apiVersion: 'apiregistration.k8s.io/v1',

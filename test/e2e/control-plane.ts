@@ -74,6 +74,15 @@ export class ControlPlane implements AsyncDisposable {
     return run('kubectl', args, { env: this.env, cwd: ROOT, ...options });
   }
 
+  /** PEM; what signs the certificates of front proxies, this server's own among them. */
+  get frontProxyAuthority(): string {
+    return readFileSync(join(this.dataDir, 'pki/front-proxy-ca.crt'), 'utf8');
+  }
+
+  apply(...objects: readonly object[]): Promise<string> {
+    return this.send(['apply'], { apiVersion: 'v1', kind: 'List', items: objects });
+  }
+
   /** `kubectl … -f -` with this text or these objects. */
   async send(args: readonly string[], input: string | object): Promise<string> {
     const text = typeof input === 'string' ? input : JSON.stringify(input);
@@ -128,4 +137,9 @@ export class ControlPlane implements AsyncDisposable {
     }
     if (!this.#keep) rmSync(this.dataDir, { recursive: true, force: true });
   }
+}
+
+/** A Service that leads to a server of the test's own on this machine: endpoints may not be on loopback, names may. */
+export function serviceFor(name: string, namespace: string): object {
+  return { apiVersion: 'v1', kind: 'Service', metadata: { name, namespace }, spec: { type: 'ExternalName', externalName: 'localhost' } };
 }

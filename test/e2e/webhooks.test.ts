@@ -3,11 +3,8 @@
 import assert from 'node:assert/strict';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { after, before, describe, test } from 'node:test';
-import { ApiServerProcess, serviceFor } from './_extension/api-server.ts';
 import { bodyOf, sendJson, startHttpsServer, type TestHttpsServer } from './_extension/https-server.ts';
-import { run } from './commands.ts';
-
-const hasKubectl = (await run('kubectl', ['version', '--client'])).code === 0;
+import { ControlPlane, kubectlSuite, serviceFor } from './control-plane.ts';
 
 interface AdmissionRequest {
   readonly uid: string;
@@ -28,8 +25,8 @@ async function admit(request: IncomingMessage, response: ServerResponse): Promis
   sendJson(response, 200, { apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', response: { uid: asked.uid, ...answer } });
 }
 
-describe('admission webhooks', { skip: hasKubectl ? false : 'kubectl is not installed' }, () => {
-  let api: ApiServerProcess;
+describe(...kubectlSuite('admission webhooks'), () => {
+  let api: ControlPlane;
   let hook: TestHttpsServer;
   const configuration = (kind: string, path: string, more: object = {}) => ({
     apiVersion: 'admissionregistration.k8s.io/v1',
@@ -47,7 +44,7 @@ describe('admission webhooks', { skip: hasKubectl ? false : 'kubectl is not inst
     ],
   });
   before(async () => {
-    api = await ApiServerProcess.start();
+    api = await ControlPlane.start();
     hook = await startHttpsServer({ dnsNames: ['guard.default.svc'], handle: (request, response) => void admit(request, response) });
     await api.apply(serviceFor('guard', 'default'), configuration('Mutating', '/mutate'), configuration('Validating', '/validate'));
   });
