@@ -2,6 +2,7 @@
 // Sets `context.user`, or answers 401 and stops. Whether a request without credentials is anonymous is the authenticator's choice.
 import { unauthorized } from '#machinery';
 import type { UserInfo } from '../auth/user.ts';
+import type { AuthMetrics } from '../metrics/auth-metrics.ts';
 import type { Handler, RequestContext } from '../request/context.ts';
 import { statusResult } from './error-boundary.ts';
 
@@ -10,8 +11,9 @@ export interface Authenticator {
   identify(context: RequestContext): UserInfo | undefined | Promise<UserInfo | undefined>;
 }
 
-export function withAuthentication(next: Handler, authenticator: Authenticator): Handler {
+export function withAuthentication(next: Handler, authenticator: Authenticator, metrics?: AuthMetrics): Handler {
   const go = (context: RequestContext, user: UserInfo | undefined) => {
+    metrics?.authenticated(user, context.mark() - context.startedAt);
     if (user === undefined) return statusResult(unauthorized(), context);
     context.user = user;
     return next(context);

@@ -2,16 +2,32 @@
 // Lets a request through if the authorizer allows it, else answers 403 in upstream's words.
 // @source upstream apiserver pkg/endpoints/filters/authorization.go, handlers/responsewriters/errors.go
 import { type ApiError, apiError } from '#machinery';
-import type { Attributes, Authorizer } from '../auth/authorizer.ts';
-import type { Handler, RequestContext } from '../request/context.ts';
+import { type Attributes, type Authorizer, type Decision, decide } from '../auth/authorizer.ts';
+import type { AuthMetrics } from '../metrics/auth-metrics.ts';
+import type { AuditNotes, Handler, RequestContext } from '../request/context.ts';
 
-export function withAuthorization(next: Handler, authorizer: Authorizer): Handler {
-  return function authorize(context) {
-    const attributes = attributesOf(context);
-    const { verdict, reason } = authorizer.authorize(attributes);
-    if (verdict === 'allow') return next(context);
+export function withAuthorization(next: Handler, authorizer: Authorizer, metrics?: AuthMetrics): Handler {
+  const go = (context: RequestContext, attributes: Attributes, { verdict, reason }: Decision, since: number) => {
+    const allowed = verdict === 'allow';
+    metrics?.authorized(allowed, context.mark() - since);
+    if (context.audit !== undefined) noteDecision(context.audit, allowed, reason);
+    if (allowed) return next(context);
     throw denied(attributes, reason);
   };
+  return function authorize(context) {
+    const attributes = attributesOf(context);
+    const since = context.markedAt;
+    const decision = decide(authorizer, attributes);
+    return decision instanceof Promise
+      ? decision.then((made) => go(context, attributes, made, since))
+      : go(context, attributes, decision, since);
+  };
+}
+
+/** @source upstream apiserver pkg/endpoints/filters/authorization.go: annotation keys */
+function noteDecision(audit: AuditNotes, allowed: boolean, reason: string): void {
+  audit.annotate('authorization.k8s.io/decision', allowed ? 'allow' : 'forbid');
+  audit.annotate('authorization.k8s.io/reason', reason);
 }
 
 export function attributesOf(context: RequestContext): Attributes {

@@ -92,10 +92,11 @@ function contextOf(method: string, path: string): RequestContext {
 test('beyond the bound a request is told to come back, and its place is free again afterwards', async () => {
   const running = { reading: 0, mutating: 0 };
   const gate = Promise.withResolvers<ApiResult>();
-  const handler = withMaxInFlight(() => gate.promise, { reading: 1, mutating: 1 }, running);
+  const handler = withMaxInFlight(() => gate.promise, { limits: { reading: 1, mutating: 1 }, running });
 
   const first = handler(contextOf('GET', '/api/v1/pods'));
-  assert.throws(() => handler(contextOf('GET', '/api/v1/pods')), { code: 429 });
+  const refused = await handler(contextOf('GET', '/api/v1/pods'));
+  assert.deepEqual(refused.type === 'bytes' && [refused.status, refused.headers?.['retry-after']], [429, '1']);
   const write = handler(contextOf('POST', '/api/v1/namespaces/a/pods'));
   assert.deepEqual(running, { reading: 1, mutating: 1 });
   gate.resolve(objectResult(200, {}));

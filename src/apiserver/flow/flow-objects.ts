@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The FlowSchemas and PriorityLevelConfigurations that every cluster has. They are objects for clients to read; requests here are
-// bounded by `withMaxInFlight`, not by them.
+// The FlowSchemas and PriorityLevelConfigurations that every cluster has. `flow-controller.ts` keeps them.
 // @source upstream apiserver pkg/apis/flowcontrol/bootstrap/default.go
 import type { FlowSchema, PriorityLevelConfiguration } from '#api/flowcontrol/v1';
 import type { Draft } from '#machinery';
@@ -10,7 +9,9 @@ type Schema = Draft<FlowSchema>;
 type Rule = NonNullable<FlowSchema['spec']['rules']>[number];
 type Subject = Rule['subjects'][number];
 
-const AUTO_UPDATE = { 'apf.kubernetes.io/autoupdate-spec': 'true' };
+/** 'true': the spec is the system's to keep. */
+export const AUTO_UPDATE_ANNOTATION = 'apf.kubernetes.io/autoupdate-spec';
+const AUTO_UPDATE = { [AUTO_UPDATE_ANNOTATION]: 'true' };
 const SHUFFLE = { queues: 64, handSize: 6, queueLengthLimit: 50 };
 
 function limited(name: string, nominalConcurrencyShares: number, lendablePercent: number, queuing: object | undefined = SHUFFLE): Level {
@@ -108,8 +109,14 @@ export function flowSchemas(): readonly Schema[] {
   ];
 }
 
-/** What the status of a schema says of its priority level, which all of these have. */
-export function danglingCondition(level: string, time: string): object {
-  const message = `This FlowSchema references the PriorityLevelConfiguration object named ${JSON.stringify(level)} and it exists`;
-  return { type: 'Dangling', status: 'False', lastTransitionTime: time, reason: 'Found', message };
+/** What the status of a schema says of its priority level. */
+export function danglingCondition(level: string, exists: boolean, time: string) {
+  const what = `This FlowSchema references the PriorityLevelConfiguration object named ${JSON.stringify(level)}`;
+  return {
+    type: 'Dangling',
+    status: exists ? 'False' : 'True',
+    lastTransitionTime: time,
+    reason: exists ? 'Found' : 'NotFound',
+    message: exists ? `${what} and it exists` : `${what} but there is no such object`,
+  };
 }

@@ -25,6 +25,11 @@ export function answer(
   auditId: string,
 ): Promise<void> | void {
   const headers: Headers = { 'audit-id': auditId, 'cache-control': 'no-cache, private' };
+  const { flow } = context;
+  if (flow !== undefined) {
+    headers['x-kubernetes-pf-flowschema-uid'] = flow.schemaUid;
+    headers['x-kubernetes-pf-prioritylevel-uid'] = flow.levelUid;
+  }
   if (context.warnings.length > 0) headers['warning'] = context.warnings.map(formatWarning);
   switch (result.type) {
     case 'object': {
@@ -36,11 +41,12 @@ export function answer(
     case 'bytes':
       if (result.contentType !== '') headers['content-type'] = result.contentType;
       if (result.headers !== undefined) Object.assign(headers, result.headers);
+      context.weighed?.observe(result.body.length);
       return writer.send(result.status, headers, context.request.method === 'HEAD' ? '' : result.body);
     case 'list':
       return sendList(context, result, writer, headers, now());
     case 'watch':
-      return sendWatch(result, writer, headers, now);
+      return sendWatch(context, result, writer, headers, now);
     case 'stream':
       return sendStream(result, writer, headers);
     case 'hijacked':
@@ -62,6 +68,7 @@ function acceptsGzip(context: RequestContext): boolean {
 }
 
 function sendWhole(context: RequestContext, writer: AnswerWriter, status: number, headers: Headers, body: string | Uint8Array): void {
+  context.weighed?.observe(body.length);
   if (context.request.method === 'HEAD') writer.send(status, headers, '');
   else if (body.length > GZIP_THRESHOLD_BYTES && acceptsGzip(context)) {
     Object.assign(headers, { 'content-encoding': 'gzip', vary: 'Accept-Encoding' });
@@ -90,13 +97,20 @@ async function sendList(context: RequestContext, result: ListResult, writer: Ans
   writer.end();
 }
 
-async function sendWatch(result: WatchResult, writer: AnswerWriter, headers: Headers, now: () => number): Promise<void> {
+async function sendWatch(
+  context: RequestContext,
+  result: WatchResult,
+  writer: AnswerWriter,
+  headers: Headers,
+  now: () => number,
+): Promise<void> {
   headers['content-type'] = contentTypeOf(result.output);
   writer.begin(200, headers);
   const encode = frameEncoder(result, now);
   try {
     for await (const batch of result.frames) {
       const encoded = batch.map(encode);
+      if (context.weighed !== undefined) for (const frame of encoded) context.weighed.observe(frame.length);
       if (!(await writer.write(joined(encoded)))) return;
     }
     writer.end();

@@ -20,10 +20,17 @@ export interface HttpServerOptions {
   /** Answers a request through the writer; never throws. */
   readonly handle: (request: IncomingRequest, writer: AnswerWriter) => void;
   readonly logger: Logger;
+  /** Part of the requests after which an HTTP/2 client is asked to connect anew, so that load spreads over servers. @default 0 */
+  readonly goawayChance?: number;
+  /** @default Math.random */
+  readonly random?: () => number;
 }
 
+/** Bytes of a request's headers. @source Go's DefaultMaxHeaderBytes: 1 MiB */
+const MAX_HEADER_BYTES = 1024 * 1024;
 /** @source upstream's http2 defaults: 250 streams; ours is higher since agents keep hundreds of watches on one connection. */
 const MAX_STREAMS = 1000;
+const MAX_HEADER_PAIRS = 1000;
 const STREAM_WINDOW_BYTES = 1024 * 1024;
 const CONNECTION_WINDOW_BYTES = 16 * 1024 * 1024;
 
@@ -33,11 +40,14 @@ export class HttpServer implements AsyncDisposable {
   readonly #http1;
   readonly #sessions = new Set<ServerHttp2Session>();
   readonly #sockets = new Set<TLSSocket>();
+  #handshakeErrors = 0;
   readonly #users = new WeakMap<TLSSocket, { readonly user: UserInfo | undefined }>();
 
   constructor(options: HttpServerOptions) {
     this.#options = options;
-    this.#http1 = createHttp1Server({ keepAliveTimeout: 90_000 }, (request, response) => this.#onHttp1(request, response));
+    this.#http1 = createHttp1Server({ keepAliveTimeout: 90_000, maxHeaderSize: MAX_HEADER_BYTES }, (request, response) =>
+      this.#onHttp1(request, response),
+    );
     this.#http1.on('upgrade', (request, socket, head) => this.#onUpgrade(request, socket, head));
     this.#tls = createTlsServer({
       ...options.certificate,
@@ -45,7 +55,15 @@ export class HttpServer implements AsyncDisposable {
       ...(options.clientCa === undefined ? {} : { ca: options.clientCa, requestCert: true, rejectUnauthorized: false }),
     });
     this.#tls.on('secureConnection', (socket) => this.#onConnection(socket));
-    this.#tls.on('tlsClientError', (error) => options.logger.debug({ error: error.message }, 'TLS handshake failed'));
+    this.#tls.on('tlsClientError', (error) => {
+      this.#handshakeErrors += 1;
+      options.logger.debug({ error: error.message }, 'TLS handshake failed');
+    });
+  }
+
+  /** TLS handshakes that failed so far. */
+  get handshakeErrors(): number {
+    return this.#handshakeErrors;
   }
 
   /** @throws The listen error (EADDRINUSE, EACCES). */
@@ -93,7 +111,8 @@ export class HttpServer implements AsyncDisposable {
     }
     const session = performServerHandshake(socket, {
       maxSessionMemory: 1000,
-      settings: { maxConcurrentStreams: MAX_STREAMS, initialWindowSize: STREAM_WINDOW_BYTES },
+      maxHeaderListPairs: MAX_HEADER_PAIRS,
+      settings: { maxConcurrentStreams: MAX_STREAMS, initialWindowSize: STREAM_WINDOW_BYTES, maxHeaderListSize: MAX_HEADER_BYTES },
     } as Parameters<typeof performServerHandshake>[1]);
     session.setLocalWindowSize?.(CONNECTION_WINDOW_BYTES);
     this.#sessions.add(session);
@@ -102,7 +121,11 @@ export class HttpServer implements AsyncDisposable {
       if (error.code !== 'ECONNRESET') this.#options.logger.warn({ code: error.code, error: error.message }, 'HTTP/2 connection failed');
       socket.destroy();
     });
-    session.on('stream', (stream, headers) => this.#onStream(stream, headers, socket));
+    const { goawayChance = 0, random = Math.random } = this.#options;
+    session.on('stream', (stream, headers, _flags, raw) => {
+      if (goawayChance > 0 && random() < goawayChance) session.close(); // GOAWAY; this request is still answered.
+      this.#onStream(stream, { headers, raw }, socket);
+    });
   }
 
   #userOf(socket: TLSSocket): UserInfo | undefined {
@@ -114,12 +137,14 @@ export class HttpServer implements AsyncDisposable {
     return known.user;
   }
 
-  #onStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, socket: TLSSocket): void {
+  #onStream(stream: ServerHttp2Stream, { headers, raw }: ReceivedHeaders, socket: TLSSocket): void {
     stream.on('error', () => {}); // The client reset the stream; `close` follows.
     const writer = AnswerWriter.forStream(stream);
     const request = new WireRequest(String(headers[':path']), headers, {
       method: String(headers[':method']),
       source: stream,
+      rawHeaders: raw,
+      goAway: () => stream.session?.close(),
       user: this.#userOf(socket),
       socket,
     });
@@ -130,7 +155,11 @@ export class HttpServer implements AsyncDisposable {
     const socket = message.socket as TLSSocket;
     const request = new WireRequest(message.url ?? '/', message.headers, {
       method: message.method ?? 'GET',
+      rawHeaders: message.rawHeaders,
       source: message,
+      goAway: () => {
+        response.shouldKeepAlive = false;
+      },
       user: this.#userOf(socket),
       socket,
     });
@@ -142,6 +171,7 @@ export class HttpServer implements AsyncDisposable {
     const tls = message.socket as TLSSocket;
     const request = new WireRequest(message.url ?? '/', message.headers, {
       method: message.method ?? 'GET',
+      rawHeaders: message.rawHeaders,
       source: tls,
       user: this.#userOf(tls),
       socket: tls,
@@ -159,9 +189,11 @@ class WireRequest implements IncomingRequest {
   readonly headers: IncomingHttpHeaders;
   readonly connectionUser: UserInfo | undefined;
   readonly upgrade?: NonNullable<IncomingRequest['upgrade']>;
+  readonly rawHeaders: readonly string[];
   readonly #source: Readable;
   readonly #socket: TLSSocket;
-  #signal: AbortSignal | undefined;
+  readonly #goAway: (() => void) | undefined;
+  #controller: AbortController | undefined;
 
   constructor(target: string, headers: IncomingHttpHeaders, from: Origin) {
     const question = target.indexOf('?');
@@ -170,9 +202,11 @@ class WireRequest implements IncomingRequest {
     this.search = question < 0 ? '' : target.slice(question + 1);
     this.headers = headers;
     this.connectionUser = from.user;
+    this.rawHeaders = from.rawHeaders;
     this.#source = from.source;
     this.#socket = from.socket;
-    this.#signal = undefined;
+    this.#goAway = from.goAway;
+    this.#controller = undefined;
     if (from.upgrade !== undefined) this.upgrade = from.upgrade;
   }
 
@@ -180,26 +214,47 @@ class WireRequest implements IncomingRequest {
     return this.#socket.remoteAddress ?? '';
   }
 
+  openBody(): Readable {
+    return this.#source;
+  }
+
   readBody(limitBytes: number): Promise<Uint8Array> {
     return readAll(this.#source, limitBytes);
   }
 
   get signal(): AbortSignal {
-    if (this.#signal === undefined) {
+    if (this.#controller === undefined) {
       const controller = new AbortController();
       // A stream and a message close with their connection: nothing has to hang on the socket, which may carry thousands.
       this.#source.on('close', () => controller.abort());
       if (this.#socket.destroyed) controller.abort();
-      this.#signal = controller.signal;
+      this.#controller = controller;
     }
-    return this.#signal;
+    return this.#controller.signal;
   }
+
+  cancel(): void {
+    void this.signal; // Whoever asks for it later finds it aborted.
+    this.#controller?.abort();
+  }
+
+  goAway(): void {
+    this.#goAway?.();
+  }
+}
+
+interface ReceivedHeaders {
+  readonly headers: IncomingHttpHeaders;
+  readonly raw: readonly string[];
 }
 
 /** What a request came by. */
 interface Origin {
   readonly method: string;
+  /** Names and values in turn. */
+  readonly rawHeaders: readonly string[];
   readonly source: Readable;
+  readonly goAway?: () => void;
   readonly user: UserInfo | undefined;
   readonly socket: TLSSocket;
   readonly upgrade?: NonNullable<IncomingRequest['upgrade']>;

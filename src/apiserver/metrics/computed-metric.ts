@@ -14,11 +14,11 @@ export interface ComputedMetric {
   readonly name: string;
   readonly help: string;
   readonly type: 'counter' | 'gauge' | 'histogram';
-  samples(): Iterable<Sample>;
+  samples(): Iterable<Sample> | Promise<Iterable<Sample>>;
 }
 
 /** Adds a metric to what `/metrics` shows. */
 export function registerComputed({ registry }: Metrics, { name, help, type, samples }: ComputedMetric): void {
-  const metric = { name, get: async () => ({ name, help, type, aggregator: 'sum', values: [...samples()] }), reset() {} };
+  const metric = { name, get: async () => ({ name, help, type, aggregator: 'sum', values: [...(await samples())] }), reset() {} };
   registry.registerMetric(metric as never);
 }
