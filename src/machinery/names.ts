@@ -93,7 +93,7 @@ export function checkQualifiedName(text: string): string[] {
   const problems: string[] = [];
   const name = parts.at(-1) ?? '';
   if (parts.length > 2) {
-    const rule = `a qualified name ${QUALIFIED_RULE.replace(/\)$/, '')}`;
+    const rule = `a valid label key ${QUALIFIED_RULE.replace(/\)$/, '')}`;
     return [`${rule}) with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`];
   }
   if (parts.length === 2) {

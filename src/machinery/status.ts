@@ -117,7 +117,7 @@ export function unsupportedMediaType(message: string): ApiError {
 }
 
 export function requestEntityTooLarge(message: string): ApiError {
-  return failure({ code: 413, reason: 'RequestEntityTooLarge', message });
+  return failure({ code: 413, reason: 'RequestEntityTooLarge', message: `Request entity too large: ${message}` });
 }
 
 /** A revision that was compacted, or a continue token too old: list again. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // SetDefaults of apiextensions.k8s.io/v1: names, conversion, stored versions.
-import { setDefault, setPointer, structAt } from '../defaulting.ts';
+import { setDefault, structAt } from '../defaulting.ts';
 import type { CustomResourceDefinition } from '../generated/apiextensions/v1.ts';
 import { defaultServicePort } from '../networking/defaults.ts';
 
@@ -17,5 +17,5 @@ export function defaultCustomResourceDefinition(definition: CustomResourceDefini
   const status = structAt(definition, 'status');
   if ((status.storedVersions ?? []).length > 0) return;
   const storage = (spec.versions ?? []).find((version) => version.storage);
-  if (storage) setPointer(status, 'storedVersions', [storage.name]);
+  if (storage) status.storedVersions = [storage.name];
 }

@@ -9,6 +9,7 @@ import { CompactedError, type Store, type StoreEvent } from '#store';
 import type { MutableObject } from '../registry/strategy.ts';
 import { CachedObject } from './cached-object.ts';
 import { type CacheEvent, ResourceCache } from './resource-cache.ts';
+import { UnreadableValueError } from './unreadable-value.ts';
 
 /** Revisions replayed at start, so that watches resume over a restart. */
 const REPLAYED = 5_000;
@@ -23,19 +24,36 @@ export interface CacherOptions {
   readonly store: Store;
   readonly logger: Logger;
   /** Turns stored bytes into an object. @throws If they are no object of ours. */
-  readonly decode: (value: Uint8Array) => MutableObject;
+  readonly decode: (value: Uint8Array, key: string) => MutableObject;
   /** Prefixes below `/registry/`, longest first where one begins another: `services/specs/`, `pods/`. */
   readonly prefixes: readonly string[];
+  /** Objects that bring a prefix of their own into being: definitions of custom resources. */
+  readonly definitions?: { readonly prefix: string; readonly prefixOf: (object: MutableObject) => string };
+}
+
+/** Where an object of a storage key is kept. */
+interface Place {
+  readonly cache: ResourceCache;
+  readonly key: string;
+}
+
+/** A value under no known prefix. */
+interface Unclaimed {
+  readonly revision: number;
+  readonly value: Uint8Array;
 }
 
 export class Cacher {
   readonly #store: Store;
   readonly #logger: Logger;
-  readonly #decode: (value: Uint8Array) => MutableObject;
+  readonly #decode: (value: Uint8Array, key: string) => MutableObject;
   readonly #caches = new Map<string, ResourceCache>();
   /** Objects handed over by the writer, so that its bytes need not be parsed again. */
   readonly #written = new WeakMap<Uint8Array, MutableObject>();
   readonly #progress = new Set<() => void>();
+  readonly #definitions: CacherOptions['definitions'];
+  /** What lies under prefixes that nobody has named yet, by key: objects whose definition is gone, or comes later. */
+  readonly #unclaimed = new Map<string, Unclaimed>();
   #waiters: Waiter[] = [];
   #revision = 0;
 
@@ -43,6 +61,7 @@ export class Cacher {
     this.#store = options.store;
     this.#logger = options.logger;
     this.#decode = options.decode;
+    this.#definitions = options.definitions;
     for (const prefix of options.prefixes) this.#caches.set(prefix, new ResourceCache(0));
   }
 
@@ -56,6 +75,38 @@ export class Cacher {
     const found = this.#caches.get(prefix);
     if (found === undefined) throw new RangeError(`find the cache of "${prefix}": no such prefix`);
     return found;
+  }
+
+  /** As `cache`; undefined where there is no such prefix. */
+  findCache(prefix: string): ResourceCache | undefined {
+    return this.#caches.get(prefix);
+  }
+
+  /** Begins to keep a prefix, with what already lies under it. */
+  #addPrefix(prefix: string, revision: number): void {
+    if (this.#caches.has(prefix)) return;
+    const cache = new ResourceCache(revision);
+    this.#caches.set(prefix, cache);
+    const root = `${ROOT}${prefix}`;
+    for (const [key, { revision: at, value }] of this.#unclaimed) {
+      if (!key.startsWith(root)) continue;
+      this.#unclaimed.delete(key);
+      const cached = this.#cached({ cache, key: key.slice(root.length) }, at, value, key);
+      if (cached !== undefined) cache.load(cached);
+    }
+  }
+
+  /** Forgets a prefix: its watches end. What is left under it is kept aside, for a definition that comes again. */
+  #removePrefix(prefix: string): void {
+    const cache = this.#caches.get(prefix);
+    if (cache === undefined) return;
+    this.#caches.delete(prefix);
+    cache.closeWatchers();
+    for (const { key, revision, object } of cache.list('')) {
+      const value = new Uint8Array();
+      this.#written.set(value, object as MutableObject);
+      this.#unclaimed.set(`${ROOT}${prefix}${key}`, { revision, value });
+    }
   }
 
   /** Every cache with its prefix, for metrics. */
@@ -106,15 +157,30 @@ export class Cacher {
     const { items } = await this.#store.range(ROOT, start > 0 ? { revision: start } : { limit: 1 });
     for (const cache of this.#caches.keys()) this.#caches.set(cache, new ResourceCache(start));
     if (start > 0) {
-      for (const item of items) {
-        const place = this.#placeOf(item.key);
-        if (place === undefined) continue;
-        const cached = this.#cached(place.key, item.modRevision, item.value);
-        if (cached !== undefined) place.cache.load(cached);
-      }
+      for (const item of items) this.#loadItem(item, start);
     }
     this.#revision = start;
     return start;
+  }
+
+  #loadItem({ key, modRevision: revision, value }: { key: string; modRevision: number; value: Uint8Array }, start: number): void {
+    const place = this.#placeOf(key);
+    if (place === undefined) {
+      this.#unclaimed.set(key, { revision, value });
+      return;
+    }
+    const cached = this.#cached(place, revision, value, key);
+    if (cached === undefined) return;
+    place.cache.load(cached);
+    const prefix = this.#definedPrefix(key, cached);
+    if (prefix !== undefined) this.#addPrefix(prefix, start);
+  }
+
+  #definedPrefix(key: string, { object }: CachedObject): string | undefined {
+    const definitions = this.#definitions;
+    return definitions !== undefined && key.startsWith(`${ROOT}${definitions.prefix}`)
+      ? definitions.prefixOf(object as MutableObject)
+      : undefined;
   }
 
   /** A little before now, so that the events in between fill the windows. */
@@ -131,27 +197,38 @@ export class Cacher {
 
   #apply(event: StoreEvent): void {
     const place = this.#placeOf(event.key);
-    if (place === undefined) return;
-    const previous = place.cache.find(place.key);
+    if (place === undefined) {
+      if (event.type === 'delete') this.#unclaimed.delete(event.key);
+      else this.#unclaimed.set(event.key, { revision: event.revision, value: event.value });
+      return;
+    }
+    const previous = place.cache.peek(place.key);
     if (event.type === 'delete') {
+      place.cache.markReadable(place.key);
       if (previous === undefined) return;
+      const prefix = this.#definedPrefix(event.key, previous);
+      if (prefix !== undefined) this.#removePrefix(prefix);
       place.cache.apply({ type: 'delete', revision: event.revision, current: previous.withRevision(event.revision), previous });
       return;
     }
-    const current = this.#cached(place.key, event.revision, event.value);
+    const current = this.#cached(place, event.revision, event.value, event.key);
     if (current === undefined) return;
+    const prefix = this.#definedPrefix(event.key, current);
+    if (prefix !== undefined) this.#addPrefix(prefix, event.revision);
     const applied: CacheEvent = { type: 'put', revision: event.revision, current, previous };
     place.cache.apply(applied);
   }
 
-  #cached(key: string, revision: number, value: Uint8Array): CachedObject | undefined {
+  #cached({ cache, key }: Place, revision: number, value: Uint8Array, storageKey: string): CachedObject | undefined {
     const written = this.#written.get(value);
     try {
-      const object = written ?? this.#decode(value);
+      const object = written ?? this.#decode(value, storageKey);
       object.metadata.resourceVersion = String(revision);
+      cache.markReadable(key);
       return new CachedObject(key, revision, object);
     } catch (error) {
-      // One unreadable value must not stop the server; the object is as if absent.
+      // One unreadable value must not stop the server; the object is as if absent, or, encrypted, fails those who ask for it.
+      if (error instanceof UnreadableValueError) cache.markUnreadable(key, error);
       this.#logger.error(
         { key, error: error instanceof ApiError ? error.message : String(error) },
         'Skipped a stored value that cannot be decoded',

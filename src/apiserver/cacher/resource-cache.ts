@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The objects of one resource as of now, in key order within namespaces, with a window of recent events for watches that resume.
 // Written only by the cacher, in revision order. @source the role of upstream's storage/cacher watchCache.
+import { internalError } from '#machinery';
 import type { CachedObject } from './cached-object.ts';
-import type { Interest, WatchChannel } from './watch-channel.ts';
+import type { UnreadableValueError } from './unreadable-value.ts';
+import type { Interest } from './watch-channel.ts';
 
 export interface CacheEvent {
   readonly type: 'put' | 'delete';
@@ -12,21 +14,40 @@ export interface CacheEvent {
   readonly previous: CachedObject | undefined;
 }
 
+/** Whoever is told of events: a watcher's channel, or what turns them into another version for one. */
+export interface EventSink {
+  readonly interest: Interest;
+  /** Takes an event; never blocks. */
+  offer(event: CacheEvent): void;
+  /** There will be no more events: the resource is gone. */
+  close(): void;
+}
+
+/** What stores and handlers read: the cache itself, or a view of it in another version. */
+export interface ObjectCache {
+  find(key: string): CachedObject | undefined;
+  list(namespace: string): readonly CachedObject[];
+  since(revision: number): readonly CacheEvent[] | undefined;
+  readonly windowStart: number;
+  subscribe(sink: EventSink): Disposable;
+}
+
 /** Events kept for watches that resume; older resourceVersions get 410 and list again. */
 const WINDOW = 10_000;
 
-export class ResourceCache {
+export class ResourceCache implements ObjectCache {
   /** By name under the resource's prefix: `namespace/name` or `name`. */
   readonly #objects = new Map<string, CachedObject>();
   readonly #byNamespace = new Map<string, Map<string, CachedObject>>();
   readonly #byNode = new Map<string, Map<string, CachedObject>>();
   #sorted: readonly CachedObject[] | undefined;
   readonly #sortedByNamespace = new Map<string, readonly CachedObject[]>();
+  #unreadable: Map<string, UnreadableValueError> | undefined = undefined;
   #window: CacheEvent[] = [];
   /** Events at or before this revision are not in the window. */
   #windowStart: number;
-  readonly #broad = new Set<WatchChannel>();
-  readonly #narrow = new Map<string, Set<WatchChannel>>();
+  readonly #broad = new Set<EventSink>();
+  readonly #narrow = new Map<string, Set<EventSink>>();
   #generation = 0;
 
   constructor(windowStart: number) {
@@ -49,11 +70,40 @@ export class ResourceCache {
   }
 
   find(key: string): CachedObject | undefined {
+    return this.#objects.get(key) ?? (this.#unreadable === undefined ? undefined : this.#refuseOne(key));
+  }
+
+  /** As `find`, for those who keep the cache: what cannot be read is as if absent. */
+  peek(key: string): CachedObject | undefined {
     return this.#objects.get(key);
+  }
+
+  /** Books a stored value that cannot be read: requests that would show it fail, until it is overwritten or removed. */
+  markUnreadable(key: string, why: UnreadableValueError): void {
+    this.#unreadable ??= new Map();
+    this.#unreadable.set(key, why);
+  }
+
+  /** Takes back what `markUnreadable` has said. */
+  markReadable(key: string): void {
+    if (this.#unreadable?.delete(key) === true && this.#unreadable.size === 0) this.#unreadable = undefined;
+  }
+
+  #refuseOne(key: string): undefined {
+    const why = this.#unreadable?.get(key);
+    if (why !== undefined) throw internalError(why.message);
+    return undefined;
+  }
+
+  #refuseAny(namespace: string): void {
+    for (const [key, why] of this.#unreadable ?? [])
+      if (namespace === '' || namespaceOf(key) === namespace)
+        throw internalError(`unable to transform key ${JSON.stringify(why.key)}: ${why.message}`);
   }
 
   /** All, or those of a namespace, in key order. Shared: never change it. */
   list(namespace: string): readonly CachedObject[] {
+    if (this.#unreadable !== undefined) this.#refuseAny(namespace);
     if (namespace === '') {
       this.#sorted ??= sortByKey(this.#objects.values());
       return this.#sorted;
@@ -113,7 +163,7 @@ export class ResourceCache {
   }
 
   /** Registers a watcher under the narrowest index its interest allows. */
-  subscribe(channel: WatchChannel): Disposable {
+  subscribe(channel: EventSink): Disposable {
     const bucket = this.#bucketOf(channel.interest);
     bucket.add(channel);
     return {
@@ -124,7 +174,12 @@ export class ResourceCache {
     };
   }
 
-  #bucketOf(interest: Interest): Set<WatchChannel> {
+  /** Ends every watch: the resource is no longer served. */
+  closeWatchers(): void {
+    for (const sink of [...this.#broad, ...[...this.#narrow.values()].flatMap((bucket) => [...bucket])]) sink.close();
+  }
+
+  #bucketOf(interest: Interest): Set<EventSink> {
     const [key] = indexKeys(interest);
     if (key === undefined) return this.#broad;
     let bucket = this.#narrow.get(key);

@@ -4,43 +4,106 @@
 // @source upstream apiserver pkg/endpoints/discovery
 import { createHash } from 'node:crypto';
 import { apiVersionOf, notAcceptable, type Resource } from '#machinery';
+import { builtInGroupPriority } from '../aggregation/priorities.ts';
 import { acceptedTypes, JSON_OUTPUT, negotiate, type Output, parseAccept } from '../encoding/negotiation.ts';
 import { type ApiResult, objectResult, type RequestContext } from '../request/context.ts';
+import { compareVersions } from './version-order.ts';
 
 export interface DiscoveryGroup {
   readonly name: string;
   readonly versions: readonly string[];
   readonly preferred: string;
+  /** Higher ones are listed first: `groupPriorityMinimum` of its APIServices. @default that of custom resources */
+  readonly priority?: number | undefined;
 }
 
 const PLAIN = { transforms: new Set<never>(), protobuf: true };
 
+/**
+ * What one part of the server adds: the built-in kinds, custom resources, API services that other servers answer. A group that
+ * several sources have is one group with the versions of all.
+ */
+export interface DiscoverySource {
+  readonly groups: readonly DiscoveryGroup[];
+  /** Those of `groups` that this server itself answers for. */
+  readonly resources: readonly Resource[];
+  /** Entries of the aggregated form that are ready made, by `group/version`: what another server has said of itself. */
+  readonly aggregated?: ReadonlyMap<string, object>;
+}
+
+const BUILT_IN = 'built-in';
+
 export class Discovery {
+  readonly #sources = new Map<string, DiscoverySource>();
   readonly #documents = new Map<string, object>();
   readonly #aggregated = new Map<string, { body: object; etag: string }>();
+  /** A change of the set is noted only; who asks next pays for the documents, however many changes there were. */
+  #isStale = true;
 
   /** @param groups In the order they are listed, without the core group. */
   constructor(resources: readonly Resource[], groups: readonly DiscoveryGroup[]) {
-    this.update(resources, groups);
+    this.set(BUILT_IN, { resources, groups });
+  }
+
+  /** Adds a source, or replaces what it said before. Sources are listed in the order in which they came first. */
+  set(name: string, source: DiscoverySource): void {
+    this.#sources.set(name, source);
+    this.#isStale = true;
+  }
+
+  remove(name: string): void {
+    this.#sources.delete(name);
+    this.#isStale = true;
+  }
+
+  /** Whether a group and version is answered for, by anyone. */
+  has(group: string, version: string): boolean {
+    this.#refresh();
+    return this.#documents.has(group === '' ? `/api/${version}` : `/apis/${group}/${version}`) || this.#versions.has(`${group}/${version}`);
+  }
+
+  readonly #versions = new Set<string>();
+
+  /** Every path this source of truth answers, for `/`. */
+  paths(): readonly string[] {
+    this.#refresh();
+    return [...this.#documents.keys()];
+  }
+
+  #refresh(): void {
+    if (!this.#isStale) return;
+    this.#isStale = false;
+    const sources = [...this.#sources.values()];
+    this.#make(
+      sources.flatMap(({ resources }) => resources),
+      mergeGroups(sources),
+      new Map(sources.flatMap(({ aggregated }) => [...(aggregated ?? [])])),
+    );
   }
 
   /** Makes all documents anew. */
-  update(resources: readonly Resource[], groups: readonly DiscoveryGroup[]): void {
+  #make(resources: readonly Resource[], groups: readonly DiscoveryGroup[], ready: ReadonlyMap<string, object>): void {
     this.#documents.clear();
+    this.#versions.clear();
     const core = { name: '', versions: ['v1'], preferred: 'v1' };
+    const byVersion = Map.groupBy(resources, ({ group, version }) => `${group}/${version}`);
     this.#documents.set('/api', { kind: 'APIVersions', versions: ['v1'], serverAddressByClientCIDRs: [] });
     this.#documents.set('/apis', { kind: 'APIGroupList', apiVersion: 'v1', groups: groups.map(groupDocument) });
     for (const group of groups) this.#documents.set(`/apis/${group.name}`, { kind: 'APIGroup', apiVersion: 'v1', ...groupDocument(group) });
     for (const group of [core, ...groups]) {
       for (const version of group.versions) {
+        const key = `${group.name}/${version}`;
+        this.#versions.add(key);
+        const own = byVersion.get(key);
         const path = group.name === '' ? `/api/${version}` : `/apis/${group.name}/${version}`;
-        this.#documents.set(path, resourceList(resources, group.name, version));
+        // What another server answers for is asked of it.
+        if (own !== undefined) this.#documents.set(path, resourceList(own, group.name, version));
       }
     }
-    this.#setAggregated('/api', [aggregatedGroup(resources, core)]);
+    this.#setAggregated('/api', [aggregatedGroup(byVersion, core, ready)]);
     this.#setAggregated(
       '/apis',
-      groups.map((group) => aggregatedGroup(resources, group)),
+      groups.map((group) => aggregatedGroup(byVersion, group, ready)),
     );
   }
 
@@ -53,6 +116,8 @@ export class Discovery {
   /** The answer for a discovery path, or undefined if it is none. */
   answer(context: RequestContext): ApiResult | undefined {
     const path = context.info.path.replace(/\/$/, '');
+    if (!path.startsWith('/api')) return undefined;
+    this.#refresh();
     const document = this.#documents.get(path);
     if (document === undefined) return undefined;
     const accept = context.header('accept');
@@ -96,8 +161,31 @@ function groupDocument({ name, versions, preferred }: DiscoveryGroup): object {
   return { name, versions: versions.map(entry), preferredVersion: entry(preferred) };
 }
 
-function resourceList(all: readonly Resource[], group: string, version: string): object {
-  const resources = all.filter((resource) => resource.group === group && resource.version === version);
+/** Groups of all sources; versions of a group that several have stand in their usual order. */
+function mergeGroups(sources: readonly DiscoverySource[]): readonly DiscoveryGroup[] {
+  const merged = new Map<string, DiscoveryGroup>();
+  for (const { groups } of sources) {
+    for (const group of groups) {
+      const known = merged.get(group.name);
+      if (known === undefined) merged.set(group.name, group);
+      else {
+        const versions = [...new Set([...known.versions, ...group.versions])].sort(compareVersions);
+        const priority = Math.max(known.priority ?? 0, group.priority ?? 0) || undefined;
+        merged.set(group.name, { name: group.name, versions, preferred: versions[0] ?? known.preferred, priority });
+      }
+    }
+  }
+  return [...merged.values()].sort((a, b) => priorityOf(b) - priorityOf(a));
+}
+
+/** @source upstream crdregistration: 1000 */
+const CUSTOM_PRIORITY = 1000;
+
+function priorityOf({ name, priority }: DiscoveryGroup): number {
+  return Math.max(builtInGroupPriority(name) ?? 0, priority ?? CUSTOM_PRIORITY);
+}
+
+function resourceList(resources: readonly Resource[], group: string, version: string): object {
   return {
     kind: 'APIResourceList',
     ...(group === '' ? {} : { apiVersion: 'v1' }),
@@ -128,15 +216,16 @@ function resourceEntries(resource: Resource): object[] {
   return [main, ...subresources];
 }
 
-function aggregatedGroup(resources: readonly Resource[], { name, versions }: DiscoveryGroup): object {
-  return {
-    metadata: name === '' ? {} : { name },
-    versions: versions.map((version) => ({
-      version,
-      resources: resources.filter((resource) => resource.group === name && resource.version === version).map(aggregatedResource),
-      freshness: 'Current',
-    })),
+function aggregatedGroup(
+  byVersion: ReadonlyMap<string, readonly Resource[]>,
+  { name, versions }: DiscoveryGroup,
+  ready: ReadonlyMap<string, object>,
+): object {
+  const entryOf = (version: string) => {
+    const key = `${name}/${version}`;
+    return ready.get(key) ?? { version, resources: (byVersion.get(key) ?? []).map(aggregatedResource), freshness: 'Current' };
   };
+  return { metadata: name === '' ? {} : { name }, versions: versions.map(entryOf) };
 }
 
 function aggregatedResource(resource: Resource): object {

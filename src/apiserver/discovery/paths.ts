@@ -1,27 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// The paths that are no resources: health, version, metrics, the token issuer's documents.
-// @source upstream apiserver pkg/server/{healthz,routes}
+// The paths that are no resources: version, metrics, the token issuer's documents. Health and debugging are in debug/.
+// @source upstream apiserver pkg/server/routes
 import type { Metrics } from '#component';
 import { apiError } from '#machinery';
 import type { ServiceAccountTokens } from '../auth/tokens.ts';
 import { acceptedTypes, parseAccept } from '../encoding/negotiation.ts';
-import { type ApiResult, objectResult, plainText, type RequestContext } from '../request/context.ts';
-
-export interface HealthCheck {
-  readonly name: string;
-  /** Undefined if all is well, else why not. */
-  readonly check: () => string | undefined;
-}
+import { type ApiResult, objectResult, type RequestContext } from '../request/context.ts';
 
 export interface PathsOptions {
-  readonly checks: readonly HealthCheck[];
   readonly metrics: Metrics;
   readonly tokens: ServiceAccountTokens;
   readonly version: object;
   /** Where `jwks_uri` points. */
   readonly jwksUri: string;
   /** All paths, for `/`. */
-  readonly index: readonly string[];
+  readonly index: () => readonly string[];
 }
 
 const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8; escaping=underscores';
@@ -32,7 +25,7 @@ export function answerPath(context: RequestContext, options: PathsOptions): ApiR
   const path = context.info.path.length > 1 ? context.info.path.replace(/\/$/, '') : context.info.path;
   switch (path) {
     case '/':
-      return objectResult(200, { paths: options.index });
+      return objectResult(200, { paths: options.index() });
     case '/version':
       if (context.request.method !== 'GET' && context.request.method !== 'HEAD')
         throw apiError(405, 'MethodNotAllowed', METHOD_NOT_ALLOWED, {});
@@ -44,34 +37,7 @@ export function answerPath(context: RequestContext, options: PathsOptions): ApiR
     case '/.well-known/openid-configuration':
       return openIdConfiguration(options);
   }
-  for (const root of ['/healthz', '/livez', '/readyz']) {
-    if (path === root || path.startsWith(`${root}/`)) return health(context, root, path.slice(root.length + 1), options.checks);
-  }
   return undefined;
-}
-
-function health({ query }: RequestContext, root: string, only: string, checks: readonly HealthCheck[]): ApiResult {
-  if (only !== '') {
-    const one = checks.find((check) => check.name === only);
-    if (one === undefined) return plainText(404, '404 page not found\n');
-    const why = one.check();
-    return why === undefined ? plainText(200, 'ok') : plainText(500, `internal server error: ${why}\n`);
-  }
-  const excluded = new Set(query.getAll('exclude'));
-  const lines: string[] = [];
-  let failed = false;
-  for (const { name, check } of checks) {
-    if (excluded.has(name)) {
-      lines.push(`[+]${name} excluded: ok`);
-      continue;
-    }
-    const why = check();
-    failed ||= why !== undefined;
-    lines.push(why === undefined ? `[+]${name} ok` : `[-]${name} failed: reason withheld`);
-  }
-  const what = root.slice(1);
-  if (failed) return plainText(500, `${lines.join('\n')}\n${what} check failed\n`);
-  return plainText(200, query.has('verbose') ? `${lines.join('\n')}\n${what} check passed\n` : 'ok');
 }
 
 async function jwks(context: RequestContext, { tokens }: PathsOptions): Promise<ApiResult> {

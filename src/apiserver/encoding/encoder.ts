@@ -10,7 +10,7 @@ import { inServedVersion, type ServedResource } from '../registry/generic/served
 import type { MutableObject } from '../registry/strategy.ts';
 import type { ListResult, ObjectResult, WatchFrame, WatchResult } from '../request/context.ts';
 import { contentTypeOf, JSON_OUTPUT, type Output } from './negotiation.ts';
-import { type IncludeObject, includeObjectOf, listMeta, partialMetadata, tableOf } from './table.ts';
+import { type IncludeObject, includeObjectOf, listMeta, partialMetadata, type TableMeta, tableOf } from './table.ts';
 
 export interface Encoded {
   readonly contentType: string;
@@ -73,7 +73,7 @@ export function* encodeList(result: ListResult, now: number): Generator<string |
   const { served, output, items } = result;
   const meta = { resourceVersion: result.resourceVersion, continue: result.continue, remainingItemCount: result.remainingItemCount };
   if (output.mediaType === 'json' && output.transform === undefined && !output.pretty) {
-    yield `${served.listHead}${JSON.stringify(listMeta(meta))},"items":[`;
+    yield `${served.listHead}${JSON.stringify(ownListMeta(served, meta))},"items":[`;
     yield* itemBytes(served, items);
     return;
   }
@@ -88,15 +88,20 @@ export function* encodeList(result: ListResult, now: number): Generator<string |
   }
   const partial = output.transform === 'PartialObjectMetadataList';
   const list = {
-    kind: partial ? 'PartialObjectMetadataList' : `${served.resource.kind}List`,
+    kind: partial ? 'PartialObjectMetadataList' : served.listKind,
     apiVersion: partial ? 'meta.k8s.io/v1' : served.apiVersion,
-    metadata: listMeta(meta),
+    metadata: partial ? listMeta(meta) : ownListMeta(served, meta),
     items:
       partial && items.length === 0 && output.mediaType !== 'protobuf'
         ? null
         : items.map((item) => (partial ? partialMetadata(item.object) : itemOf(served, item))),
   };
   yield encodeValue(list, output, schemaOfValue(list));
+}
+
+/** Lists of custom resources say that nothing follows. */
+function ownListMeta(served: ServedResource, meta: TableMeta): object {
+  return served.itemsHaveKind ? { continue: '', ...listMeta(meta) } : listMeta(meta);
 }
 
 interface ListBytes {

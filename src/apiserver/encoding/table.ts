@@ -24,19 +24,26 @@ export interface TableMeta {
   readonly remainingItemCount?: number | undefined;
 }
 
+interface RowOptions {
+  readonly include: IncludeObject;
+  readonly now: number;
+  /** Of the Table and of the metadata in it. @default v1 */
+  readonly version?: string | undefined;
+}
+
 /** A `meta.k8s.io/v1` Table. `withColumns` is false for all but the first event of a watch. */
 export function tableOf(
   served: ServedResource,
   objects: readonly DeepReadonly<MutableObject>[],
   meta: TableMeta,
-  options: { readonly include: IncludeObject; readonly now: number; readonly withColumns: boolean; readonly version?: string | undefined },
+  options: RowOptions & { readonly withColumns: boolean },
 ): object {
   return {
     kind: 'Table',
     apiVersion: `meta.k8s.io/${options.version ?? 'v1'}`,
     metadata: listMeta(meta),
     columnDefinitions: options.withColumns ? served.table.columns : null,
-    rows: objects.map((object) => rowOf(served, object, options.include, options.now)),
+    rows: objects.map((object) => rowOf(served, object, options)),
   };
 }
 
@@ -48,16 +55,16 @@ export function listMeta(meta: TableMeta): object {
   };
 }
 
-function rowOf(served: ServedResource, object: DeepReadonly<MutableObject>, include: IncludeObject, now: number): object {
+function rowOf(served: ServedResource, object: DeepReadonly<MutableObject>, { include, now, version }: RowOptions): object {
   const conditions = served.table.conditions?.(object);
   return {
     cells: served.table.cells(object, now),
     ...(conditions === undefined ? {} : { conditions }),
-    object: include === 'None' ? null : include === 'Object' ? inServedVersion(served, object) : partialMetadata(object),
+    object: include === 'None' ? null : include === 'Object' ? inServedVersion(served, object) : partialMetadata(object, version),
   };
 }
 
 /** Only the metadata of an object. */
-export function partialMetadata(object: DeepReadonly<MutableObject>): object {
-  return { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata: object.metadata };
+export function partialMetadata(object: DeepReadonly<MutableObject>, version = 'v1'): object {
+  return { kind: 'PartialObjectMetadata', apiVersion: `meta.k8s.io/${version}`, metadata: object.metadata };
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // OpenAPI documents: version 3 per group and version, version 2 whole. Made on first request and kept; what kubectl reads of them
-// are the kinds' schemas, and which parameters an operation takes. Descriptions are left out.
+// are the kinds' schemas, and which parameters an operation takes.
 // @source kube-openapi pkg/builder3, apiserver pkg/endpoints/installer.go for operation names
 import { createHash } from 'node:crypto';
 import { findSchema, RESOURCES } from '#api';
@@ -9,7 +9,7 @@ import { type ApiResult, plainText, type RequestContext } from '../request/conte
 import { encodeDocumentV2, PROTOBUF_V2, wantsProtobufV2 } from './protobuf-v2.ts';
 import { Components, type Json } from './schemas.ts';
 
-const INFO = { title: 'Kubernetes', version: 'v1.36.2' };
+export const INFO = { title: 'Kubernetes', version: 'v1.36.2' };
 const MEDIA = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf'];
 const WRITE_PARAMETERS = ['dryRun', 'fieldManager', 'fieldValidation'];
 const LIST_PARAMETERS = [
@@ -71,13 +71,50 @@ interface Operation {
   readonly allNamespaces: boolean;
 }
 
-export class OpenApi {
-  readonly #documents = new Map<string, { readonly body: string | Buffer; readonly hash: string }>();
-  readonly #indexPaths: readonly string[];
+/** What one part of the server adds to the documents: custom resources, API services that other servers answer. */
+export interface OpenApiSource {
+  /** Version 3 documents by path (`apis/example.com/v1`), each made when it is first asked for. */
+  readonly documents: ReadonlyMap<string, () => Json>;
+  /** What goes into the version 2 document. */
+  readonly v2: () => { readonly definitions: Readonly<Record<string, Json>>; readonly paths: Readonly<Record<string, Json>> };
+}
 
-  /** @param indexPaths Every path the server has, as `/` lists them. */
+interface Document {
+  readonly body: string | Buffer;
+  readonly hash: string;
+}
+
+export class OpenApi {
+  readonly #documents = new Map<string, Document>();
+  readonly #indexPaths: readonly string[];
+  readonly #sources = new Map<string, OpenApiSource>();
+
+  /** @param indexPaths Every path the server has of its own, as `/` lists them. */
   constructor(indexPaths: readonly string[]) {
     this.#indexPaths = indexPaths.filter((path) => !/^\/(healthz|livez|readyz|metrics)/.test(path)).map((path) => path.slice(1));
+  }
+
+  /** Adds a source, or replaces what it gave before. */
+  set(name: string, source: OpenApiSource): void {
+    const before = this.#sources.get(name)?.documents ?? new Map<string, () => Json>();
+    this.#sources.set(name, source);
+    const paths = new Set([...before.keys(), ...source.documents.keys()]);
+    // A document whose maker is the same is the same.
+    this.#forget([...paths].filter((path) => before.get(path) !== source.documents.get(path)));
+  }
+
+  remove(name: string): void {
+    const source = this.#sources.get(name);
+    if (source === undefined) return;
+    this.#sources.delete(name);
+    this.#forget([...source.documents.keys()]);
+  }
+
+  /** Documents are made anew when they are next asked for. */
+  #forget(paths: readonly string[]): void {
+    for (const path of paths) this.#documents.delete(path);
+    this.#documents.delete('v2');
+    this.#documents.delete('v2+protobuf');
   }
 
   /** The answer for a path below /openapi, or undefined if it is none. */
@@ -88,15 +125,16 @@ export class OpenApi {
       return { type: 'bytes', status: 200, contentType: 'text/plain; charset=utf-8', body: JSON.stringify(this.#index()) };
     if (!path.startsWith('/openapi/v3/')) return undefined;
     const name = path.slice('/openapi/v3/'.length);
-    return this.#indexPaths.includes(name) ? this.#send(context, name) : plainText(404, '404 page not found\n');
+    return this.#paths().includes(name) ? this.#send(context, name) : plainText(404, '404 page not found\n');
+  }
+
+  #paths(): readonly string[] {
+    return [...new Set([...this.#indexPaths, ...[...this.#sources.values()].flatMap(({ documents }) => [...documents.keys()])])];
   }
 
   #index(): Json {
-    return {
-      paths: Object.fromEntries(
-        [...this.#indexPaths].sort().map((name) => [name, { serverRelativeURL: `/openapi/v3/${name}?hash=${this.#document(name).hash}` }]),
-      ),
-    };
+    const entry = (name: string) => [name, { serverRelativeURL: `/openapi/v3/${name}?hash=${this.#document(name).hash}` }];
+    return { paths: Object.fromEntries([...this.#paths()].sort().map(entry)) };
   }
 
   /** With the right hash in its URL a document never changes. */
@@ -108,15 +146,35 @@ export class OpenApi {
     return { type: 'bytes', status: 200, contentType: name === 'v2+protobuf' ? PROTOBUF_V2 : 'application/json', body, headers };
   }
 
-  #document(name: string): { readonly body: string | Buffer; readonly hash: string } {
+  #document(name: string): Document {
     let found = this.#documents.get(name);
     if (found === undefined) {
-      const body =
-        name === 'v2+protobuf' ? encodeDocumentV2(documentV2()) : JSON.stringify(name === 'v2' ? documentV2() : documentV3(name));
+      const body = this.#make(name);
       found = { body, hash: createHash('sha512').update(body).digest('hex').toUpperCase() };
       this.#documents.set(name, found);
     }
     return found;
+  }
+
+  #make(name: string): string | Buffer {
+    if (name === 'v2') return JSON.stringify(this.#v2());
+    if (name === 'v2+protobuf') return encodeDocumentV2(this.#v2());
+    for (const { documents } of this.#sources.values()) {
+      const make = documents.get(name);
+      if (make !== undefined) return JSON.stringify(make());
+    }
+    return JSON.stringify(documentV3(name));
+  }
+
+  #v2(): Json {
+    const document = documentV2();
+    const parts = [...this.#sources.values()].map(({ v2 }) => v2());
+    if (parts.length === 0) return document;
+    return {
+      ...document,
+      paths: Object.assign({}, document['paths'], ...parts.map(({ paths }) => paths)),
+      definitions: Object.assign({}, ...parts.map(({ definitions }) => definitions), document['definitions']),
+    };
   }
 }
 
@@ -127,7 +185,7 @@ for (const { group, version, kind } of RESOURCES) {
     if (schema !== undefined) KINDS.set(schema.name, [{ group, version, kind: name }]);
   }
 }
-const kindOf = (typeName: string) => KINDS.get(typeName) ?? [];
+export const kindOf = (typeName: string) => KINDS.get(typeName) ?? [];
 
 const pathOf = ({ group, version }: { group: string; version: string }) => (group === '' ? `api/${version}` : `apis/${group}/${version}`);
 
@@ -147,19 +205,30 @@ function documentV3(name: string): Json {
     const operationId = `get${groupWord(first.group)}${versionWord(first.version)}APIResources`;
     paths[`/${name}/`] = { get: { tags: [tagOf(first)], operationId, responses: { 200: { description: 'OK' } } } };
   }
-  for (const resource of resources) addPaths(paths, resource, components);
+  for (const resource of resources) addPaths(paths, resource, referTo(components));
   return { openapi: '3.0.0', info: INFO, paths, components: { schemas: components.schemas } };
 }
 
 const tagOf = ({ group, version }: Resource) => `${group === '' ? 'core' : group.replace('.k8s.io', '')}_${version}`;
 
-function addPaths(paths: Record<string, Json>, resource: Resource, components: Components): void {
+/** How an operation refers to the schema of a kind; undefined where there is none. */
+type ReferTo = (gvk: { group: string; version: string; kind: string }) => Json | undefined;
+
+const referTo =
+  (components: Components): ReferTo =>
+  (gvk) => {
+    const schema = findSchema(gvk);
+    return schema === undefined ? undefined : components.reference(schema);
+  };
+
+/** The operations of a resource, added to `paths`. */
+export function addPaths(paths: Record<string, Json>, resource: Resource, refer: ReferTo): void {
   const scope = resource.namespaced ? '/namespaces/{namespace}' : '';
   const base = `/${pathOf(resource)}${scope}/${resource.resource}`;
   const add = (path: string, verbs: readonly string[], subresource?: Subresource, allNamespaces = false) => {
     const operations = verbs.flatMap((verb) => {
       const method = METHODS[verb];
-      return method === undefined ? [] : [[method, operation({ resource, subresource, verb, allNamespaces }, components)]];
+      return method === undefined ? [] : [[method, operation({ resource, subresource, verb, allNamespaces }, refer)]];
     });
     if (operations.length > 0) paths[path] = { ...paths[path], ...Object.fromEntries(operations), parameters: pathParameters(path) };
   };
@@ -190,14 +259,13 @@ function pathParameters(path: string): Json[] {
   }));
 }
 
-function operation({ resource, subresource, verb, allNamespaces }: Operation, components: Components): Json {
+function operation({ resource, subresource, verb, allNamespaces }: Operation, refer: ReferTo): Json {
   const { group, version, kind } = {
     group: subresource?.group ?? resource.group,
     version: subresource?.version ?? resource.version,
     kind: subresource?.kind ?? resource.kind,
   };
-  const schema = findSchema({ group, version, kind: verb === 'list' ? `${kind}List` : kind });
-  const body = schema === undefined ? { type: 'string' } : components.reference(schema);
+  const body = refer({ group, version, kind: verb === 'list' ? `${kind}List` : kind }) ?? { type: 'string' };
   const scope = resource.namespaced && !allNamespaces ? 'Namespaced' : '';
   const suffix = subresource === undefined ? '' : (subresource.name[0]?.toUpperCase() ?? '') + subresource.name.slice(1);
   const collection = verb === 'deletecollection' ? 'Collection' : '';

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Schemas of the run-time model in OpenAPI's form, each type once, with references between them.
 // @source kube-openapi: formats and extensions of the special types
+import { descriptionOf } from '#api';
 import type { Field, ListSchema, MapSchema, ScalarSchema, Schema, StructSchema } from '#machinery';
 
 export type Json = Record<string, unknown>;
+
+const V2_PREFIX = '#/definitions/';
 
 const META = 'io.k8s.apimachinery.pkg.apis.meta.v1';
 
@@ -59,12 +62,13 @@ export class Components {
     const required = schema.fields.filter((field) => field.required).map((field) => field.name);
     const kinds = this.#kindOf(schema.name);
     return {
+      ...described(schema.name, ''),
       type: 'object',
       ...(schema.fields.length === 0
         ? {}
         : {
             properties: Object.fromEntries(
-              [...schema.fields].sort((a, b) => (a.name < b.name ? -1 : 1)).map((field) => [field.name, this.#field(field)]),
+              [...schema.fields].sort((a, b) => (a.name < b.name ? -1 : 1)).map((field) => [field.name, this.#field(field, schema.name)]),
             ),
           }),
       ...(required.length === 0 ? {} : { required: required.sort() }),
@@ -73,16 +77,24 @@ export class Components {
     };
   }
 
-  #field(field: Field): Json {
-    const base = this.#any(field.schema);
+  #field(field: Field, type: string): Json {
+    const base = withoutUnsaidEnum(this.#any(field.schema), descriptionOf(type, field.name));
     const reference = base['$ref'] !== undefined;
     const extra: Json = {
+      ...this.#described(type, field.name),
       ...(field.default === undefined ? (isStruct(field) ? { default: {} } : {}) : { default: field.default }),
       ...(field.patchMergeKey === undefined ? {} : { 'x-kubernetes-patch-merge-key': field.patchMergeKey }),
       ...(field.patchStrategy.length === 0 ? {} : { 'x-kubernetes-patch-strategy': field.patchStrategy.join(',') }),
     };
+    if (reference && this.#prefix === V2_PREFIX) return { ...this.#described(type, field.name), ...base };
     // Beside a reference nothing counts: what else there is to say goes around it.
     return reference && Object.keys(extra).length > 0 ? { allOf: [base], ...extra } : { ...base, ...extra };
+  }
+
+  /** Every kind has its version and name; what is said of them is written down once. */
+  #described(type: string, field: string): Json {
+    const isTypeMeta = (field === 'apiVersion' || field === 'kind') && this.#kindOf(type).length > 0;
+    return described(isTypeMeta ? `${META}.DeleteOptions` : type, field);
   }
 
   #any(schema: Schema): Json {
@@ -123,6 +135,19 @@ export class Components {
     }
     return { ...SCALARS[schema.kind], ...(schema.enum === undefined ? {} : { enum: schema.enum }) };
   }
+}
+
+/** Only types that are marked as enums list their values; their descriptions say so. */
+function withoutUnsaidEnum(base: Json, description: string | undefined): Json {
+  if (base['enum'] === undefined || description === undefined || description.includes('Possible enum values:')) return base;
+  const { enum: _, ...rest } = base;
+  return rest;
+}
+
+/** Upstream's description, where there is one to be had. */
+function described(type: string, field: string): Json {
+  const description = descriptionOf(type, field);
+  return description === undefined ? {} : { description };
 }
 
 /** Structs by value default to an empty one. */

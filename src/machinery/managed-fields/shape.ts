@@ -46,13 +46,16 @@ export function itemElement(schema: Schema | undefined, item: unknown): string {
   if (list.listType !== 'map') return `v:${JSON.stringify(item)}`;
   const own = isRecord(item) ? item : {};
   const keys: Json = {};
-  for (const key of [...list.keys].sort()) keys[key] = own[key] ?? keyDefault(list.element, key);
+  for (const key of [...list.keys].sort()) {
+    const value = own[key] ?? keyDefault(list.element, key);
+    if (value !== undefined) keys[key] = value;
+  }
   return `k:${JSON.stringify(keys)}`;
 }
 
 function keyDefault(element: Schema, key: string): unknown {
   const field = element.kind === 'struct' ? element.byName.get(key) : undefined;
-  return field?.default ?? null;
+  return field?.default;
 }
 
 /** Items by path element; of two alike the last counts. */

@@ -54,9 +54,9 @@ function listProblem(list: readonly unknown[], schema: ListSchema, path: string)
   return first(
     list.map((item, index) => () => {
       if (schema.listType === 'atomic') return findTypeProblem(item, schema.element, `${path}[${index}]`);
-      const missing = schema.listType === 'map' ? missingKey(item, schema) : undefined;
-      if (missing !== undefined) {
-        return `${path}: element ${index}: associative list with keys has an element that omits key field "${missing}" (and doesn't have default value)`;
+      if (schema.listType === 'map' && hasNoKey(item, schema)) {
+        const keys = schema.keys.map((key) => JSON.stringify(key)).join(' ');
+        return `${path}: element ${index}: associative list with keys has an element that omits all key fields [${keys}] (and doesn't have default values for any key fields)`;
       }
       const element = itemElement(schema, item);
       const [text = ''] = pathsOf({ member: false, children: new Map([[element, { member: true, children: new Map() }]]) });
@@ -67,9 +67,10 @@ function listProblem(list: readonly unknown[], schema: ListSchema, path: string)
   );
 }
 
-function missingKey(item: unknown, { keys, element }: ListSchema): string | undefined {
-  if (!isRecord(item)) return undefined;
-  return keys.find((key) => item[key] === undefined && (element.kind !== 'struct' || element.byName.get(key)?.default === undefined));
+/** Some keys may be missing; an item without any could not be told from others. */
+function hasNoKey(item: unknown, { keys, element }: ListSchema): boolean {
+  if (!isRecord(item)) return false;
+  return keys.every((key) => item[key] === undefined && (element.kind !== 'struct' || element.byName.get(key)?.default === undefined));
 }
 
 function first(checks: readonly (() => string | undefined)[]): string | undefined {

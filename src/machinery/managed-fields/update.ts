@@ -34,6 +34,8 @@ export interface WriteParts {
   readonly time: string;
   /** What the resource's strategy puts back on this kind of write: such fields are neither owned nor in conflict. */
   readonly resetFields?: FieldSet | undefined;
+  /** Schemas of the other versions of the kind, by apiVersion, where they differ: custom resources. */
+  readonly otherVersions?: ReadonlyMap<string, StructSchema> | undefined;
 }
 
 export interface UpdateParts extends WriteParts {
@@ -113,6 +115,7 @@ export function applyPatch(parts: ApplyParts): Readonly<Json> {
   const merged = mergeConfiguration(base, patch, schema) as Json;
   const pruned = previous === undefined ? merged : (pruneUnowned(merged, schema, previous.set, ownedBy(managers)) as Json);
   const next = normalize(pruned, schema);
+  checkOtherVersions(parts, managers, next);
   const changes = changesOf({ ...parts, live: base }, pruned);
   const taken = union(changes.added, changes.modified);
   if (!parts.force) refuseConflicts(managers, key, taken);
@@ -181,6 +184,28 @@ function conflictError(conflicts: readonly { readonly who: string; readonly path
       : conflicts.map(({ who, paths }) => `conflicts with ${who}:\n${paths.map((path) => `- ${path}`).join('\n')}`).join('\n');
   const count = causes.length === 1 ? '1 conflict' : `${causes.length} conflicts`;
   return apiError(409, 'Conflict', `Apply failed with ${count}: ${text}`, { causes });
+}
+
+/** What others own in another version must be something there, too. @throws {ApiError} 500 */
+function checkOtherVersions({ otherVersions, apiVersion }: WriteParts, managers: Managers, next: Readonly<Json>): void {
+  const problem = otherVersions === undefined ? undefined : otherVersionProblem(otherVersions, [...managers.values()], apiVersion, next);
+  if (problem !== undefined) throw apiError(500, '', `failed to convert new object: ${problem}`);
+}
+
+/** Why an object does not fit a version in which somebody owns fields of it. */
+export function otherVersionProblem(
+  versions: ReadonlyMap<string, StructSchema>,
+  owners: readonly { readonly apiVersion?: string | undefined }[],
+  own: string,
+  object: Readonly<Json>,
+): string | undefined {
+  const named = new Set(owners.map(({ apiVersion }) => apiVersion ?? ''));
+  named.delete(own);
+  for (const apiVersion of named) {
+    const problem = findTypeProblem(object, versions.get(apiVersion), '');
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
 }
 
 function checkTyped(patch: Readonly<Json>, schema: StructSchema): void {

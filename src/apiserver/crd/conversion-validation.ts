@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// What can be wrong with the conversion of a definition: its strategy, and where its webhook is.
+// @source upstream apiextensions validation.go validateCustomResourceConversion, apiserver pkg/util/webhook/validation.go
+import { X509Certificate } from 'node:crypto';
+import type { CustomResourceConversion } from '#api/apiextensions/v1';
+import {
+  checkDns1035Label,
+  checkDns1123Subdomain,
+  type DeepReadonly,
+  type FieldCause,
+  type FieldPath,
+  invalidValue,
+  notSupported,
+  required,
+} from '#machinery';
+
+type Conversion = DeepReadonly<CustomResourceConversion>;
+type Webhook = NonNullable<Conversion['webhook']>;
+type ClientConfig = NonNullable<Webhook['clientConfig']>;
+
+export interface ConversionOptions {
+  /** A review version that the server knows must be named. */
+  readonly requireKnownReview: boolean;
+  readonly allowInvalidCaBundle: boolean;
+}
+
+const STRATEGIES = ['None', 'Webhook'];
+const FORM = '; desired format: https://host[/path]';
+
+export function conversionCauses(conversion: Conversion | undefined, path: FieldPath, options: ConversionOptions): FieldCause[] {
+  if (conversion === undefined) return [];
+  const { strategy, webhook } = conversion;
+  const at = path.child('strategy');
+  const causes = !strategy ? [required(at)] : STRATEGIES.includes(strategy) ? [] : [notSupported(at, strategy, STRATEGIES)];
+  const client = path.child('webhookClientConfig');
+  const reviews = path.child('conversionReviewVersions');
+  if (strategy === 'Webhook') {
+    causes.push(...clientCauses(webhook?.clientConfig, client, options));
+    causes.push(...reviewCauses(webhook?.conversionReviewVersions ?? [], reviews, options));
+    return causes;
+  }
+  const why = 'should not be set when strategy is not set to Webhook';
+  if (webhook?.clientConfig !== undefined)
+    causes.push({ reason: 'FieldValueForbidden', field: String(client), message: `Forbidden: ${why}` });
+  if ((webhook?.conversionReviewVersions ?? []).length > 0)
+    causes.push({ reason: 'FieldValueForbidden', field: String(reviews), message: `Forbidden: ${why}` });
+  return causes;
+}
+
+function clientCauses(config: ClientConfig | undefined, path: FieldPath, { allowInvalidCaBundle }: ConversionOptions): FieldCause[] {
+  if (config === undefined) return [required(path, 'required when strategy is set to Webhook')];
+  const { url, service, caBundle } = config;
+  const causes: FieldCause[] = [];
+  if ((url === undefined) === (service === undefined)) causes.push(required(path, 'exactly one of url or service is required'));
+  else if (url !== undefined) causes.push(...urlCauses(url, path.child('url')));
+  else if (service !== undefined) causes.push(...serviceCauses(service, path.child('service')));
+  if (caBundle && !allowInvalidCaBundle) causes.push(...bundleCauses(caBundle, path.child('caBundle')));
+  return causes;
+}
+
+function urlCauses(text: string, path: FieldPath): FieldCause[] {
+  const url = URL.parse(text);
+  if (url === null) {
+    const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(text)?.[1] ?? '';
+    const causes = scheme === 'https' ? [] : [invalidValue(path, scheme, `'https' is the only allowed URL scheme${FORM}`)];
+    return [...causes, invalidValue(path, '', `host must be specified${FORM}`)];
+  }
+  const causes: FieldCause[] = [];
+  const scheme = url.protocol.slice(0, -1);
+  if (scheme !== 'https') causes.push(invalidValue(path, scheme, `'https' is the only allowed URL scheme${FORM}`));
+  if (url.host === '') causes.push(invalidValue(path, '', `host must be specified${FORM}`));
+  if (url.username !== '') causes.push(invalidValue(path, url.username, 'user information is not permitted in the URL'));
+  if (url.hash !== '') causes.push(invalidValue(path, url.hash.slice(1), 'fragments are not permitted in the URL'));
+  if (url.search !== '') causes.push(invalidValue(path, url.search.slice(1), 'query parameters are not permitted in the URL'));
+  return causes;
+}
+
+function serviceCauses(
+  { name, namespace, port = 443, path: urlPath }: NonNullable<ClientConfig['service']>,
+  path: FieldPath,
+): FieldCause[] {
+  const causes: FieldCause[] = [];
+  if (!name) causes.push(required(path.child('name'), 'service name is required'));
+  if (!namespace) causes.push(required(path.child('namespace'), 'service namespace is required'));
+  if (port < 1 || port > 65_535)
+    causes.push(invalidValue(path.child('port'), port, 'port is not valid: must be between 1 and 65535, inclusive'));
+  return urlPath ? [...causes, ...pathCauses(urlPath, path.child('path'))] : causes;
+}
+
+function pathCauses(text: string, path: FieldPath): FieldCause[] {
+  if (text === '/') return [];
+  if (text === '//') return [invalidValue(path, text, 'segment[0] may not be empty')];
+  const causes = text.startsWith('/') ? [] : [invalidValue(path, text, `must start with a '/'`)];
+  for (const [index, step] of text.slice(1).replace(/\/$/, '').split('/').entries()) {
+    if (step === '') causes.push(invalidValue(path, text, `segment[${index}] may not be empty`));
+    else for (const problem of checkDns1123Subdomain(step)) causes.push(invalidValue(path, text, `segment[${index}]: ${problem}`));
+  }
+  return causes;
+}
+
+function bundleCauses(bundle: string, path: FieldPath): FieldCause[] {
+  const text = Buffer.from(bundle, 'base64').toString();
+  const blocks = text.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? [];
+  const why = 'unable to load root certificates:';
+  if (blocks.length === 0) return [invalidValue(path, bundle, `${why} data does not contain any valid RSA or ECDSA certificates`)];
+  try {
+    for (const block of blocks) new X509Certificate(block);
+    return [];
+  } catch (error) {
+    return [invalidValue(path, bundle, `${why} ${(error as Error).message}`)];
+  }
+}
+
+function reviewCauses(versions: readonly string[], path: FieldPath, { requireKnownReview }: ConversionOptions): FieldCause[] {
+  if (versions.length === 0) return [required(path)];
+  const causes = versions.flatMap((version, index) => {
+    if (versions.indexOf(version) !== index) return [invalidValue(path.index(index), version, 'duplicate version')];
+    return checkDns1035Label(version).map((problem) => invalidValue(path.index(index), version, problem));
+  });
+  const known = versions.some((version) => version === 'v1' || version === 'v1beta1');
+  if (requireKnownReview && !known) causes.push(invalidValue(path, versions, 'must include at least one of v1, v1beta1'));
+  return causes;
+}

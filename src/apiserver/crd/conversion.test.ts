@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// Conversion by webhook: what is sent, what is taken of the answer, and what is said of a wrong one.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { MutableObject } from '../registry/strategy.ts';
+import { webhookConverter } from './conversion.ts';
+
+interface Review {
+  readonly request: { readonly uid: string; readonly desiredAPIVersion: string; readonly objects: readonly MutableObject[] };
+}
+
+const object = (name: string, version = 'v1'): MutableObject =>
+  ({
+    apiVersion: `g/${version}`,
+    kind: 'Kite',
+    metadata: { name, uid: `uid-${name}`, generation: 3, labels: { a: 'b' } },
+    spec: { n: 1 },
+  }) as never;
+
+function answer(review: object, change: (one: MutableObject) => object, result: object = { status: 'Success' }): object {
+  const { request } = review as Review;
+  const convertedObjects = request.objects.map((one) => change({ ...structuredClone(one), apiVersion: request.desiredAPIVersion }));
+  return { kind: 'ConversionReview', apiVersion: 'apiextensions.k8s.io/v1', response: { uid: request.uid, convertedObjects, result } };
+}
+
+test('all() sends foreign objects in one review and keeps the metadata that is not the webhook’s', async () => {
+  let calls = 0;
+  const converter = webhookConverter(async (review) => {
+    calls += 1;
+    return answer(review, (one) => ({ ...one, metadata: { ...one.metadata, labels: { c: 'd' }, generation: 9 }, spec: { m: 1 } }));
+  });
+
+  const [own, first, second] = await converter.all([object('own', 'v2'), object('a'), object('b')], 'g/v2');
+
+  assert.equal(calls, 1);
+  assert.deepEqual(own, object('own', 'v2'));
+  assert.deepEqual(first?.metadata.labels, { c: 'd' });
+  assert.equal(first?.metadata.generation, 3);
+  assert.deepEqual(second?.['spec'], { m: 1 });
+});
+
+const WRONG: readonly (readonly [name: string, reply: (review: object) => unknown, message: RegExp])[] = [
+  [
+    'a failure',
+    (review) => answer(review, (one) => one, { status: 'Failed', message: 'no way' }),
+    /^conversion webhook for g\/v1, Kind=Kite failed: no way$/,
+  ],
+  ['no answer', () => ({ kind: 'ConversionReview', apiVersion: 'apiextensions.k8s.io/v1' }), /failed: no response provided$/],
+  ['something else', () => 'odd', /failed: expected webhook response of apiextensions\.k8s\.io\/v1, Kind=ConversionReview, got \/, Kind=$/],
+  [
+    'another uid',
+    (review) => ({ ...answer(review, (one) => one), response: { uid: 'x', result: { status: 'Success' } } }),
+    /failed: expected response\.uid="[^"]+", got "x"$/,
+  ],
+  [
+    'too few objects',
+    (review) => ({
+      ...answer(review, (one) => one),
+      response: { uid: (review as Review).request.uid, convertedObjects: [], result: { status: 'Success' } },
+    }),
+    /returned 0 objects, expected 1$/,
+  ],
+  [
+    'another name',
+    (review) => answer(review, (one) => ({ ...one, metadata: { name: 'z' } })),
+    /returned invalid converted object: must have the same name: z != a$/,
+  ],
+];
+
+for (const [name, reply, message] of WRONG) {
+  test(`all() refuses ${name}`, async () => {
+    const converter = webhookConverter(async (review) => reply(review));
+
+    await assert.rejects(converter.all([object('a')], 'g/v2'), { message });
+  });
+}

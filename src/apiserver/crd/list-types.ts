@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// Lists of `x-kubernetes-list-type` set and map have no item twice. @source upstream apiextensions-apiserver pkg/apiserver/schema/listtype
+import { deepEqual, duplicateValue, type FieldCause, FieldPath } from '#machinery';
+import { isRecord, itemSchema, type Json, memberSchema, propertySchema, type SchemaProps, valueSchema } from './schema-props.ts';
+
+const keyed = new WeakMap<SchemaProps, boolean>();
+
+/** Whether a schema has such lists at all. */
+function hasKeyedLists(schema: SchemaProps): boolean {
+  let known = keyed.get(schema);
+  if (known === undefined) {
+    const type = schema['x-kubernetes-list-type'];
+    const inner = [...Object.values(schema.properties ?? {}), itemSchema(schema), valueSchema(schema)];
+    known = type === 'set' || type === 'map' || inner.some((one) => one !== undefined && hasKeyedLists(one));
+    keyed.set(schema, known);
+  }
+  return known;
+}
+
+/** A cause for each item that was there before. */
+export function listTypeCauses(value: unknown, schema: SchemaProps, path: FieldPath = new FieldPath()): FieldCause[] {
+  if (!hasKeyedLists(schema)) return [];
+  if (Array.isArray(value)) return listCauses(value, schema, path);
+  if (!isRecord(value)) return [];
+  return Object.keys(value)
+    .sort()
+    .flatMap((name) => {
+      const inner = memberSchema(schema, name);
+      const at = propertySchema(schema, name) === undefined ? path.key(name) : path.child(name);
+      return inner === undefined ? [] : listTypeCauses(value[name], inner, at);
+    });
+}
+
+function listCauses(list: readonly unknown[], schema: SchemaProps, path: FieldPath): FieldCause[] {
+  const items = itemSchema(schema);
+  const type = schema['x-kubernetes-list-type'];
+  const causes =
+    type === 'set'
+      ? repeated(list, path)
+      : type === 'map'
+        ? repeated(
+            list.map((item) => keysOf(item, schema)),
+            path,
+          )
+        : [];
+  const inner = items === undefined ? [] : list.flatMap((item, index) => listTypeCauses(item, items, path.index(index)));
+  return [...causes, ...inner];
+}
+
+function repeated(values: readonly unknown[], path: FieldPath): FieldCause[] {
+  const seen = new Map<string, unknown[]>();
+  return values.flatMap((value, index) => {
+    // Equal values have equal texts save for the order of keys: a bucket by length of text is exact and cheap.
+    const bucket = `${typeof value}${typeof value === 'object' ? JSON.stringify(value).length : value}`;
+    const known = seen.get(bucket) ?? [];
+    if (known.some((one) => deepEqual(one, value))) return [duplicateValue(path.index(index), value)];
+    seen.set(bucket, [...known, value]);
+    return [];
+  });
+}
+
+function keysOf(item: unknown, schema: SchemaProps): Json {
+  const keys: Json = {};
+  if (!isRecord(item)) return keys;
+  for (const name of schema['x-kubernetes-list-map-keys'] ?? []) if (item[name] !== undefined) keys[name] = item[name];
+  return keys;
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+// The metadata of custom objects and of objects embedded in them: brought into the form of the built-in type, and checked.
+// @source upstream apiextensions-apiserver pkg/apiserver/schema/objectmeta
+import { schemaOfType, validateObjectMeta } from '#api';
+import {
+  checkDns1123Subdomain,
+  DecodeError,
+  type FieldCause,
+  FieldPath,
+  invalidValue,
+  normalize,
+  type ObjectMeta,
+  parseApiVersion,
+  required,
+  type StructSchema,
+} from '#machinery';
+import { isEmbedded, isRecord, itemSchema, type Json, memberSchema, type SchemaProps } from './schema-props.ts';
+
+export const OBJECT_META = schemaOfType('io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta') as StructSchema;
+
+export interface MetaOptions {
+  /** Malformed members are left out in place of an error: what is stored must stay readable. */
+  readonly dropMalformed: boolean;
+  /** Collects paths of what the type does not have: `metadata.odd`. */
+  readonly unknown?: string[] | undefined;
+}
+
+/** Metadata in printed form. @throws {DecodeError} */
+export function coerceMeta(value: unknown, path: string, { dropMalformed, unknown }: MetaOptions): Json {
+  const found: string[] = [];
+  try {
+    const result = normalize(value, OBJECT_META, { strictErrors: unknown === undefined ? undefined : found });
+    for (const error of found) unknown?.push(`${path}.${JSON.parse(error.slice('unknown field '.length)) as string}`);
+    return result;
+  } catch (error) {
+    if (!dropMalformed || !(error instanceof DecodeError)) throw error;
+    return isRecord(value) ? wellFormed(value) : {};
+  }
+}
+
+function wellFormed(meta: Json): Json {
+  const result: Json = {};
+  for (const [name, value] of Object.entries(meta)) {
+    try {
+      Object.assign(result, normalize({ [name]: value }, OBJECT_META));
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+    }
+  }
+  return result;
+}
+
+/** Brings the metadata of embedded objects into form, in place. @throws {DecodeError} */
+export function coerceEmbedded(value: unknown, schema: SchemaProps, path: string, options: MetaOptions): void {
+  if (!hasEmbedded(schema)) return;
+  if (Array.isArray(value)) {
+    const items = itemSchema(schema);
+    if (items !== undefined) for (const [index, item] of value.entries()) coerceEmbedded(item, items, `${path}[${index}]`, options);
+    return;
+  }
+  if (!isRecord(value)) return;
+  if (isEmbedded(schema)) coerceResource(value, path, options);
+  for (const name of Object.keys(value)) {
+    const inner = memberSchema(schema, name);
+    if (inner !== undefined) coerceEmbedded(value[name], inner, path === '' ? name : `${path}.${name}`, options);
+  }
+}
+
+function coerceResource(resource: Json, path: string, options: MetaOptions): void {
+  for (const name of ['apiVersion', 'kind']) {
+    const value = resource[name];
+    if (value === undefined || typeof value === 'string') continue;
+    if (!options.dropMalformed) throw new DecodeError(`${path}.${name}: Invalid value: ${JSON.stringify(value)}: must be a string`);
+    delete resource[name];
+  }
+  const { metadata } = resource;
+  if (metadata === undefined) return;
+  try {
+    resource['metadata'] = coerceMeta(metadata, `${path}.metadata`, options);
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+    throw new DecodeError(`${path}.metadata: Invalid value: ${JSON.stringify(metadata)}: ${error.message}`, { cause: error });
+  }
+}
+
+const embedding = new WeakMap<SchemaProps, boolean>();
+
+function hasEmbedded(schema: SchemaProps): boolean {
+  let known = embedding.get(schema);
+  if (known === undefined) {
+    const additional = schema.additionalProperties;
+    const inner = [
+      ...Object.values(schema.properties ?? {}),
+      itemSchema(schema),
+      isRecord(additional) ? (additional as SchemaProps) : undefined,
+    ];
+    known = isEmbedded(schema) || inner.some((one) => one !== undefined && hasEmbedded(one));
+    embedding.set(schema, known);
+  }
+  return known;
+}
+
+/** What is wrong with embedded objects: each needs a kind, a version and proper metadata. */
+export function embeddedCauses(value: unknown, schema: SchemaProps, path: FieldPath = new FieldPath()): FieldCause[] {
+  if (!hasEmbedded(schema)) return [];
+  if (Array.isArray(value)) {
+    const items = itemSchema(schema);
+    return items === undefined ? [] : value.flatMap((item, index) => embeddedCauses(item, items, path.index(index)));
+  }
+  if (!isRecord(value)) return [];
+  const own = isEmbedded(schema) ? resourceCauses(value, path) : [];
+  const below = Object.keys(value).flatMap((name) => {
+    const inner = memberSchema(schema, name);
+    const at = Object.hasOwn(schema.properties ?? {}, name) ? path.child(name) : path.key(name);
+    return inner === undefined ? [] : embeddedCauses(value[name], inner, at);
+  });
+  return [...own, ...below];
+}
+
+function resourceCauses(resource: Json, path: FieldPath): FieldCause[] {
+  const causes: FieldCause[] = [];
+  const { apiVersion, kind, metadata } = resource;
+  if (apiVersion === undefined || apiVersion === '') causes.push(required(path.child('apiVersion')));
+  else causes.push(...versionCauses(String(apiVersion), path.child('apiVersion')));
+  if (kind === undefined || kind === '') causes.push(required(path.child('kind')));
+  else if (!/^[A-Za-z]([-A-Za-z0-9]*[A-Za-z0-9])?$/.test(String(kind))) {
+    causes.push(
+      invalidValue(
+        path.child('kind'),
+        kind,
+        `a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')`,
+      ),
+    );
+  }
+  if (isRecord(metadata)) causes.push(...metaCauses(metadata as unknown as ObjectMeta, path.child('metadata')));
+  return causes;
+}
+
+function versionCauses(apiVersion: string, path: FieldPath): FieldCause[] {
+  try {
+    parseApiVersion(apiVersion);
+    return [];
+  } catch (error) {
+    return [invalidValue(path, apiVersion, (error as Error).message)];
+  }
+}
+
+/** A name is not needed inside, but one that is there must be one. */
+function metaCauses(metadata: ObjectMeta, path: FieldPath): FieldCause[] {
+  const nameRule = (name: string) => checkDns1123Subdomain(name);
+  const named = metadata.name ? metadata : { ...metadata, name: 'embedded' };
+  const namespaced = metadata.namespace !== undefined && metadata.namespace !== '';
+  return validateObjectMeta(named, { namespaced, nameRule, path, standardFinalizers: false });
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// Table columns of a custom resource: its name, then its `additionalPrinterColumns`, or its age where there are none.
+// @source upstream apiextensions-apiserver pkg/registry/customresource/tableconvertor
+import { descriptionOf } from '#api';
+import type { CustomResourceColumnDefinition } from '#api/apiextensions/v1';
+import { type DeepReadonly, goValue, parseTime } from '#machinery';
+import type { TableColumn, TableColumns } from '../registry/strategy.ts';
+import { age, ageOf, column, NAME } from '../registry/tables/cells.ts';
+import { type JsonPath, parseJsonPath } from './json-path.ts';
+
+type Column = DeepReadonly<CustomResourceColumnDefinition>;
+
+const META = 'io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta';
+
+/** Columns whose path does not parse stay empty. */
+export function customTable(columns: readonly Column[]): TableColumns {
+  if (columns.length === 0) {
+    return described([NAME, column('Age', { type: 'date' })], (object, now) => [object.metadata.name ?? '', ageOf(object, now)]);
+  }
+  const paths = columns.map((one) => ({ type: one.type, path: pathOf(one.jsonPath) }));
+  return described([NAME, ...columns.map(headerOf)], (object, now) => [
+    object.metadata.name ?? '',
+    ...paths.map(({ type, path }) => cellOf(path?.find(object) ?? [], type, now)),
+  ]);
+}
+
+const FIELDS: Readonly<Record<string, string>> = { Name: 'name', Age: 'creationTimestamp' };
+
+/** Columns of the server's own say what upstream's say; the texts are looked up when first shown. */
+function described(columns: readonly TableColumn[], cells: TableColumns['cells']): TableColumns {
+  let shown: readonly TableColumn[] | undefined;
+  return {
+    cells,
+    get columns() {
+      shown ??= columns.map((one) =>
+        one.description === '' ? { ...one, description: descriptionOf(META, FIELDS[one.name] ?? '') ?? '' } : one,
+      );
+      return shown;
+    },
+  };
+}
+
+function pathOf(text: string): JsonPath | undefined {
+  try {
+    return parseJsonPath(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function headerOf({ name, type, format = '', description = '', priority = 0, jsonPath }: Column): TableColumn {
+  const said = description === '' ? `Custom resource definition column (in JSONPath format): ${jsonPath}` : description;
+  return { name, type, format, description: said, priority };
+}
+
+function cellOf(found: readonly unknown[], type: string, now: number): unknown {
+  const [value] = found;
+  if (found.length === 0 || value === null) return null;
+  switch (type) {
+    case 'string':
+      return textOf(value);
+    case 'integer':
+      return typeof value === 'number' ? Math.trunc(value) : null;
+    case 'number':
+      return typeof value === 'number' ? value : null;
+    case 'boolean':
+      return typeof value === 'boolean' ? value : null;
+    case 'date':
+      return typeof value === 'string' ? dateOf(value, now) : null;
+    default:
+      return null;
+  }
+}
+
+/** As upstream's printer writes it: texts as they are, lists and objects as JSON. */
+function textOf(value: unknown): string {
+  return typeof value === 'object' && value !== null ? JSON.stringify(value) : goValue(value);
+}
+
+function dateOf(text: string, now: number): string {
+  try {
+    return age(new Date(parseTime(text).seconds * 1000).toISOString(), now);
+  } catch {
+    return '<invalid>';
+  }
+}
