@@ -10,7 +10,7 @@ import { MemoryStore } from '#store';
 import { MASTERS_GROUP, type UserInfo } from './auth/user.ts';
 import { answer } from './http/answer.ts';
 import { AnswerWriter } from './http/answer-writer.ts';
-import { ApiServer } from './server.ts';
+import { ApiServer, type ApiServerOptions } from './server.ts';
 
 export const ADMIN: UserInfo = { name: 'admin', uid: '', groups: [MASTERS_GROUP, 'system:authenticated'], extra: {} };
 
@@ -37,8 +37,8 @@ export interface TestServer extends AsyncDisposable {
   send(method: string, path: string, request?: TestRequest): Promise<TestAnswer>;
 }
 
-/** Runs until it is disposed of. */
-export async function startTestServer(): Promise<TestServer> {
+/** Runs until it is disposed of. @param overrides Of the server's options. */
+export async function startTestServer(overrides: Partial<ApiServerOptions> = {}): Promise<TestServer> {
   const now = Date.now();
   const authority = await createAuthority('test', now);
   const serving = await createCertificate(
@@ -59,7 +59,7 @@ export async function startTestServer(): Promise<TestServer> {
     clientCa: authority.certificate,
     tokenKeys: { signingKey: tokens.privateKey, verificationKeys: [tokens.publicKey], issuer: 'https://test', audiences: [] },
     staticTokens: new Map(),
-    anonymous: true,
+    anonymous: { enabled: true },
     authorizationModes: ['Node', 'RBAC'],
     enableAdmission: ['NodeRestriction'],
     disableAdmission: [],
@@ -67,7 +67,8 @@ export async function startTestServer(): Promise<TestServer> {
     serviceNodePortRange: '30000-30100',
     advertiseAddress: '127.0.0.1',
     kubelets: { certificate: {}, ca: undefined, preferredAddressTypes: ['InternalIP'] },
-    maxInFlight: { reading: 0, mutating: 0 },
+    maxInFlight: { reading: 400, mutating: 200 },
+    ...overrides,
   });
   const stop = new AbortController();
   const ready = Promise.withResolvers<void>();

@@ -4,60 +4,168 @@
 import type { Client } from '#client';
 import type { Clock } from '#component';
 import { type DeepReadonly, deepCopy } from '#machinery';
-import type { AdmissionDeps, AdmissionOperation, AdmissionRequest } from './admission/admission.ts';
+import type { AdmissionDeps, AdmissionOperation, AdmissionPlugin, AdmissionRequest } from './admission/admission.ts';
+import type { PluginConfigurations } from './admission/admission-configuration.ts';
 import { createAdmissionChain } from './admission/chain.ts';
+import type { AuthorizerChoice } from './auth/authorization-configuration.ts';
+import { decide } from './auth/authorizer.ts';
 import { type EscalationDeps, refuseEscalation } from './auth/escalation.ts';
 import type { AdmissionRunner } from './handlers/endpoint.ts';
+import type { AdmissionMetrics } from './metrics/admission-metrics.ts';
 import type { ServedResource } from './registry/generic/served-resource.ts';
 import type { MutableObject } from './registry/strategy.ts';
+import type { RequestContext } from './request/context.ts';
+import type { WebhookClientDeps } from './webhook-client/mod.ts';
 
 export interface AdmissionOptions {
   readonly clock: Clock;
-  readonly authorizationModes: readonly string[];
+  readonly authorizationModes: readonly AuthorizerChoice[];
   readonly enableAdmission: readonly string[];
   readonly disableAdmission: readonly string[];
+  /** Of `--admission-control-config-file`. */
+  readonly admissionConfigurations?: PluginConfigurations | undefined;
 }
 
-/** @param client Acts as the server itself. */
-export function createAdmissionRunner(options: AdmissionOptions, escalation: EscalationDeps, client: Client): AdmissionRunner {
-  const { reader, authorizer } = escalation;
-  const isGrant = ({ resource }: ServedResource) =>
-    resource.group === 'rbac.authorization.k8s.io' && options.authorizationModes.includes('RBAC');
-  const chain = createAdmissionChain({ enabled: options.enableAdmission, disabled: options.disableAdmission });
-  const deps: AdmissionDeps = {
+/** What is made elsewhere and runs in the chain. */
+export interface AdmissionExtras {
+  readonly plugins: readonly AdmissionPlugin[];
+  readonly webhooks: WebhookClientDeps;
+  readonly metrics?: AdmissionMetrics | undefined;
+  /** Loads the expression library before an object with expressions is validated. */
+  readonly expressions: { load(): Promise<void> };
+}
+
+/** The options object of a request, as webhooks and policies see it. */
+function requestOptions(
+  { query, info }: RequestContext,
+  operation: Exclude<AdmissionOperation, 'CONNECT'>,
+  given: object | undefined,
+): object {
+  const kind = operation === 'UPDATE' ? (info.verb === 'patch' ? 'PatchOptions' : 'UpdateOptions') : OPTION_KINDS[operation];
+  const options: Record<string, unknown> = { ...given, kind, apiVersion: 'meta.k8s.io/v1' };
+  if (query.has('dryRun')) options['dryRun'] = query.getAll('dryRun');
+  for (const name of ['fieldManager', 'fieldValidation']) if (query.has(name)) options[name] = query.get(name);
+  if (kind === 'PatchOptions' && query.has('force')) options['force'] = query.get('force') === 'true';
+  return options;
+}
+
+const OPTION_KINDS = { CREATE: 'CreateOptions', DELETE: 'DeleteOptions' } as const;
+
+/** What the plugins are told of every write of one request. */
+interface RequestFacts {
+  readonly context: RequestContext;
+  readonly served: ServedResource;
+  readonly operation: AdmissionOperation;
+  readonly subresource: string;
+  readonly dryRun: boolean;
+  readonly name: string;
+  readonly options: object | undefined;
+}
+
+/** A class, since accessors of object literals are made anew for each: 1 % of a create's time. */
+class WriteRequest implements AdmissionRequest {
+  readonly #facts: RequestFacts;
+  readonly operation: AdmissionOperation;
+  readonly resource: AdmissionRequest['resource'];
+  readonly subresource: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly object: MutableObject | undefined;
+  readonly oldObject: DeepReadonly<MutableObject> | undefined;
+  readonly dryRun: boolean;
+  readonly user: AdmissionRequest['user'];
+  readonly served: ServedResource;
+  reinvocation: AdmissionRequest['reinvocation'];
+
+  constructor(facts: RequestFacts, object: MutableObject | undefined, oldObject: DeepReadonly<MutableObject> | undefined) {
+    const { context, served, operation, subresource, dryRun, name } = facts;
+    this.#facts = facts;
+    this.operation = operation === 'UPDATE' && oldObject === undefined ? 'CREATE' : operation;
+    this.resource = served.resource;
+    this.subresource = subresource;
+    this.namespace = context.info.namespace;
+    this.name = name;
+    this.object = object;
+    this.oldObject = oldObject;
+    this.dryRun = dryRun;
+    this.user = context.knownUser;
+    this.served = served;
+    this.reinvocation = undefined;
+  }
+
+  /** Made only if somebody asks, as annotations and options are: most writes concern no webhook. */
+  get signal(): AbortSignal {
+    return this.#facts.context.request.signal;
+  }
+
+  get annotate(): AdmissionRequest['annotate'] {
+    const { audit } = this.#facts.context;
+    return audit === undefined ? undefined : (key, value) => audit.annotate(key, value);
+  }
+
+  options(): object | undefined {
+    const { context, operation, options } = this.#facts;
+    return operation === 'CONNECT' ? undefined : requestOptions(context, operation, options);
+  }
+
+  warn(text: string): void {
+    this.#facts.context.warn(text);
+  }
+}
+
+function depsOf(
+  { clock, enableAdmission, disableAdmission }: AdmissionOptions,
+  { reader, authorizer }: EscalationDeps,
+  client: Client,
+): AdmissionDeps {
+  return {
     reader,
-    now: () => options.clock.now(),
-    enabled: options.enableAdmission,
-    disabled: options.disableAdmission,
+    now: () => clock.now(),
+    enabled: enableAdmission,
+    disabled: disableAdmission,
     update: async (resource, object, subresource) => {
       await client.update(resource, deepCopy(object) as never, { subresource });
     },
-    authorize: async (user, check) => authorizer.authorize({ user, isResource: true, path: '', ...check }).verdict === 'allow',
+    create: async (resource, object) => {
+      await client.create(resource, object as never);
+    },
+    authorize: async (user, check) => (await decide(authorizer, { user, isResource: true, path: '', ...check })).verdict === 'allow',
   };
+}
+
+/** @param client Acts as the server itself. */
+export function createAdmissionRunner(
+  options: AdmissionOptions,
+  escalation: EscalationDeps,
+  client: Client,
+  extras: AdmissionExtras,
+): AdmissionRunner {
+  const isGrant = ({ resource }: ServedResource) =>
+    resource.group === 'rbac.authorization.k8s.io' && options.authorizationModes.includes('RBAC');
+  const chain = createAdmissionChain({
+    enabled: options.enableAdmission,
+    disabled: options.disableAdmission,
+    configurations: options.admissionConfigurations,
+    clock: options.clock,
+    webhooks: extras.webhooks,
+    metrics: extras.metrics,
+    extra: extras.plugins,
+  });
+  const deps = depsOf(options, escalation, client);
   return {
-    callsFor(context, served, operation: AdmissionOperation, subresource, dryRun, name) {
-      const request = (object: MutableObject | undefined, oldObject: DeepReadonly<MutableObject> | undefined): AdmissionRequest => ({
-        operation: operation === 'UPDATE' && oldObject === undefined ? 'CREATE' : operation,
-        resource: served.resource,
-        subresource,
-        namespace: context.info.namespace,
-        name,
-        object,
-        oldObject,
-        dryRun,
-        user: context.knownUser,
-        warn: (text) => context.warn(text),
-      });
+    callsFor(context, served, operation: AdmissionOperation, subresource, dryRun, name, given) {
+      const facts = { context, served, operation, subresource, dryRun, name, options: given };
       return {
         async mutate(object, previous) {
-          await chain.runMutating(request(object, previous), deps);
+          if (served.resource.group === 'admissionregistration.k8s.io') await extras.expressions.load();
+          await chain.runMutating(new WriteRequest(facts, object, previous), deps);
           if (object === undefined || !isGrant(served)) return;
           refuseEscalation(
             { user: context.knownUser, resource: served.resource, namespace: context.info.namespace, object, previous },
             escalation,
           );
         },
-        validate: (object, previous) => chain.runValidating(request(object, previous), deps),
+        validate: (object, previous) => chain.runValidating(new WriteRequest(facts, object, previous), deps),
       };
     },
   };

@@ -23,6 +23,7 @@ import type { FlowSchema } from '#api/flowcontrol/v1';
 import type { Client } from '#client';
 import type { Logger } from '#component';
 import { type Draft, isAlreadyExists, isNotFound, type KubeObject, type Resource } from '#machinery';
+import { localApiService } from './aggregation/mod.ts';
 import { bootstrapPolicy } from './auth/bootstrap-policy.ts';
 import { danglingCondition, flowSchemas, priorityLevels } from './flow/flow-objects.ts';
 
@@ -78,7 +79,7 @@ async function ensureFlowSchema(client: Client, object: Draft<FlowSchema>): Prom
   const name = object.metadata?.name ?? '';
   const found = await client.get(flowschemas, { name });
   if (found.status?.conditions?.some(({ type }) => type === 'Dangling')) return;
-  const condition = danglingCondition(found.spec.priorityLevelConfiguration.name, found.metadata.creationTimestamp ?? '');
+  const condition = danglingCondition(found.spec.priorityLevelConfiguration.name, true, found.metadata.creationTimestamp ?? '');
   await client.patch(flowschemas, { name }, 'merge', { status: { conditions: [condition] } }, { subresource: 'status' });
 }
 
@@ -110,16 +111,10 @@ function priorityClasses() {
   ];
 }
 
-/** An APIService per group and version served here. @source upstream apiserver-builtin priorities */
+/** An APIService per group and version served here. */
 function localApiServices() {
   const versions = new Map(RESOURCES.map(({ group, version }) => [`${version}.${group}`, { group, version }]));
-  return [...versions].map(([name, { group, version }]) => ({
-    metadata: { name, labels: { 'kube-aggregator.kubernetes.io/automanaged': 'onstart' } },
-    spec:
-      group === ''
-        ? { version, groupPriorityMinimum: 18000, versionPriority: 1 }
-        : { group, version, groupPriorityMinimum: 17000, versionPriority: 15 },
-  }));
+  return [...versions.values()].flatMap((of) => localApiService(of) ?? []);
 }
 
 function kubernetesService(clusterIp: string): Draft<KubeObject> {

@@ -8,7 +8,10 @@ import { formatKubeconfig, singleContextKubeconfig } from '#client';
 import { createLogger, describeFlags, type FlagSpecs, type Flags, type LogLevel, parseFlags, systemClock } from '#component';
 import type { CertificateRequest } from '#component/pki';
 import { MemoryStore, SqliteStore, type Store } from '#store';
-import { readStaticTokens } from './auth/authenticators.ts';
+import { readAdmissionConfiguration } from './admission/admission-configuration.ts';
+import { AGGREGATION_FLAGS, aggregationFrom, FRONT_PROXY_NAME, type OwnFrontProxy } from './aggregation/mod.ts';
+import { AUTHENTICATION_FLAGS, AUTHORIZATION_FLAGS, authenticationFrom, authorizationFrom } from './auth/command-options.ts';
+import { OPERATION_FLAGS, operationsFrom } from './operation-flags.ts';
 import { ApiServer, type ApiServerOptions, firstAddress } from './server.ts';
 
 const FLAGS: FlagSpecs = {
@@ -22,15 +25,12 @@ const FLAGS: FlagSpecs = {
   'tls-cert-file': { type: 'string', help: 'Serving certificate, PEM.' },
   'tls-private-key-file': { type: 'string', help: 'Its key, PEM.' },
   'client-ca-file': { type: 'string', help: 'Authority of client certificates, PEM.' },
-  'token-auth-file': { type: 'string', help: 'Static bearer tokens: token,user,uid,"group,group" lines.' },
-  'anonymous-auth': { type: 'bool', default: 'true', help: 'Requests without credentials are system:anonymous.' },
   'service-account-key-file': { type: 'strings', help: 'Keys that check service account tokens, PEM.' },
   'service-account-signing-key-file': { type: 'string', help: 'Key that signs them, PEM.' },
   'service-account-issuer': { type: 'strings', help: 'Issuer of the tokens.' },
   'api-audiences': { type: 'strings', help: 'Audiences of the API; the issuer unless given.' },
   'service-cluster-ip-range': { type: 'string', default: '10.96.0.0/16', help: 'Addresses of Services.' },
   'service-node-port-range': { type: 'string', default: '30000-32767', help: 'Node ports of Services.' },
-  'authorization-mode': { type: 'strings', default: 'Node,RBAC', help: 'Authorizers in order: Node, RBAC, AlwaysAllow.' },
   'enable-admission-plugins': { type: 'strings', help: 'Admission plugins beside the default ones.' },
   'disable-admission-plugins': { type: 'strings', help: 'Default admission plugins that do not run.' },
   'allow-privileged': { type: 'bool', default: 'true', help: 'Privileged containers are allowed; false is not supported.' },
@@ -44,6 +44,11 @@ const FLAGS: FlagSpecs = {
   },
   'max-requests-inflight': { type: 'int', default: '400', help: 'Reads at once; 0 is no limit.' },
   'max-mutating-requests-inflight': { type: 'int', default: '200', help: 'Writes at once; 0 is no limit.' },
+  'admission-control-config-file': { type: 'string', help: 'Configuration of admission plugins: an AdmissionConfiguration.' },
+  ...AGGREGATION_FLAGS,
+  ...AUTHENTICATION_FLAGS,
+  ...AUTHORIZATION_FLAGS,
+  ...OPERATION_FLAGS,
   'log-level': { type: 'string', default: 'info', help: 'debug, info, warn, error or silent.' },
 };
 
@@ -67,10 +72,22 @@ function openStore(flags: Flags): Promise<Store> {
   return folder === '' ? Promise.resolve(new MemoryStore()) : SqliteStore.open({ file: join(folder, 'store.db') });
 }
 
+/** Options from arguments, for a server that another program runs. @throws {FlagError} For what cannot be used. */
+export function apiServerOptions(args: readonly string[], store: Store, logger: ApiServerOptions['logger']): Promise<ApiServerOptions> {
+  return optionsFrom(parseFlags('kube-apiserver', args, FLAGS), store, logger);
+}
+
+/** @throws {FlagError} For arguments that kube-apiserver does not take. */
+export function checkApiServerArgs(args: readonly string[]): void {
+  parseFlags('kube-apiserver', args, FLAGS);
+}
+
 async function optionsFrom(flags: Flags, store: Store, logger: ApiServerOptions['logger']): Promise<ApiServerOptions> {
   const made = await ownCertificates(flags);
   const file = (flag: string, own: string | undefined) => (flags.string(flag) === '' ? own : readFileSync(flags.string(flag), 'utf8'));
   const signingKey = file('service-account-signing-key-file', made?.serviceAccountKey) ?? '';
+  const issuer = flags.strings('service-account-issuer')[0] ?? 'https://kubernetes.default.svc.cluster.local';
+  const audiences = flags.strings('api-audiences');
   const keyFiles = flags.strings('service-account-key-file').map((path) => readFileSync(path, 'utf8'));
   const clientCertificate = file('kubelet-client-certificate', made?.kubeletClient.certificate);
   const clientKey = file('kubelet-client-key', made?.kubeletClient.key);
@@ -83,14 +100,17 @@ async function optionsFrom(flags: Flags, store: Store, logger: ApiServerOptions[
     tokenKeys: {
       signingKey,
       verificationKeys: keyFiles.length > 0 ? keyFiles : [signingKey],
-      issuer: flags.strings('service-account-issuer')[0] ?? 'https://kubernetes.default.svc.cluster.local',
-      audiences: flags.strings('api-audiences'),
+      issuer,
+      audiences,
     },
-    staticTokens: flags.has('token-auth-file') ? readStaticTokens(flags.string('token-auth-file')) : new Map(),
-    anonymous: flags.bool('anonymous-auth'),
-    authorizationModes: flags.strings('authorization-mode'),
+    ...(await authenticationFrom(flags, audiences.length > 0 ? audiences : [issuer], { logger })),
+    authorizationModes: await authorizationFrom(flags, { logger }),
     enableAdmission: flags.strings('enable-admission-plugins'),
     disableAdmission: flags.strings('disable-admission-plugins'),
+    ...(flags.has('admission-control-config-file')
+      ? { admissionConfigurations: readAdmissionConfiguration(flags.string('admission-control-config-file')) }
+      : {}),
+    aggregation: aggregationFrom(flags, made?.frontProxy),
     serviceClusterIpRange: flags.string('service-cluster-ip-range'),
     serviceNodePortRange: flags.string('service-node-port-range'),
     advertiseAddress: advertiseAddress(flags),
@@ -99,6 +119,11 @@ async function optionsFrom(flags: Flags, store: Store, logger: ApiServerOptions[
       ca: file('kubelet-certificate-authority', undefined),
       preferredAddressTypes: flags.strings('kubelet-preferred-address-types'),
     },
+    operations: operationsFrom(flags),
+    encryption:
+      flags.string('encryption-provider-config') === ''
+        ? undefined
+        : { file: flags.string('encryption-provider-config'), reload: flags.bool('encryption-provider-config-automatic-reload') },
     maxInFlight: { reading: flags.int('max-requests-inflight'), mutating: flags.int('max-mutating-requests-inflight') },
   };
 }
@@ -116,6 +141,7 @@ interface OwnCertificates {
   readonly serving: { readonly certificate: string; readonly key: string };
   readonly kubeletClient: { readonly certificate: string; readonly key: string };
   readonly serviceAccountKey: string;
+  readonly frontProxy: OwnFrontProxy;
 }
 
 const REQUIRED = ['tls-cert-file', 'tls-private-key-file', 'client-ca-file', 'service-account-signing-key-file'];
@@ -135,11 +161,14 @@ async function ownCertificates(flags: Flags): Promise<OwnCertificates | undefine
     writeFileSync(key, made.key, { mode: 0o600 });
     return made;
   };
+  const accountKey = serviceAccountKey(folder);
   const authority = await keep('ca', async () => (await pki()).createAuthority('kubernetes', now));
-  const sign = (request: Omit<CertificateRequest, 'validDays'>) => async () => {
-    const { createCertificate, CERTIFICATE_DAYS } = await pki();
-    return createCertificate(authority, { ...request, validDays: CERTIFICATE_DAYS }, now);
-  };
+  const sign =
+    (request: Omit<CertificateRequest, 'validDays'>, issuer = authority) =>
+    async () => {
+      const { createCertificate, CERTIFICATE_DAYS } = await pki();
+      return createCertificate(issuer, { ...request, validDays: CERTIFICATE_DAYS }, now);
+    };
   const addresses = [...new Set(['127.0.0.1', advertiseAddress(flags), firstAddress(flags.string('service-cluster-ip-range'))])];
   const names = ['localhost', 'kubernetes', 'kubernetes.default', 'kubernetes.default.svc', 'kubernetes.default.svc.cluster.local'];
   const serving = await keep(
@@ -151,7 +180,8 @@ async function ownCertificates(flags: Flags): Promise<OwnCertificates | undefine
     sign({ commonName: 'kube-apiserver-kubelet-client', organizations: ['kubeadm:cluster-admins'], usages: ['client'] }),
   );
   const admin = await keep('admin', sign({ commonName: 'kubernetes-admin', organizations: ['system:masters'], usages: ['client'] }));
-  const account = await keep('sa', async () => (await pki()).createAuthority('service-accounts', now));
+  const frontAuthority = await keep('front-proxy-ca', async () => (await pki()).createAuthority('front-proxy-ca', now));
+  const frontProxy = await keep('front-proxy-client', sign({ commonName: FRONT_PROXY_NAME, usages: ['client'] }, frontAuthority));
   const server = `https://${flags.string('bind-address') === '0.0.0.0' ? '127.0.0.1' : flags.string('bind-address')}:${flags.string('secure-port')}`;
   const kubeconfig = singleContextKubeconfig({
     clusterName: 'sagong',
@@ -161,7 +191,19 @@ async function ownCertificates(flags: Flags): Promise<OwnCertificates | undefine
     user: certificateUser(admin),
   });
   writeFileSync(join(folder, '..', 'admin.conf'), formatKubeconfig(kubeconfig), { mode: 0o600 });
-  return { authority: authority.certificate, serving, kubeletClient, serviceAccountKey: account.key };
+  const own = { authority: frontAuthority.certificate, ...frontProxy };
+  return { authority: authority.certificate, serving, kubeletClient, serviceAccountKey: await accountKey, frontProxy: own };
+}
+
+/** Kept as kubeadm keeps it: sa.key and sa.pub. */
+async function serviceAccountKey(folder: string): Promise<string> {
+  const file = join(folder, 'sa.key');
+  if (existsSync(file)) return readFileSync(file, 'utf8');
+  const { createSigningKey } = await import('#component/pki');
+  const { privateKey, publicKey } = await createSigningKey();
+  writeFileSync(join(folder, 'sa.pub'), publicKey, { mode: 0o600 });
+  writeFileSync(file, privateKey, { mode: 0o600 });
+  return privateKey;
 }
 
 function certificateUser({ certificate, key }: { certificate: string; key: string }) {

@@ -3,5 +3,5 @@
 // life of a write; filters/chain.ts and admission/chain.ts are the two places where order matters.
 
 export { AUTHENTICATED_GROUP, MASTERS_GROUP, type UserInfo } from './auth/user.ts';
-export { runApiServerCommand } from './command.ts';
+export { apiServerOptions, checkApiServerArgs, runApiServerCommand } from './command.ts';
 export { ApiServer, type ApiServerOptions, firstAddress } from './server.ts';

@@ -3,22 +3,34 @@
 //
 // Start order: cache (reads need it), dispatcher and chain (loopback works from here), bootstrap objects, port, ready.
 // Stop is the reverse: not ready, port drained, cache, store.
-import { randomInt, randomUUID } from 'node:crypto';
+import { randomInt } from 'node:crypto';
 import type { SecureContextOptions, TLSSocket } from 'node:tls';
 import { GROUPS, ipaddresses, RESOURCES } from '#api';
 import { type Client, createClient } from '#client';
 import { type Clock, type Logger, Metrics } from '#component';
 import { ApiError, internalError, isNotFound } from '#machinery';
 import type { Store } from '#store';
+import type { PluginConfigurations } from './admission/admission-configuration.ts';
+import { createPolicyPlugins, PolicyMetrics } from './admission/policy/mod.ts';
+import { celAuthorizer, createWebhookPlugins, equivalentsIn, WebhookMetrics, type WebhookPlugins } from './admission/webhook/mod.ts';
 import { createAdmissionRunner } from './admission-runner.ts';
-import { createAuthenticator, userOfCertificate } from './auth/authenticators.ts';
+import { AggregationLayer, type AggregationOptions } from './aggregation/mod.ts';
+import { type AuthenticationOptions, createAuthentication, userOfCertificate } from './auth/authenticators.ts';
+import type { AuthorizerChoice } from './auth/authorization-configuration.ts';
 import { createAuthorizer, createRbac } from './auth/authorization-modes.ts';
+import { decide } from './auth/authorizer.ts';
 import { ServiceAccountTokens, type TokenKeys } from './auth/tokens.ts';
 import { MASTERS_GROUP, type UserInfo } from './auth/user.ts';
 import { bootstrap } from './bootstrap.ts';
 import { Cacher } from './cacher/cacher.ts';
+import { CustomResources } from './crd/custom-resources.ts';
+import { DefinitionController } from './crd/definition-controller.ts';
+import { RuleEngine } from './crd/rule-engine.ts';
+import { DEFINITIONS } from './crd/served-definition.ts';
 import { Discovery } from './discovery/discovery.ts';
 import { indexPaths } from './discovery/index-paths.ts';
+import { encryptedForm } from './encryption/encrypted-form.ts';
+import { Encryption } from './encryption/encryption.ts';
 import { buildChain } from './filters/chain.ts';
 import { statusResult } from './filters/error-boundary.ts';
 import { createDispatcher } from './handlers/dispatch.ts';
@@ -27,19 +39,24 @@ import { answer } from './http/answer.ts';
 import type { AnswerWriter } from './http/answer-writer.ts';
 import { HttpServer } from './http/server.ts';
 import { LoopbackTransport } from './loopback.ts';
+import { AdmissionMetrics } from './metrics/admission-metrics.ts';
+import { AuthMetrics } from './metrics/auth-metrics.ts';
 import { RequestMetrics } from './metrics/request-metrics.ts';
 import { registerServerMetrics } from './metrics/server-metrics.ts';
+import { measuredStore } from './metrics/store-metrics.ts';
 import { OpenApi } from './openapi/documents.ts';
+import { DEFAULT_OPERATIONS, Operations, type OperationsOptions } from './operations.ts';
 import type { KubeletClientConfig } from './proxying/kubelet-connection.ts';
+import { createServiceResolver } from './proxying/service-resolver.ts';
 import { createPageReader } from './registry/generic/page-reader.ts';
 import type { ServedResource } from './registry/generic/served-resource.ts';
 import { createStrategies } from './registry/strategies.ts';
 import { type ApiResult, type Handler, type IncomingRequest, RequestContext } from './request/context.ts';
 import { RequestInfos, requestInfoOf } from './request/request-info.ts';
-import { createReader, decodeStored, resourceCounts, serveBuiltIn, storagePrefixes } from './storage.ts';
+import { createReader, PLAIN_FORM, resourceCounts, serveBuiltIn, storagePrefixes } from './storage.ts';
 import { VERSION } from './version.ts';
 
-export interface ApiServerOptions {
+export interface ApiServerOptions extends AuthenticationOptions {
   readonly store: Store;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -47,17 +64,23 @@ export interface ApiServerOptions {
   /** PEM; who signs client certificates. */
   readonly clientCa: string | undefined;
   readonly tokenKeys: TokenKeys;
-  readonly staticTokens: ReadonlyMap<string, UserInfo>;
-  readonly anonymous: boolean;
-  readonly authorizationModes: readonly string[];
+  /** Names of modes, or authorizers that are ready, in order. */
+  readonly authorizationModes: readonly AuthorizerChoice[];
   readonly enableAdmission: readonly string[];
   readonly disableAdmission: readonly string[];
+  /** Of `--admission-control-config-file`, by plugin. */
+  readonly admissionConfigurations?: PluginConfigurations | undefined;
+  readonly aggregation?: AggregationOptions | undefined;
   readonly serviceClusterIpRange: string;
   readonly serviceNodePortRange: string;
   /** What the endpoints of the `kubernetes` Service say. Port 0: the one listened on. */
   readonly advertiseAddress: string;
   readonly kubelets: KubeletClientConfig;
   readonly maxInFlight: { readonly reading: number; readonly mutating: number };
+  /** What a server in production is told. @default as upstream's flags */
+  readonly operations?: OperationsOptions;
+  /** Encryption at rest; undefined: values are stored as they are. */
+  readonly encryption?: { readonly file: string; readonly reload: boolean } | undefined;
 }
 
 /** History is kept this long. @source upstream --etcd-compaction-interval: 5 min */
@@ -73,12 +96,29 @@ export class ApiServer {
   readonly #served: ReadonlyMap<string, ServedResource>;
   readonly metrics = new Metrics();
   readonly #infos = new RequestInfos();
-  #ready = false;
+  readonly #operations: Operations;
+  #storeProblem: string | undefined = undefined;
+  readonly #webhooks: WebhookPlugins;
+  readonly #rules = new RuleEngine();
+  readonly #custom: CustomResources;
+  readonly #definitions: DefinitionController;
+  readonly #aggregation: AggregationLayer;
   #address: { address: string; port: number } | undefined;
 
   constructor(options: ApiServerOptions) {
     this.#options = options;
-    this.#cacher = new Cacher({ store: options.store, logger: options.logger, decode: decodeStored, prefixes: storagePrefixes() });
+    const store = measuredStore(options.store, this.metrics, (problem) => {
+      this.#storeProblem = problem;
+    });
+    const encryption = options.encryption === undefined ? undefined : new Encryption({ ...options.encryption, logger: options.logger });
+    const form = encryption === undefined ? PLAIN_FORM : encryptedForm(PLAIN_FORM, encryption);
+    this.#cacher = new Cacher({
+      store,
+      logger: options.logger,
+      decode: form.decode,
+      prefixes: storagePrefixes(),
+      definitions: DEFINITIONS,
+    });
     const reader = createReader(this.#cacher);
     const client = this.client(LOOPBACK_USER, 'kube-apiserver');
     const strategies = createStrategies({
@@ -86,6 +126,7 @@ export class ApiServer {
       serviceNodePortRange: options.serviceNodePortRange,
       reader,
       pick: randomInt,
+      rules: this.#rules,
       addresses: {
         create: (address) => client.create(ipaddresses, address).then(() => undefined),
         remove: (name) =>
@@ -95,66 +136,144 @@ export class ApiServer {
       },
     });
     this.#served = serveBuiltIn({
-      store: options.store,
+      store,
       clock: options.clock,
       cacher: this.#cacher,
+      form,
       reader,
       strategyOf: strategies.strategyOf,
     });
     const rbac = createRbac(this.#cacher, reader);
     const authorizer = createAuthorizer(options.authorizationModes, rbac, this.#cacher);
     const tokens = new ServiceAccountTokens(options.tokenKeys, reader, () => options.clock.now());
-    const admission = createAdmissionRunner(options, { reader, authorizer, rbac }, client);
+    const authentication = createAuthentication(options, { serviceAccounts: tokens, reader, now: () => options.clock.now() });
+    const webhooks = { resolver: createServiceResolver(reader, randomInt) };
+    const authorize = celAuthorizer((attributes) => decide(authorizer, attributes));
+    const customVersions = (name: string) => this.#custom.definition(name)?.versions.map(({ served }) => served) ?? [];
+    this.#webhooks = createWebhookPlugins({
+      reader,
+      cacher: this.#cacher,
+      client: webhooks,
+      clock: options.clock,
+      logger: options.logger,
+      authorize,
+      served: this.#served,
+      customVersions,
+      configurations: options.admissionConfigurations,
+      metrics: new WebhookMetrics(this.metrics),
+    });
+    const policies = createPolicyPlugins({
+      reader,
+      cacher: this.#cacher,
+      engine: this.#rules,
+      authorize,
+      equivalents: equivalentsIn({ served: this.#served, customVersions }),
+      findServed: (group, version, kind) => this.#findServed(group, version, kind),
+      clock: options.clock,
+      metrics: new PolicyMetrics(this.metrics),
+    });
+    const extras = {
+      metrics: new AdmissionMetrics(this.metrics),
+      plugins: [...this.#webhooks.plugins, ...policies],
+      webhooks,
+      expressions: this.#rules,
+    };
+    const admission = createAdmissionRunner(options, { reader, authorizer, rbac }, client, extras);
+    const operations = new Operations({
+      options: options.operations ?? DEFAULT_OPERATIONS,
+      maxInFlight: options.maxInFlight,
+      clock: options.clock,
+      logger: options.logger,
+      metrics: this.metrics,
+      encryption,
+      cacher: this.#cacher,
+      reader,
+      client: this.client(LOOPBACK_USER, 'api-priority-and-fairness-config-consumer-v1'),
+      rbac: options.authorizationModes.includes('RBAC'),
+      paths: indexPaths,
+      storeProblem: () => this.#storeProblem,
+    });
+    this.#operations = operations;
     const parts: ServerParts = {
       clock: options.clock,
+      minRequestTimeoutSeconds: (options.operations ?? DEFAULT_OPERATIONS).minRequestTimeoutSeconds,
       logger: options.logger,
       cacher: this.#cacher,
       reader,
       authorizer,
       admission,
-      pages: createPageReader(options.store, decodeStored),
+      pages: createPageReader(store, form.decode),
     };
+    const discovery = new Discovery(RESOURCES, GROUPS);
+    const openApi = new OpenApi(indexPaths());
+    const { cacher, logger, clock } = parts;
+    this.#aggregation = new AggregationLayer(options.aggregation ?? {}, {
+      ...{ cacher, reader, client, clock, logger, discovery, openApi, metrics: this.metrics },
+      clientCa: options.clientCa,
+    });
+    this.#custom = new CustomResources({
+      store,
+      clock: options.clock,
+      logger: options.logger,
+      cacher: this.#cacher,
+      reader,
+      form,
+      rules: this.#rules,
+      discovery,
+      openApi,
+      webhooks,
+    });
+    this.#definitions = new DefinitionController({
+      cacher: this.#cacher,
+      client,
+      clock: options.clock,
+      logger: options.logger,
+      resources: this.#custom,
+    });
     const dispatcher = createDispatcher({
       parts,
       served: this.#served,
       resources: RESOURCES,
-      discovery: new Discovery(RESOURCES, GROUPS),
+      discovery,
+      custom: this.#custom,
       paths: {
-        checks: [
-          { name: 'ping', check: () => undefined },
-          { name: 'log', check: () => undefined },
-          { name: 'etcd', check: () => undefined },
-          { name: 'poststarthook/start-apiserver-admission-initializer', check: () => (this.#ready ? undefined : 'not finished') },
-          { name: 'poststarthook/rbac/bootstrap-roles', check: () => (this.#ready ? undefined : 'not finished') },
-        ],
         metrics: this.metrics,
         tokens,
         version: VERSION,
         jwksUri: `https://${options.advertiseAddress}/openid/v1/jwks`,
-        index: indexPaths(),
+        index: () => [...new Set([...indexPaths(), ...discovery.paths()])].sort(),
       },
-      openApi: new OpenApi(indexPaths()),
+      openApi,
       tokens,
-      reviews: { authorizer, rbac, identify: (token, audiences) => tokens.identify(token, audiences.length > 0 ? audiences : undefined) },
+      reviews: { authorizer, rbac, identify: authentication.identify },
       kubelets: options.kubelets,
     });
-    const authenticator = createAuthenticator({ tokens, staticTokens: options.staticTokens, anonymous: options.anonymous });
-    const inFlight = { reading: 0, mutating: 0 };
-    registerServerMetrics({ metrics: this.metrics, inFlight, version: VERSION, resources: () => resourceCounts(this.#cacher) });
+    registerServerMetrics({
+      metrics: this.metrics,
+      inFlight: operations.running,
+      waiting: operations.waiting,
+      longRunning: operations.longRunning,
+      health: operations.health,
+      handshakeErrors: () => this.#http.handshakeErrors,
+      version: VERSION,
+      resources: () => resourceCounts(this.#cacher, this.#custom),
+    });
     const requests = new RequestMetrics(this.metrics);
-    this.#handler = buildChain(dispatcher, {
-      authenticator,
+    this.#handler = buildChain(operations.paths(this.#aggregation.wrap(dispatcher)), {
+      authenticator: this.#aggregation.authenticator(authentication.authenticator),
       authorizer,
-      limits: options.maxInFlight,
-      inFlight,
+      clock: options.clock,
       requests,
+      auth: new AuthMetrics(this.metrics),
       logger: options.logger,
+      ...operations.filters,
     });
     this.#http = new HttpServer({
       certificate: options.serving,
-      clientCa: options.clientCa,
-      identify: (socket: TLSSocket) => userOfCertificate(socket),
+      clientCa: this.#aggregation.clientAuthorities,
+      identify: (socket: TLSSocket) => this.#aggregation.identify(socket, userOfCertificate(socket)),
       handle: (request, writer) => this.#answer(request, writer),
+      goawayChance: (options.operations ?? DEFAULT_OPERATIONS).goawayChance,
       logger: options.logger,
     });
   }
@@ -165,6 +284,13 @@ export class ApiServer {
     const info = query === NO_QUERY ? this.#infos.of(request.method, request.path) : requestInfoOf(request.method, request.path, query);
     const context = new RequestContext(request, info, query, this.#options.clock.now());
     return { context, result: this.#handler(context) };
+  }
+
+  /** The resource of a kind, built in or custom. */
+  #findServed(group: string, version: string, kind: string): ServedResource | undefined {
+    const isIt = ({ resource }: ServedResource) => resource.group === group && resource.version === version && resource.kind === kind;
+    const custom = () => [...this.#custom.definitions()].flatMap(({ versions }) => versions.map(({ served }) => served));
+    return [...this.#served.values()].find(isIt) ?? custom().find(isIt);
   }
 
   /** A client within this process, as `user`. */
@@ -178,28 +304,35 @@ export class ApiServer {
 
   /** Listens, bootstraps, serves until `signal`; then drains. @param listening Called once the server is ready. */
   async run(signal: AbortSignal, listen: { port: number; address: string }, ready: () => void): Promise<void> {
-    const { logger, clock } = this.#options;
+    const { logger } = this.#options;
     const stopCache = new AbortController();
+    let operating: Promise<unknown> | undefined;
     const cached = Promise.withResolvers<void>();
     const cacheRun = this.#cacher.run(stopCache.signal, () => cached.resolve());
     cacheRun.catch((error: unknown) => cached.reject(error));
+    let definitions: Promise<void> | undefined;
     try {
       await cached.promise;
+      await this.#custom.start();
+      definitions = this.#definitions.run(stopCache.signal);
+      this.#operations.prepare();
       const bound = await this.#http.listen(listen.port, listen.address);
       this.#address = { address: bound.address, port: bound.port };
       await this.#bootstrap(bound.port);
-      this.#ready = true;
+      await this.#aggregation.publish();
+      this.#operations.started();
       logger.info({ address: bound.address, port: bound.port }, 'Serving securely');
       ready();
       using _compaction = this.#compactRegularly();
+      operating = Promise.all([this.#operations.run(stopCache.signal), this.#aggregation.run(stopCache.signal)]);
       await Promise.race([aborted(signal), cacheRun]);
     } finally {
-      this.#ready = false;
-      const deadline = new AbortController();
-      using _limit = clock.after(2_000, () => deadline.abort());
-      await this.#http.drain(deadline.signal);
+      await this.#operations.drain(this.#http);
+      await this.#webhooks[Symbol.asyncDispose]();
       stopCache.abort();
-      await cacheRun.catch(() => undefined);
+      await definitions;
+      await this.#custom[Symbol.asyncDispose]();
+      await Promise.all([cacheRun.catch(() => undefined), operating]);
     }
   }
 
@@ -233,16 +366,25 @@ export class ApiServer {
   #answer(request: IncomingRequest, writer: AnswerWriter): void {
     const { context, result } = this.serve(request);
     const now = () => this.#options.clock.now();
-    const given = request.headers['audit-id'];
-    const auditId = typeof given === 'string' ? given : randomUUID();
+    const { auditId } = context;
     const failed = (error: unknown) => this.#answerFailure(context, error, writer, auditId);
-    const send = (ready: ApiResult) => answer(context, ready, writer, now, auditId);
+    const send = (ready: ApiResult) => {
+      const sent = answer(context, ready, writer, now, auditId);
+      return sent instanceof Promise ? this.#bounded(context, sent, writer) : sent;
+    };
     try {
       const sent = result instanceof Promise ? result.then(send) : send(result);
       if (sent instanceof Promise) sent.catch(failed);
     } catch (error) {
       failed(error);
     }
+  }
+
+  /** An answer in pieces that is not taken within the request's time is broken off; long-running ones have no such time. */
+  #bounded(context: RequestContext, sent: Promise<void>, writer: AnswerWriter): Promise<void> {
+    if (context.timeoutMs === 0) return sent;
+    const timer = this.#options.clock.after(Math.max(0, context.timeoutMs - context.elapsedMs()), () => writer.abort());
+    return sent.finally(() => timer[Symbol.dispose]());
   }
 
   #answerFailure(context: RequestContext, error: unknown, writer: AnswerWriter, auditId: string): void {

@@ -6,6 +6,8 @@ import type { Clock } from '#component';
 import { type DeepReadonly, decodeMessage, isProtobuf, type KubeObject, parseApiVersion, type Resource, readEnvelope } from '#machinery';
 import type { Store } from '#store';
 import type { Cacher } from './cacher/cacher.ts';
+import { UnreadableValueError } from './cacher/unreadable-value.ts';
+import type { CustomResources } from './crd/custom-resources.ts';
 import type { ResourceCount } from './metrics/server-metrics.ts';
 import { GenericStore } from './registry/generic/generic-store.ts';
 import { objectKey, prefixOf } from './registry/generic/keys.ts';
@@ -14,10 +16,26 @@ import { storageTraitsOf } from './registry/generic/storage-traits.ts';
 import type { createStrategies } from './registry/strategies.ts';
 import type { MutableObject, ObjectReader } from './registry/strategy.ts';
 
+/** What lies between an object and its bytes in the store. Keys are whole: `/registry/secrets/default/a`. */
+export interface StoredForm {
+  encode(object: DeepReadonly<MutableObject>, key: string): Uint8Array;
+  /** @throws If the bytes cannot be read. */
+  decode(value: Uint8Array, key: string): MutableObject;
+  /** Whether an object's bytes should be written anew though it has not changed: they are by an old key. */
+  isStale(object: DeepReadonly<MutableObject>): boolean;
+}
+
 /** The stored form is JSON; protobuf of an etcd that upstream has written is read as well. */
-export function decodeStored(value: Uint8Array): MutableObject {
-  if (isProtobuf(value)) return decodeStoredProtobuf(value);
+export function decodeStored(value: Uint8Array, key: string): MutableObject {
+  if (value[0] === LETTER_K) return decodeMarked(value, key);
   return JSON.parse(Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString()) as MutableObject;
+}
+
+const LETTER_K = 'k'.charCodeAt(0);
+
+function decodeMarked(value: Uint8Array, key: string): MutableObject {
+  if (isProtobuf(value)) return decodeStoredProtobuf(value);
+  throw new UnreadableValueError(key, 'identity transformer tried to read encrypted data');
 }
 
 function decodeStoredProtobuf(value: Uint8Array): MutableObject {
@@ -37,6 +55,9 @@ export function encodeStored(object: DeepReadonly<MutableObject>): Uint8Array {
   return Buffer.from(JSON.stringify(plain, (key, value) => (key === 'resourceVersion' && value === '' ? undefined : value)));
 }
 
+/** Nothing is encrypted. */
+export const PLAIN_FORM: StoredForm = { encode: encodeStored, decode: decodeStored, isStale: () => false };
+
 function storageResourceOf(resource: Resource): Resource {
   const { group, version } = storageVersionOf(resource);
   return findResource(group, version, resource.resource) ?? resource;
@@ -49,7 +70,7 @@ export function storagePrefixes(): string[] {
 }
 
 /** What is stored and watched, for metrics. */
-export function* resourceCounts(cacher: Cacher): Generator<ResourceCount> {
+export function* resourceCounts(cacher: Cacher, custom: CustomResources): Generator<ResourceCount> {
   const seen = new Set<string>();
   for (const resource of RESOURCES.filter(isStored)) {
     const { group, version, resource: name, namespaced } = storageResourceOf(resource);
@@ -57,6 +78,12 @@ export function* resourceCounts(cacher: Cacher): Generator<ResourceCount> {
     if (seen.has(prefix)) continue;
     seen.add(prefix);
     const cache = cacher.cache(prefix);
+    yield { group, version, resource: name, namespaced, objects: cache.size, watchers: cache.watcherCount };
+  }
+  for (const { prefix, resource, storageVersion: version } of custom.definitions()) {
+    const cache = cacher.findCache(prefix);
+    if (cache === undefined) continue;
+    const { group, resource: name, namespaced } = resource;
     yield { group, version, resource: name, namespaced, objects: cache.size, watchers: cache.watcherCount };
   }
 }
@@ -86,12 +113,13 @@ export interface StorageDeps {
   readonly store: Store;
   readonly clock: Clock;
   readonly cacher: Cacher;
+  readonly form: StoredForm;
   readonly reader: ObjectReader;
   readonly strategyOf: ReturnType<typeof createStrategies>['strategyOf'];
 }
 
 /** Every built-in resource with storage, by `group/version/resource`. */
-export function serveBuiltIn({ store: backend, clock, cacher, reader, strategyOf }: StorageDeps): Map<string, ServedResource> {
+export function serveBuiltIn({ store: backend, clock, cacher, form, reader, strategyOf }: StorageDeps): Map<string, ServedResource> {
   const stores = new Map<string, GenericStore>();
   const served = new Map<string, ServedResource>();
   for (const resource of RESOURCES.filter(isStored)) {
@@ -107,7 +135,7 @@ export function serveBuiltIn({ store: backend, clock, cacher, reader, strategyOf
         clock,
         prefix,
         traits: storageTraitsOf(storage),
-        encode: encodeStored,
+        form,
       });
       stores.set(prefix, store);
     }

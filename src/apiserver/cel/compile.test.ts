@@ -202,7 +202,8 @@ test('objects of declared types can be constructed, and nothing else', () => {
   const spec: ObjectType = { kind: 'object', name: 'Object.spec', fields: new Map([['replicas', DYN]]) };
   const root: ObjectType = { kind: 'object', name: 'Object', fields: new Map([['spec', spec]]) };
   const structs = new Map([root, spec].map((type) => [type.name, type]));
-  const at = (expression: string) => compile(expression, { variables: {}, result: root, mutation: { struct: (name) => structs.get(name) } });
+  const at = (expression: string) =>
+    compile(expression, { variables: {}, result: root, mutation: { struct: (name) => structs.get(name) } });
   const made = at('Object{spec: Object.spec{replicas: 3}}').program?.evaluate({}, new CostBudget(1000)) as Value;
   assert.deepEqual(toJson(made), { spec: { replicas: 3 } });
   assert.match(at('Object{spec: Object.status{}}').problem ?? '', /undeclared reference to 'Object.status' \(in container ''\)/);

@@ -334,6 +334,22 @@ export class CostEstimator {
         return { cost: add(multiply(size(a), size(b)), ONE) };
       case 'sets.equivalent':
         return { cost: add(scale(multiply(size(a), size(b)), 2), ONE) };
+      case 'lists.range': {
+        const count = a?.expr?.kind === 'const' && typeof a.expr.value === 'bigint' ? fixed(Math.max(0, Number(a.expr.value))) : UNKNOWN;
+        return { cost: add(count, fixed(1 + LIST_COST)), size: count };
+      }
+      case 'flatten': {
+        const element = target === undefined ? undefined : elementOf(target);
+        const count = element === undefined ? UNKNOWN : multiply(size(target), size(element));
+        return { cost: add(count, fixed(1 + LIST_COST)), size: { min: 0, max: count.max } };
+      }
+      case 'slice':
+      case 'reverse':
+        return { cost: add(size(target), fixed(1 + LIST_COST)), size: { min: 0, max: size(target).max } };
+      case 'sort':
+      case 'distinct':
+      case '@sortByAssociatedKeys':
+        return { cost: add(multiply(size(target), size(target)), fixed(1 + LIST_COST)), size: { min: 0, max: size(target).max } };
       case '_==_':
         return isSameType(a?.type ?? DYN, b?.type ?? DYN) ? libraryEquality(a?.type ?? DYN, b?.size) : undefined;
     }

@@ -289,6 +289,20 @@ test('evaluate() ends with an error when a call costs more than its limit', () =
   assert.equal(budget.used, 1_000_001);
 });
 
+test('what would take too long is refused before it is done', () => {
+  const schema = object({ a: list(object({ k: TEXT })) });
+  const self = { a: Array.from({ length: 20_000 }, (_, index) => ({ k: `k${index}` })) };
+  for (const expression of [
+    'self.a.distinct().size() > 0',
+    'sets.contains(self.a, self.a)',
+    'lists.range(999999).map(x, lists.range(999999)).size() > 0',
+  ]) {
+    const { program } = compile(expression, { variables: { self: typeOf(schema) } });
+    const error = (thrown: Error) => thrown instanceof CostExceededError;
+    assert.throws(() => program?.evaluate({ self }, new CostBudget(10_000_000)), error, expression);
+  }
+});
+
 test('evaluate() ends with an error when the budget is used up', () => {
   const { program } = compile('[1, 2].all(x, x > 0)', { variables: {} });
   const budget = new CostBudget(15);

@@ -8,7 +8,7 @@ import { convert } from './convert.ts';
 import { isEqual } from './equality.ts';
 import { withPattern } from './library/regex.ts';
 import { ListBuilder, negate, noOverload, operation } from './operators.ts';
-import { callCost, type equalityCost, LIST_COST, MAP_COST, STRUCT_COST } from './runtime-cost.ts';
+import { type CallCost, callCost, isChargedAfterwards, LIST_COST, MAP_COST, STRUCT_COST } from './runtime-cost.ts';
 import type { CelType } from './types.ts';
 import { typeName } from './types.ts';
 import {
@@ -212,7 +212,7 @@ class Compiler {
           this.compile(first as Expr),
           (value) => (value instanceof Failure ? true : value !== false),
           () => 1,
-          true,
+          { takesFailures: true },
         );
       case '!_':
         return unary(
@@ -294,6 +294,7 @@ class Compiler {
     // Standard functions go by what they are given, others by what the checker chose.
     const overloads = [...(expr.overloads ?? []), ...(expr.others ?? [])];
     const cost = callCost(name, overloadId(expr));
+    const isLate = isChargedAfterwards(name);
     const operate = operation(name);
     const apply = (values: readonly Value[]): Value => {
       for (const { accepts, run } of overloads) if (accepts.every((accept, index) => accept(values[index] ?? null))) return run(...values);
@@ -307,10 +308,10 @@ class Compiler {
       if (search !== undefined) return binary(first, second, cost, search);
     }
     if (args.length === 2 && first !== undefined && second !== undefined)
-      return binary(first, second, cost, operate ?? ((a, b) => apply([a, b])));
+      return binary(first, second, cost, operate ?? ((a, b) => apply([a, b])), { isLate });
     if (args.length === 1 && first !== undefined) {
       if (first.constant !== undefined && CONVERSIONS.has(name)) return constant(settled(apply([first.constant])));
-      return unary(first, (value) => apply([value]), cost);
+      return unary(first, (value) => apply([value]), cost, { isLate });
     }
     const steps = args.map(({ run }) => run);
     return {
@@ -321,8 +322,9 @@ class Compiler {
           if (value instanceof Failure) return value;
           values.push(value);
         }
+        if (!isLate) charge(frame, cost(values, null));
         const result = apply(values);
-        charge(frame, cost(values, result));
+        if (isLate) charge(frame, cost(values, result));
         return result;
       },
     };
@@ -506,19 +508,26 @@ function equality(name: string): (a: Value, b: Value) => Value {
   return name === '_==_' ? isEqual : (a, b) => !isEqual(a, b);
 }
 
-function unary(arg: Code, apply: (value: Value) => Value, cost: typeof equalityCost, takesFailures = false): Code {
+interface CallTraits {
+  /** The cost goes by the result. */
+  readonly isLate?: boolean;
+  readonly takesFailures?: boolean;
+}
+
+function unary(arg: Code, apply: (value: Value) => Value, cost: CallCost, { isLate, takesFailures }: CallTraits = {}): Code {
   const { run } = arg;
   return {
     run(frame) {
       const value = run(frame);
-      const result = value instanceof Failure && !takesFailures ? value : apply(value);
-      charge(frame, cost([value], result));
+      if (isLate !== true) charge(frame, cost([value], null));
+      const result = value instanceof Failure && takesFailures !== true ? value : apply(value);
+      if (isLate === true) charge(frame, cost([value], result));
       return result;
     },
   };
 }
 
-function binary(left: Code, right: Code, cost: typeof equalityCost, apply: (a: Value, b: Value) => Value): Code {
+function binary(left: Code, right: Code, cost: CallCost, apply: (a: Value, b: Value) => Value, { isLate }: CallTraits = {}): Code {
   const runLeft = left.run;
   const runRight = right.run;
   return {
@@ -526,8 +535,9 @@ function binary(left: Code, right: Code, cost: typeof equalityCost, apply: (a: V
       const a: Value | ListBuilder = runLeft(frame);
       const b = runRight(frame);
       if ((a as unknown) instanceof ListBuilder) return append(frame, a as unknown as ListBuilder, b);
+      if (isLate !== true) charge(frame, cost([a, b], null));
       const result = a instanceof Failure ? a : b instanceof Failure ? b : apply(a, b);
-      charge(frame, cost([a, b], result));
+      if (isLate === true) charge(frame, cost([a, b], result));
       return result;
     },
   };

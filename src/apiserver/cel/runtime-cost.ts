@@ -60,6 +60,8 @@ const BY_FUNCTION: ReadonlyMap<string, CallCost> = new Map<string, CallCost>([
   ['validate', validateCost],
   ...each(product(1), 'sets.contains sets.intersects'),
   ['sets.equivalent', product(2)],
+  ...each((_args, result) => 1 + LIST_COST + sizeOf(result), 'lists.range slice reverse flatten'),
+  ...each(([list]) => 1 + LIST_COST + sizeOf(list ?? null) ** 2, 'sort distinct @sortByAssociatedKeys'),
 ]);
 
 function validateCost([format, text]: readonly Value[]): number {
@@ -84,8 +86,15 @@ const BY_OVERLOAD: ReadonlyMap<string, CallCost> = new Map<string, CallCost>([
   ['contains_string', ([text, part]) => traverse(text) * traverse(part)],
 ]);
 
+/** Functions whose cost is known only when they are done; all others are charged for before they run. */
+const BY_RESULT = new Set(['join', 'lists.range', 'slice', 'reverse', 'flatten']);
+
+export function isChargedAfterwards(name: string): boolean {
+  return BY_RESULT.has(name);
+}
+
 /** Equality: by the smaller of the two, one unit for values of libraries. */
-export const equalityCost: CallCost = (args, result) => (isOpaque(args[0]) ? 1 : smaller(args, result));
+const equalityCost: CallCost = (args, result) => (isOpaque(args[0]) ? 1 : smaller(args, result));
 
 /** @param overload '' where the checker left several. */
 export function callCost(name: string, overload: string): CallCost {

@@ -65,6 +65,8 @@ function assign(pod: Pod, binding: Binding, now: number): MutableObject {
   pod.spec.nodeName = binding.target.name ?? '';
   if (binding.metadata.annotations !== undefined)
     pod.metadata.annotations = { ...pod.metadata.annotations, ...binding.metadata.annotations };
+  // Labels that admission gives a binding (zone and region of the node) do not replace the Pod's own.
+  if (binding.metadata.labels !== undefined) pod.metadata.labels = { ...binding.metadata.labels, ...pod.metadata.labels };
   setScheduled(pod, now);
   return pod as unknown as MutableObject;
 }

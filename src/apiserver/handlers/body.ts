@@ -70,6 +70,7 @@ export async function readAs(context: RequestContext, schema: StructSchema, expe
   const also = expected.alsoVersions?.some((version) => object.apiVersion === `${expected.group}/${version}`);
   if (object.apiVersion !== apiVersion && also !== true) throw mismatch(object.apiVersion, apiVersion);
   report(context, validation === 'Warn' ? warnings : strictErrors, validation, object, expected);
+  context.audit?.requestObject(object);
   return object;
 }
 
@@ -80,7 +81,18 @@ async function decodeBody(
   expected: ExpectedKind,
 ): Promise<Decoded> {
   const bytes = await context.request.readBody(MAX_BODY_BYTES);
-  return decodeAs(mediaTypeOf(context), bytes, schema, validation !== 'Ignore', (error) => undecodable(error, bytes, expected));
+  const decoded = decodeAs(mediaTypeOf(context), bytes, schema, validation !== 'Ignore', (error) => undecodable(error, bytes, expected));
+  if (schema.coerce !== undefined) requireKind(decoded.object, bytes, expected);
+  return decoded;
+}
+
+/** A custom object says itself what it is: no type stands behind it that would. @throws {ApiError} 400 */
+function requireKind({ kind = '', apiVersion = '' }: Partial<MutableObject>, bytes: Uint8Array, expected: ExpectedKind): void {
+  if (kind === '') {
+    const why = `Object 'Kind' is missing in '${Buffer.from(bytes).toString()}'`;
+    throw badRequest(`the object provided is unrecognized (must be of type ${expected.kind}): ${why} (${summaryOf(bytes)})`);
+  }
+  if (apiVersion === '') throw mismatch('', `${expected.group}/${expected.version}`);
 }
 
 /** Decodes bytes of a media type. @param explain The API's error for what cannot be decoded. @throws {ApiError} 415, and what `explain` makes. */
@@ -99,6 +111,7 @@ export function decodeAs(
       case 'application/yaml':
         return decodeYaml(bytes, schema, { strict }) as unknown as Decoded;
       case 'application/vnd.kubernetes.protobuf':
+        if (schema.coerce !== undefined) break; // Custom objects have no protobuf form.
         if (bytes.length === 0) throw new ProtobufError('empty data');
         return { object: decodeProtobuf(bytes, schema) as unknown as MutableObject, strictErrors: [], warnings: [] };
     }

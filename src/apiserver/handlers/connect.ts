@@ -32,10 +32,24 @@ function podOf(context: RequestContext, served: ServedResource): DeepReadonly<Po
 
 async function connectAdmission(context: RequestContext, served: ServedResource, parts: ServerParts): Promise<void> {
   const calls = parts.admission.callsFor(context, served, 'CONNECT', context.info.subresource, false, context.info.name);
-  const options = { apiVersion: 'v1', kind: 'PodExecOptions', metadata: {} } as never;
+  const options = connectOptionsOf(context, served) as never;
   await calls.mutate(options, undefined);
   await calls.validate(options, undefined);
 }
+
+/** The options object of a connection, as admission sees it: what the query says, under the kind that discovery names. */
+function connectOptionsOf({ query, info }: RequestContext, { resource }: ServedResource): object {
+  const kind = resource.subresources.find(({ name }) => name === info.subresource)?.kind ?? resource.kind;
+  const options: Record<string, unknown> = { kind, apiVersion: 'v1', metadata: {} };
+  for (const name of Object.keys(STREAM_OPTIONS)) if (query.has(name)) options[name] = isTrue(query.get(name));
+  if (query.has('container')) options['container'] = query.get('container');
+  if (query.has('command')) options['command'] = query.getAll('command');
+  if (query.has('ports')) options['ports'] = query.getAll('ports').flatMap((text) => text.split(',').map(Number));
+  if (info.subresource === 'proxy') options['path'] = info.rest.join('/');
+  return options;
+}
+
+const isTrue = (value: string | null) => value === 'true' || value === '1' || value === '';
 
 export async function podLog(
   context: RequestContext,
@@ -138,11 +152,12 @@ export function restOf({ info, request: { path, search } }: Pick<RequestContext,
 
 export async function nodeProxy(
   context: RequestContext,
-  _served: ServedResource,
+  served: ServedResource,
   parts: ServerParts,
   config: KubeletClientConfig,
 ): Promise<ApiResult> {
   await parts.cacher.fresh();
+  await connectAdmission(context, served, parts);
   const [name = ''] = context.info.name.split(':');
   return proxy(context, kubeletOf(name, restOf(context), parts.reader, config));
 }
@@ -164,6 +179,7 @@ function plain(scheme: string, host: string, port: number, path: string): Destin
 
 export async function podProxy(context: RequestContext, served: ServedResource, parts: ServerParts): Promise<ApiResult> {
   await parts.cacher.fresh();
+  await connectAdmission(context, served, parts);
   const { scheme, name, port } = splitName(context.info.name, 'pod');
   const pod = served.store.get(context.info.namespace, name).object as unknown as DeepReadonly<Pod>;
   if (!pod.status.podIP) throw badRequest(`address not allowed`);
@@ -174,6 +190,7 @@ export async function podProxy(context: RequestContext, served: ServedResource, 
 
 export async function serviceProxy(context: RequestContext, served: ServedResource, parts: ServerParts): Promise<ApiResult> {
   await parts.cacher.fresh();
+  await connectAdmission(context, served, parts);
   const { scheme, name, port } = splitName(context.info.name, 'service');
   const { namespace } = context.info;
   const service = served.store.get(namespace, name).object as unknown as DeepReadonly<Service>;

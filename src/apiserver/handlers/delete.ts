@@ -74,6 +74,7 @@ async function readOptions(context: RequestContext): Promise<DeleteOptions | und
   const { object } = decodeAs(mediaTypeOf(context), bytes, schemaOfType(OPTIONS_TYPE) as StructSchema, false, (error) =>
     badRequest(explainUnreadable(error), error),
   );
+  context.audit?.requestObject(object);
   const { kind = '', apiVersion = '' } = object as DeleteOptions;
   if (kind === '' || kind === 'DeleteOptions') return object as DeleteOptions;
   throw badRequest(
@@ -115,8 +116,9 @@ export async function deleteCollection(context: RequestContext, served: ServedRe
   const selection = selectionOf(context, served);
   const request = await deletionRequestOf(context);
   await parts.cacher.fresh();
-  await served.store.version?.ready('');
-  const page = pageNow(served, parts, selection, wanted.limit);
+  const { version } = served.store;
+  const read = () => pageNow(served, parts, selection, wanted.limit);
+  const page = version?.isSlow === true ? await version.read('', read) : read();
   const deletion = { store: served.store, clock: parts.clock, request, admit: admit(context, served, parts, request) };
   await Promise.all(page.items.map((cached) => deleteOne(deletion, cached)));
   return {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // From a request to its handler: the table of resources and verbs, made at start. Innermost part of the chain.
-import { apiError, type Resource, unknownResource } from '#machinery';
+import { RESOURCES } from '#api';
+import { ApiError, apiError, methodNotSupported, notAcceptable, notFound, type Resource, unknownResource } from '#machinery';
 import type { ServiceAccountTokens } from '../auth/tokens.ts';
 import type { Discovery } from '../discovery/discovery.ts';
 import { answerPath, type PathsOptions } from '../discovery/paths.ts';
-import { acceptedTypes } from '../encoding/negotiation.ts';
+import { acceptedTypes, LIST_RULES, negotiate, OBJECT_RULES } from '../encoding/negotiation.ts';
 import type { OpenApi } from '../openapi/documents.ts';
 import type { KubeletClientConfig } from '../proxying/kubelet-connection.ts';
 import type { ServedResource } from '../registry/generic/served-resource.ts';
@@ -35,6 +36,25 @@ export interface DispatchOptions {
   readonly tokens: ServiceAccountTokens;
   readonly reviews: ReviewDeps;
   readonly kubelets: KubeletClientConfig;
+  /** Custom resources: what is served changes while the server runs. */
+  readonly custom: CustomRoutes;
+}
+
+export interface CustomRoutes {
+  find(group: string, version: string, resource: string): CustomRoute | undefined;
+  /** Awaited before a definition is written: what checks its rules is loaded on first need. */
+  prepareDefinitions(): Promise<void>;
+}
+
+/** One version of a custom resource. */
+export interface CustomRoute {
+  readonly served: ServedResource;
+  /** Handlers of the scale endpoint; empty where there is none. */
+  readonly scale: Readonly<Record<string, ResourceHandler>>;
+  /** What every answer warns of. */
+  readonly deprecation: string | undefined;
+  /** No object is made while the definition is going. */
+  readonly isTerminating: () => boolean;
 }
 
 const MAIN: Readonly<Record<string, ResourceHandler>> = {
@@ -66,9 +86,11 @@ export function createDispatcher(options: DispatchOptions): Handler {
     const { info } = context;
     if (!info.isResource) return answerOther(context, options);
     const found = routes.get(`${info.group}/${info.version}/${info.resource}`);
-    if (found === undefined || !fitsScope(context, found.resource)) {
-      return (info.resource === '' ? answerOther(context, options) : undefined) ?? refuse(unknownResource());
+    if (found === undefined) {
+      const custom = options.custom.find(info.group, info.version, info.resource);
+      return custom === undefined ? answerOther(context, options) : answerCustom(context, custom, options.parts);
     }
+    if (!fitsScope(context, found.resource)) return refuse(unknownResource());
     if (info.subresource !== '' && !found.subresources.has(info.subresource)) return refuse(unknownResource());
     const route = found.byVerb.get(info.subresource === '' ? info.verb : `${info.verb} ${info.subresource}`);
     if (route === undefined || !fitsVerb(info)) return refuse(methodNotAllowed());
@@ -79,11 +101,49 @@ export function createDispatcher(options: DispatchOptions): Handler {
   };
 }
 
+/** @source upstream apiextensions-apiserver pkg/apiserver/customresource_handler.go ServeHTTP */
+function answerCustom(context: RequestContext, route: CustomRoute, parts: ServerParts): ApiResult | Promise<ApiResult> {
+  const { info } = context;
+  const { resource, store } = route.served;
+  const acrossNamespaces = info.verb === 'list' || info.verb === 'watch';
+  const fits = resource.namespaced ? info.namespace !== '' || acrossNamespaces : info.namespace === '';
+  if (!fits) return plainText(404, PAGE_NOT_FOUND);
+  const rules = store.strategy.subresources[info.subresource];
+  const handlers = info.subresource === '' ? MAIN : info.subresource === 'scale' ? route.scale : rules === undefined ? {} : SAME_OBJECT;
+  if (info.subresource !== '' && Object.keys(handlers).length === 0) return refuse(notFound(resource, info.name));
+  const handler = handlers[info.verb];
+  if (handler === undefined || !fitsVerb(info)) return refuse(methodNotSupported(resource, info.verb));
+  if (info.verb === 'create' && route.isTerminating()) {
+    const { status } = methodNotSupported(resource, info.verb);
+    return refuse(new ApiError({ ...status, message: 'create not allowed while custom resource definition is terminating' }));
+  }
+  if (route.deprecation !== undefined) context.warn(route.deprecation);
+  refuseProtobuf(context);
+  return handler(context, route.served, parts);
+}
+
+/** Custom objects have no protobuf form; their metadata has. @throws {ApiError} 406 */
+function refuseProtobuf(context: RequestContext): void {
+  const header = context.header('accept');
+  if (!header.includes('protobuf')) return;
+  const rules = context.info.verb === 'list' ? LIST_RULES : OBJECT_RULES;
+  const { mediaType, transform } = negotiate(header, rules, false);
+  if (mediaType !== 'protobuf' || transform !== undefined) return;
+  const type = context.info.verb === 'list' ? 'UnstructuredList' : 'Unstructured';
+  throw notAcceptable(
+    `object *unstructured.${type} does not implement the protobuf marshalling interface and cannot be encoded to a protobuf message`,
+  );
+}
+
+const PAGE_NOT_FOUND = '404 page not found\n';
+
 /** By `group/version/resource`: what every answer warns of. */
 const DEPRECATED: Readonly<Record<string, string>> = {
   '/v1/endpoints': 'v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice',
   '/v1/componentstatuses': 'v1 ComponentStatus is deprecated in v1.19+',
 };
+
+const BUILT_IN = new Set(RESOURCES.map(({ group }) => group));
 
 function refuse(error: Error): never {
   throw error;
@@ -129,8 +189,11 @@ function fitsScope({ info }: RequestContext, resource: Resource): boolean {
 function answerOther(context: RequestContext, { discovery, paths, openApi }: DispatchOptions): ApiResult | Promise<ApiResult> {
   const found = discovery.answer(context) ?? answerPath(context, paths) ?? openApi.answer(context);
   if (found !== undefined) return found;
-  if (/^\/api\/[^/]+\/?/.test(context.info.path) || /^\/apis\/[^/]+\/[^/]+\//.test(context.info.path)) throw unknownResource();
-  return plainText(404, '404 page not found\n');
+  const { isResource, group } = context.info;
+  if (/^\/api\/[^/]+\/?/.test(context.info.path)) throw unknownResource();
+  // What is below a group of this server's own is missing; other groups nobody knows of.
+  if (isResource && BUILT_IN.has(group)) throw unknownResource();
+  return plainText(404, PAGE_NOT_FOUND);
 }
 
 function routesOf(resource: Resource, options: DispatchOptions): Routes {
@@ -143,12 +206,20 @@ function routesOf(resource: Resource, options: DispatchOptions): Routes {
       const handler = MAIN[verb];
       if (handler !== undefined) byVerb.set(verb, (context) => handler(context, served, parts));
     }
+    if (resource.resource === 'customresourcedefinitions') prepareDefinitions(byVerb, options.custom);
     for (const { name, verbs } of resource.subresources) addSubresource(byVerb, served, name, verbs, options);
     if (resource.resource === 'pods') addPodStreams(byVerb, served, parts, kubelets);
     if (resource.resource === 'nodes') addProxy(byVerb, (context) => nodeProxy(context, served, parts, kubelets));
     if (resource.resource === 'services') addProxy(byVerb, (context) => serviceProxy(context, served, parts));
   }
   return { resource, byVerb, subresources: new Set(resource.subresources.map(({ name }) => name)) };
+}
+
+function prepareDefinitions(byVerb: Map<string, Route>, custom: CustomRoutes): void {
+  for (const verb of ['create', 'update', 'patch']) {
+    const route = byVerb.get(verb);
+    if (route !== undefined) byVerb.set(verb, (context) => custom.prepareDefinitions().then(() => route(context)));
+  }
 }
 
 function addSubresource(

@@ -2,7 +2,16 @@
 // Books writes to their field managers: managedFields after create, update and patch, and the whole of server-side apply.
 // Works on stored versions; entries carry the version that was asked for.
 import { formatTime } from '#component';
-import { applyPatch, badRequest, conflict, type FieldSet, setOfPaths, updateManagedFields } from '#machinery';
+import {
+  applyPatch,
+  badRequest,
+  conflict,
+  type FieldSet,
+  findTypeProblem,
+  otherVersionProblem,
+  setOfPaths,
+  updateManagedFields,
+} from '#machinery';
 import type { ServedResource } from '../registry/generic/served-resource.ts';
 import type { WriteContext } from '../registry/generic/write-context.ts';
 import type { MutableObject } from '../registry/strategy.ts';
@@ -19,7 +28,16 @@ function resetSet(paths: readonly string[]): FieldSet {
   return found;
 }
 
-type Owned = Pick<ServedResource, 'schema' | 'apiVersion'> & Partial<Pick<ServedResource, 'convert'>>;
+type Owned = Pick<ServedResource, 'schema' | 'apiVersion'> & Partial<Pick<ServedResource, 'convert' | 'otherVersions'>>;
+
+/** Custom objects may hold what their schema, or that of another version, does not know: then nobody's ownership can be told. */
+function isTyped({ schema, apiVersion, otherVersions }: Owned, before: MutableObject | undefined, next: MutableObject): boolean {
+  if (findTypeProblem(next, schema, '') !== undefined) return false;
+  if (before === undefined) return true;
+  if (findTypeProblem(before, schema, '') !== undefined) return false;
+  const owners = before.metadata.managedFields ?? [];
+  return otherVersions === undefined || otherVersionProblem(otherVersions, owners, apiVersion, next) === undefined;
+}
 
 /** Sets `next.metadata.managedFields` to what is owned after the change from `before` to `next`. */
 export function bookUpdate(
@@ -32,6 +50,10 @@ export function bookUpdate(
 ): void {
   const cleared = next.metadata.managedFields !== undefined && next.metadata.managedFields.length === 0;
   if (cleared) {
+    delete next.metadata.managedFields;
+    return;
+  }
+  if (served.schema.coerce !== undefined && !isTyped(served, before, next)) {
     delete next.metadata.managedFields;
     return;
   }
@@ -71,6 +93,7 @@ export function bookApply(
     subresource: write.subresource,
     time: formatTime(now),
     force: wanted.force,
+    otherVersions: served.otherVersions,
     resetFields: resetSet(resetFields),
   }) as MutableObject;
   if (live === undefined && wanted.object.metadata.uid) throw uidMismatch(served, write, wanted.object);

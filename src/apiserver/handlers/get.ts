@@ -2,6 +2,7 @@
 // GET of one object, from the cache, at a revision that shows every answered write.
 import { ApiError, apiError, badRequest, gatewayTimeout } from '#machinery';
 import { negotiate, OBJECT_RULES } from '../encoding/negotiation.ts';
+import { objectKey } from '../registry/generic/keys.ts';
 import type { ServedResource } from '../registry/generic/served-resource.ts';
 import type { ApiResult, RequestContext } from '../request/context.ts';
 import type { ServerParts } from './endpoint.ts';
@@ -20,8 +21,11 @@ export function get(context: RequestContext, served: ServedResource, parts: Serv
   };
   const asked = context.query.get('resourceVersion');
   const wait = asked === null || asked === '' || asked === '0' ? parts.cacher.fresh() : notOlderThan(parseRevision(asked), parts);
-  const ready = served.store.ready(served.resource.namespaced ? context.info.namespace : '', context.info.name);
-  if (ready !== undefined) return Promise.all([wait, ready]).then(read);
+  const { version } = served.store;
+  if (version?.isSlow === true) {
+    const key = objectKey(served.resource.namespaced ? context.info.namespace : '', context.info.name);
+    return Promise.resolve(wait).then(() => version.read(key, read));
+  }
   return wait === undefined ? read() : wait.then(read);
 }
 

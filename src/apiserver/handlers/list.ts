@@ -39,8 +39,8 @@ export function list(context: RequestContext, served: ServedResource, parts: Ser
   if (wanted.exact !== undefined) return pageAt(served, parts, selection, wanted.exact, '', wanted.limit).then(answer);
   const wait = wanted.notOlderThan > 0 ? notOlderThan(wanted.notOlderThan, parts) : parts.cacher.fresh();
   const read = () => answer(pageNow(served, parts, selection, wanted.limit));
-  const ready = served.store.version?.ready('');
-  if (ready !== undefined) return Promise.all([wait, ready]).then(read);
+  const { version } = served.store;
+  if (version?.isSlow === true) return Promise.resolve(wait).then(() => version.read('', read));
   return wait === undefined ? read() : wait.then(read);
 }
 

@@ -146,10 +146,12 @@ export function selectionOf(context: RequestContext, served: ServedResource): Se
 
 /** @throws {ApiError} 400. Kinds with fields of their own say it in fewer words. */
 function checkField(served: ServedResource, field: string): void {
-  const { selectableFields } = served.store.strategy;
+  const { selectableFields, schema } = served.store.strategy;
+  if (schema.coerce !== undefined && field === 'metadata.namespace' && !served.resource.namespaced)
+    throw badRequest(`field label not supported: ${field}`);
   if (field === 'metadata.name' || selectableFields.includes(field)) return;
   if (field === 'metadata.namespace' && (served.resource.namespaced || selectableFields.length === 0)) return;
-  if (selectableFields.length > 0) throw badRequest(`field label not supported: ${field}`);
+  if (selectableFields.length > 0 || schema.coerce !== undefined) throw badRequest(`field label not supported: ${field}`);
   throw badRequest(`${JSON.stringify(field)} is not a known field selector: only "metadata.name", "metadata.namespace"`);
 }
 

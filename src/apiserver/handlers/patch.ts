@@ -81,6 +81,7 @@ type PatchedResource = Pick<ServedResource, 'schema' | 'apiVersion' | 'resource'
 export async function readPatch(context: RequestContext, served: PatchedResource, type: PatchType): Promise<Patch> {
   if (type === 'apply') return readApply(context);
   const body = await readBody(context, type);
+  context.audit?.requestObject(body.value);
   const mode = fieldValidationOf(context.query);
   const report = (errors: readonly string[], shown: () => string) => {
     if (errors.length === 0 || mode === 'Ignore') return;
@@ -111,9 +112,7 @@ async function readBody(context: RequestContext, type: PatchType): Promise<Body>
   try {
     const operations = checkJsonPatch(value);
     if (operations.length <= MAX_PATCH_OPERATIONS) return body;
-    throw requestEntityTooLarge(
-      `Request entity is too large: The allowed maximum operations in a JSON patch is ${MAX_PATCH_OPERATIONS}, got ${operations.length}`,
-    );
+    throw requestEntityTooLarge(`The allowed maximum operations in a JSON patch is ${MAX_PATCH_OPERATIONS}, got ${operations.length}`);
   } catch (error) {
     throw error instanceof PatchSyntaxError ? badRequest(`${prefix}${error.message}`, error) : error;
   }
@@ -266,6 +265,7 @@ async function readApply(context: RequestContext): Promise<Patch> {
   if (typeof object !== 'object' || object === null || Array.isArray(object)) {
     throw badRequest(`error decoding YAML: error unmarshaling JSON: while decoding JSON: ${unmarshalError(object, OBJECT)}`);
   }
+  context.audit?.requestObject(object);
   return { type: 'apply', object: object as MutableObject, force };
 }
 

@@ -7,7 +7,7 @@ import type { SelfSubjectReview, TokenReview } from '#api/authentication/v1';
 import type { ResourceAttributes, SelfSubjectRulesReview, SubjectAccessReview } from '#api/authorization/v1';
 import { formatTime } from '#component';
 import { badRequest, type StructSchema } from '#machinery';
-import type { Attributes, Authorizer } from '../auth/authorizer.ts';
+import { type Attributes, type Authorizer, decide } from '../auth/authorizer.ts';
 import type { RbacAuthorizer } from '../auth/rbac.ts';
 import type { Identification } from '../auth/tokens.ts';
 import type { UserInfo } from '../auth/user.ts';
@@ -79,7 +79,7 @@ export async function subjectAccessReview(context: RequestContext, deps: ReviewD
     kind === 'SelfSubjectAccessReview'
       ? context.knownUser
       : { name: spec.user ?? '', uid: spec.uid ?? '', groups: spec.groups ?? [], extra: spec.extra ?? {} };
-  const { verdict, reason } = deps.authorizer.authorize(attributesOf(user, spec.resourceAttributes, spec.nonResourceAttributes));
+  const { verdict, reason } = await decide(deps.authorizer, attributesOf(user, spec.resourceAttributes, spec.nonResourceAttributes));
   const status = { allowed: verdict === 'allow', ...(verdict === 'deny' ? { denied: true } : {}), ...(reason === '' ? {} : { reason }) };
   return objectResult(201, { ...review, status });
 }

@@ -7,7 +7,7 @@
 // @source upstream apiserver pkg/endpoints/handlers/watch.go, storage/cacher
 import { type ApiError, expired, type FieldCause } from '#machinery';
 import type { ObjectCache } from '../cacher/resource-cache.ts';
-import { WatchChannel } from '../cacher/watch-channel.ts';
+import { type Interest, WatchChannel } from '../cacher/watch-channel.ts';
 import { negotiate, WATCH_RULES } from '../encoding/negotiation.ts';
 import { includeObjectOf } from '../encoding/table.ts';
 import type { StoreVersion } from '../registry/generic/generic-store.ts';
@@ -47,15 +47,15 @@ export function watch(context: RequestContext, served: ServedResource, parts: Se
   const wait =
     options.initialEvents === 'always' && options.revision !== undefined ? notOlderThan(options.revision, parts) : parts.cacher.fresh();
   const { version } = served.store;
-  if (version === undefined) return wait === undefined ? open() : wait.then(open);
-  return readyToWatch(version, options, wait).then(open);
+  // A conversion that fails is the answer, not the end of a stream.
+  if (version?.isSlow === true) return Promise.resolve(wait).then(() => whenConverted(version, options, open));
+  return wait === undefined ? open() : wait.then(open);
 }
 
-/** What the first frames show has to be converted before they are made. */
-async function readyToWatch(version: StoreVersion, { initialEvents, revision }: WatchOptions, wait: Promise<void> | undefined): Promise<void> {
-  await wait;
-  if (initialEvents !== 'never') await version.ready('');
-  else if (revision !== undefined) await version.readySince(revision);
+/** Reads once what the first frames show has been converted. */
+function whenConverted<T>(version: StoreVersion, { initialEvents, revision }: WatchOptions, read: () => T): Promise<T> {
+  if (initialEvents !== 'never') return version.read('', read);
+  return revision === undefined ? Promise.resolve(read()) : version.readSince(revision, read);
 }
 
 function watchOptionsOf({ query }: RequestContext, minSeconds: number): WatchOptions {
@@ -98,12 +98,13 @@ async function* frames(
   options: WatchOptions,
   selection: Selection,
 ): AsyncGenerator<readonly WatchFrame[]> {
-  const { cache } = served.store;
+  const { cache, version } = served.store;
   // A name without its namespace may be any of several objects: no index has it.
   const name = served.resource.namespaced && selection.namespace === '' ? '' : selection.name;
   const interest = { namespace: selection.namespace, name, nodeName: selection.nodeName };
-  const channel = new WatchChannel(interest, (cached) => selection.matches(cached));
-  using _subscription = cache.subscribe(channel);
+  const start = (): Begun => begin(cache, parts.cacher.revision, { options, selection, served, interest });
+  const { channel, subscription, first } = version?.isSlow === true ? await whenConverted(version, options, start) : start();
+  using _subscription = subscription;
   let bookmarkDue = false;
   using _timeout = parts.clock.after(options.timeoutMs, () => channel.close());
   using _bookmarks = repeat(parts, BOOKMARK_MS, () => {
@@ -115,7 +116,6 @@ async function* frames(
   signal.addEventListener('abort', close, { once: true });
   try {
     let sent = parts.cacher.revision;
-    const first = firstFrames(cache, parts.cacher.revision, options, selection, served);
     if (first.length > 0) yield first;
     if (first.at(-1)?.type === 'ERROR') return;
     while (!channel.closed) {
@@ -127,12 +127,35 @@ async function* frames(
       }
       bookmarkDue = false;
     }
+    // What came before the end is told, too.
+    const rest = channel.overflowed || signal.aborted ? [] : await channel.take();
+    if (rest.length > 0) yield rest.map((item): WatchFrame => ({ type: item.type, cached: item.object }));
     if (channel.overflowed) yield [errorFrame(expired('too many unread events'))];
     else if (options.bookmarks && !signal.aborted && parts.cacher.revision > sent) yield [bookmark(served, parts.cacher.revision, false)];
   } finally {
     signal.removeEventListener('abort', close);
     channel.close();
   }
+}
+
+interface Begun {
+  readonly channel: WatchChannel;
+  readonly subscription: Disposable;
+  readonly first: readonly WatchFrame[];
+}
+
+interface Beginning {
+  readonly options: WatchOptions;
+  readonly selection: Selection;
+  readonly served: ServedResource;
+  readonly interest: Interest;
+}
+
+/** Subscribes and reads in one go, so that nothing falls between. */
+function begin(cache: ObjectCache, revision: number, { options, selection, served, interest }: Beginning): Begun {
+  const channel = new WatchChannel(interest, (cached) => selection.matches(cached));
+  const first = firstFrames(cache, revision, options, selection, served);
+  return { channel, subscription: cache.subscribe(channel), first };
 }
 
 function firstFrames(

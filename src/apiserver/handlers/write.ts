@@ -118,7 +118,7 @@ interface UpdatePlan {
 async function finishUpdate(context: RequestContext, served: ServedResource, parts: ServerParts, plan: UpdatePlan): Promise<ApiResult> {
   const { write, rules, change, mayCreate, mayOverwrite, uidIsPrecondition } = plan;
   const { name, subresource } = context.info;
-  const exists = served.store.find(write.namespace, name) !== undefined;
+  const exists = served.store.has(write.namespace, name);
   const admission = parts.admission.callsFor(context, served, exists ? 'UPDATE' : 'CREATE', subresource, write.dryRun, name);
   const outcome: UpdateOutcome = await served.store.update(
     { name, rules, admission, change, mayCreate, mayOverwrite, uidIsPrecondition },
@@ -141,7 +141,7 @@ function checkAppliedName({ metadata }: DeepReadonly<MutableObject>, _namespace:
   if (metadata.name !== name) throw badRequest(`the name of the object (${metadata.name}) does not match the name on the URL (${name})`);
 }
 
-function checkName(object: DeepReadonly<MutableObject>, name: string): void {
+export function checkName(object: DeepReadonly<MutableObject>, name: string): void {
   if (!object.metadata.name) {
     throw invalid({ group: '', kind: object.kind }, '', [
       { reason: 'FieldValueRequired', message: 'Required value: name is required', field: 'metadata.name' },

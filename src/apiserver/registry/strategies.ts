@@ -2,11 +2,12 @@
 // The strategy of every resource. Most are the usual one with a trait or two; those with rules of their own have a file.
 import * as api from '#api';
 import { RESOURCES } from '#api';
-import type { CustomResourceDefinition } from '#api/apiextensions/v1';
 import type { APIService } from '#api/apiregistration/v1';
 import type { ReplicaSet } from '#api/apps/v1';
 import { formatTime } from '#component';
 import { type DeepReadonly, forbidden, type Resource, semanticEqual } from '#machinery';
+import { definitionStrategy } from '../crd/definition-strategy.ts';
+import { RuleEngine } from '../crd/rule-engine.ts';
 import { namespaceStrategy } from './core/namespaces.ts';
 import {
   eventStrategy,
@@ -21,7 +22,9 @@ import { podStrategy } from './core/pods.ts';
 import { serviceStrategy } from './core/services.ts';
 import { defaultStrategy, type StrategyTraits } from './default-strategy.ts';
 import { flowControlStrategy } from './flowcontrol/mandatory.ts';
+import { admissionPolicyStrategy } from './policy/admission-policies.ts';
 import { certificateSigningRequestStrategy } from './policy/certificates.ts';
+import { webhookConfigurationStrategy } from './policy/webhook-configurations.ts';
 import { type AddressBook, ServiceAllocator } from './service-allocation.ts';
 import type { MutableObject, ObjectReader, RequestScope, Strategy } from './strategy.ts';
 import { jobStrategy } from './workloads/jobs.ts';
@@ -35,6 +38,8 @@ export interface StrategiesOptions {
   readonly addresses: AddressBook;
   /** A whole number below the bound; `randomInt` outside of tests. */
   readonly pick: (below: number) => number;
+  /** Compiles the rules of definitions. */
+  readonly rules?: RuleEngine;
 }
 
 export interface Strategies {
@@ -83,16 +88,8 @@ const TRAITS: readonly (readonly [Resource, StrategyTraits])[] = [
   [api.poddisruptionbudgets, strictGeneration],
   [api.endpointslices, withGeneration],
   [api.priorityclasses, { afterPrepareForCreate: firstGeneration, refuseDelete: refuseSystemPriority }],
-  [api.validatingwebhookconfigurations, strictGeneration],
-  [api.mutatingwebhookconfigurations, strictGeneration],
-  [api.validatingadmissionpolicies, { ...metaKept, allowUnconditionalUpdate: false }],
-  [api.mutatingadmissionpolicies, strictGeneration],
   [api.validatingadmissionpolicybindings, { generation: true, allowUnconditionalUpdate: false }],
   [api.mutatingadmissionpolicybindings, { generation: true, allowUnconditionalUpdate: false }],
-  [
-    api.customresourcedefinitions,
-    { generation: true, statusKeepsMetadata: true, allowUnconditionalUpdate: false, initialStatus: storedVersions },
-  ],
   [
     api.apiservices,
     {
@@ -186,12 +183,6 @@ function resourceSliceField(object: unknown, name: string): string | undefined {
   return name === 'spec.nodeName' ? (spec.nodeName ?? '') : name === 'spec.driver' ? spec.driver : undefined;
 }
 
-/** A new definition stores its storage version and has no conditions yet. */
-function storedVersions(object: unknown): unknown {
-  const storage = as<CustomResourceDefinition>(object).spec?.versions?.find((version) => version.storage);
-  return { conditions: null, acceptedNames: { plural: '', kind: '' }, storedVersions: storage === undefined ? null : [storage.name] };
-}
-
 function localAvailable() {
   return {
     type: 'Available' as const,
@@ -212,6 +203,7 @@ export function createStrategies(options: StrategiesOptions): Strategies {
     reader: options.reader,
     pick: options.pick,
   });
+  const rules = options.rules ?? new RuleEngine();
   const traits = new Map(TRAITS.map(([resource, trait]) => [keyOf(resource), trait]));
   const own = new Map<string, (resource: Resource) => Strategy>([
     [keyOf(api.pods), podStrategy],
@@ -229,6 +221,11 @@ export function createStrategies(options: StrategiesOptions): Strategies {
     [keyOf(api.flowschemas), flowControlStrategy],
     [keyOf(api.prioritylevelconfigurations), flowControlStrategy],
     [keyOf(api.certificatesigningrequests), certificateSigningRequestStrategy],
+    [keyOf(api.validatingwebhookconfigurations), (resource) => webhookConfigurationStrategy(resource, rules)],
+    [keyOf(api.mutatingwebhookconfigurations), (resource) => webhookConfigurationStrategy(resource, rules)],
+    [keyOf(api.validatingadmissionpolicies), (resource) => admissionPolicyStrategy(resource, metaKept, rules)],
+    [keyOf(api.mutatingadmissionpolicies), (resource) => admissionPolicyStrategy(resource, {}, rules)],
+    [keyOf(api.customresourcedefinitions), (resource) => definitionStrategy(resource, rules)],
   ]);
   const strategies = new Map<string, Strategy>();
   for (const resource of RESOURCES) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // One request on its way through the filters, and the forms its answer may take. The HTTP side (http/) and the loopback
 // transport both make a `RequestContext` and take an `ApiResult`; nothing in between knows which it was.
-import type { Duplex } from 'node:stream';
+import { randomUUID } from 'node:crypto';
+import type { Duplex, Readable } from 'node:stream';
 import type { UserInfo } from '../auth/user.ts';
 import type { CachedObject } from '../cacher/cached-object.ts';
 import type { Output } from '../encoding/negotiation.ts';
@@ -15,17 +16,39 @@ export interface IncomingRequest {
   /** Without `?`. */
   readonly search: string;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  /** Names and values in turn, as they came: `headers` joins those of one name by commas. Absent on loopback. */
+  readonly rawHeaders?: readonly string[];
   /** Reads the whole body. @throws {ApiError} 413 beyond `limitBytes`. */
   readBody(limitBytes: number): Promise<Uint8Array>;
+  /** The body as it comes, instead of `readBody`, for what is passed on; absent on loopback. */
+  openBody?(): Readable;
   /** The body where it never was bytes: loopback. */
   readonly bodyObject?: unknown;
   /** The identity proven by the connection: a client certificate, or loopback's. */
   readonly connectionUser: UserInfo | undefined;
   readonly remoteAddress: string;
-  /** Aborted when the client goes away. */
+  /** Aborted when the client goes away, or when the server has enough of it. */
   readonly signal: AbortSignal;
+  /** Aborts `signal` from this side: a deadline has passed, or the server stops. Absent on loopback, whose client holds the signal. */
+  cancel?(): void;
+  /** Asks the client to use another connection after this request. */
+  goAway?(): void;
   /** Present on HTTP/1.1 upgrades: the raw connection, for streaming subresources. */
   readonly upgrade?: { readonly socket: Duplex; readonly head: Buffer };
+}
+
+/** The flow schema and priority level of a request, as its answer names them. */
+export interface MatchedFlow {
+  readonly schemaUid: string;
+  readonly levelUid: string;
+}
+
+/** What the parts of the server tell the audit of a request. */
+export interface AuditNotes {
+  /** Adds `annotations[key]`; the first value stays. */
+  annotate(key: string, value: string): void;
+  /** The decoded body, in the version it came in. */
+  requestObject(object: unknown): void;
 }
 
 export class RequestContext {
@@ -33,14 +56,44 @@ export class RequestContext {
   readonly info: RequestInfo;
   readonly query: URLSearchParams;
   readonly receivedAt: number;
+  /** As `performance.now()` said. */
+  readonly startedAt = performance.now();
+  /** When `mark` was last called: steps that follow each other share one look at the clock. */
+  markedAt = this.startedAt;
   user: UserInfo | undefined;
+  /** What may be spent on it, from `receivedAt`; 0 for long-running requests. */
+  timeoutMs = 0;
+  /** Takes the size of the answer in bytes, or of each event of a watch. */
+  weighed: { observe(bytes: number): void } | undefined = undefined;
+  /** Which flow it was booked to; set by priority and fairness. */
+  flow: MatchedFlow | undefined = undefined;
+  /** Where an audited request is written down; undefined if it is not. */
+  audit: AuditNotes | undefined = undefined;
   readonly #warnings: string[] = [];
+  #auditId: string | undefined = undefined;
 
   constructor(request: IncomingRequest, info: RequestInfo, query: URLSearchParams, receivedAt: number) {
     this.request = request;
     this.info = info;
     this.query = query;
     this.receivedAt = receivedAt;
+  }
+
+  /** The client's `Audit-Id`, else one of our own; every answer has it. */
+  get auditId(): string {
+    this.#auditId ??= givenId(this.request.headers['audit-id']) ?? randomUUID();
+    return this.#auditId;
+  }
+
+  /** Notes the time, and returns it. */
+  mark(): number {
+    this.markedAt = performance.now();
+    return this.markedAt;
+  }
+
+  /** Since the request came, by the clock of the process. */
+  elapsedMs(): number {
+    return performance.now() - this.startedAt;
   }
 
   /** @throws {Error} Before authentication: a filter is in the wrong place. */
@@ -62,6 +115,10 @@ export class RequestContext {
     const value = this.request.headers[name];
     return Array.isArray(value) ? value.join(',') : (value ?? '');
   }
+}
+
+function givenId(header: string | string[] | undefined): string | undefined {
+  return typeof header === 'string' && header !== '' ? header : undefined;
 }
 
 /** An object (or Status) as the answer. `cached` is given where the encoded bytes can be shared. */

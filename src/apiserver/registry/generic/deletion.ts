@@ -36,8 +36,7 @@ export interface Deletion {
 export async function deleteObject(deletion: Deletion, namespace: string, name: string): Promise<DeletionOutcome> {
   const { store, request } = deletion;
   for (;;) {
-    await store.ready(namespace, name);
-    const current = store.find(namespace, name);
+    const current = await store.lookup(namespace, name);
     if (current === undefined) throw notFound(store.strategy.resource, name);
     checkPreconditions(store.strategy, current, request);
     await deletion.admit(current.object);

@@ -25,6 +25,7 @@ import type { CachedObject } from '../../cacher/cached-object.ts';
 import { CachedObject as Cached } from '../../cacher/cached-object.ts';
 import type { Cacher } from '../../cacher/cacher.ts';
 import type { ObjectCache } from '../../cacher/resource-cache.ts';
+import type { StoredForm } from '../../storage.ts';
 import type { Allocation, MutableObject, ObjectReader, RequestScope, Strategy, UpdateRules } from '../strategy.ts';
 import { objectKey } from './keys.ts';
 import type { StorageTraits } from './storage-traits.ts';
@@ -51,7 +52,7 @@ export interface GenericStoreOptions {
   /** Below `/registry/`. */
   readonly prefix: string;
   readonly traits: StorageTraits;
-  readonly encode: (object: DeepReadonly<MutableObject>) => Uint8Array;
+  readonly form: StoredForm;
   /** Custom resources: the objects as this version shows them, and the way into the stored version. */
   readonly version?: StoreVersion;
 }
@@ -61,10 +62,12 @@ export interface StoreVersion {
   readonly cache: ObjectCache;
   /** Makes a new object. */
   toStored(object: MutableObject): MutableObject | Promise<MutableObject>;
-  /** Before a read: undefined where nothing has to be waited for. '' is everything. */
-  ready(key: string): Promise<void> | undefined;
-  /** As `ready`, for events after a revision. */
-  readySince(revision: number): Promise<void> | undefined;
+  /** Conversion takes a webhook: reads have to go through `read`. */
+  readonly isSlow: boolean;
+  /** Reads once what it is about has been converted: the object of a key, or with '' everything. */
+  read<T>(key: string, read: () => T): Promise<T>;
+  /** As `read`, for events after a revision. */
+  readSince<T>(revision: number, read: () => T): Promise<T>;
   /** States read at a past revision, as this version shows them. */
   viewAll(stored: readonly CachedObject[]): readonly CachedObject[] | Promise<readonly CachedObject[]>;
 }
@@ -122,9 +125,20 @@ export class GenericStore {
     return this.cache.find(objectKey(namespace, name));
   }
 
-  /** What a read of an object has to wait for. */
-  ready(namespace: string, name: string): Promise<void> | undefined {
-    return this.#options.version?.ready(objectKey(namespace, name));
+  /** Whether there is such an object, in whatever version. */
+  has(namespace: string, name: string): boolean {
+    return this.#stored(objectKey(namespace, name)) !== undefined;
+  }
+
+  #stored(key: string): CachedObject | undefined {
+    return this.#options.cacher.findCache(this.prefix)?.find(key);
+  }
+
+  /** As `find`, whatever it takes. */
+  lookup(namespace: string, name: string): CachedObject | undefined | Promise<CachedObject | undefined> {
+    const { version } = this.#options;
+    const find = () => this.find(namespace, name);
+    return version?.isSlow === true ? version.read(objectKey(namespace, name), find) : find();
   }
 
   /** @throws {ApiError} 404 */
@@ -136,9 +150,10 @@ export class GenericStore {
 
   /** Writes an object down for the first time. Owns `object`. */
   async create(object: MutableObject, context: WriteContext, admission: AdmissionCalls): Promise<CachedObject> {
-    const { metadata } = object;
     matchNamespace(object, context.namespace, this.strategy.resource.namespaced);
     await admission.mutate(object, undefined);
+    // Admission may have put another in its place.
+    const { metadata } = object;
     metadata.creationTimestamp = formatTime(this.#options.clock.now());
     metadata.uid = randomUUID();
     const generated = !metadata.name && metadata.generateName;
@@ -178,7 +193,7 @@ export class GenericStore {
     const key = objectKey(namespace, name);
     object.metadata.resourceVersion = '';
     if (context.dryRun) {
-      if (this.find(namespace, name) !== undefined) throw this.#exists(key, name);
+      if (this.#stored(key) !== undefined) throw this.#exists(key, name);
       return new Cached(key, 0, withoutRevision(object));
     }
     const written = await this.#put(key, object, 0);
@@ -189,9 +204,8 @@ export class GenericStore {
   /** Reads, changes, checks and writes, again if somebody else was faster. @throws {ApiError} 404, 409, 422, and admission's. */
   async update(request: UpdateRequest, context: WriteContext): Promise<UpdateOutcome> {
     for (;;) {
-      const ready = this.ready(context.namespace, request.name);
-      if (ready !== undefined) await ready;
-      const current = this.find(context.namespace, request.name);
+      const found = this.lookup(context.namespace, request.name);
+      const current = found instanceof Promise ? await found : found;
       if (current === undefined) return this.#createByUpdate(request, context);
       const outcome = await this.#tryUpdate(request, current, context);
       if (outcome !== undefined) return { cached: outcome, created: false };
@@ -266,7 +280,7 @@ export class GenericStore {
   ): Promise<CachedObject | undefined> {
     if (isFinished(next)) return this.#removeFinished(next, current, context);
     emptyToNull(next, this.strategy.schema);
-    if (isUnchanged(next, current.object as MutableObject)) return current;
+    if (isUnchanged(next, current.object as MutableObject) && !this.#options.form.isStale(current.object)) return current;
     if (context.dryRun) {
       next.metadata.resourceVersion = String(current.revision);
       return new Cached(current.key, current.revision, next);
@@ -300,12 +314,12 @@ export class GenericStore {
 
   /** @returns The written state, or undefined if the key is not at `expected`. */
   async #put(key: string, object: MutableObject, expected: number): Promise<CachedObject | undefined> {
-    const { store, cacher, encode } = this.#options;
+    const { store, cacher, form } = this.#options;
     object.metadata.resourceVersion = '';
     emptyToNull(object, this.strategy.schema);
     const { version } = this.#options;
     const stored = version === undefined ? object : await version.toStored(object);
-    const value = encode(stored);
+    const value = form.encode(stored, `/registry/${this.prefix}${key}`);
     cacher.handOver(value, stored);
     const ttl = this.#options.traits.ttlSeconds;
     const result = await store
@@ -314,8 +328,8 @@ export class GenericStore {
     if (!result.ok) return undefined;
     await cacher.reached(result.revision);
     object.metadata.resourceVersion = String(result.revision);
-    if (version !== undefined) await version.ready(key);
-    const cached = this.cache.find(key);
+    const find = () => this.cache.find(key);
+    const cached = version?.isSlow === true ? await version.read(key, find) : find();
     return cached?.revision === result.revision ? cached : new Cached(key, result.revision, object);
   }
 
@@ -328,12 +342,14 @@ export class GenericStore {
 
   #exists(key: string, name: string): ApiError {
     const error = alreadyExists(this.strategy.resource, name);
-    if (this.cache.find(key)?.object.metadata.deletionTimestamp === undefined) return error;
+    if (this.#stored(key)?.object.metadata.deletionTimestamp === undefined) return error;
     return new ApiError({ ...error.status, message: `object is being deleted: ${error.message}` });
   }
 
   #refuse(object: MutableObject, causes: readonly FieldCause[]): void {
-    if (causes.length > 0) throw invalid(this.strategy.resource, object.metadata.name || (object.metadata.generateName ?? ''), causes);
+    if (causes.length === 0) return;
+    const { group, kind } = this.strategy.resource;
+    throw invalid({ group, kind: object.kind || kind }, object.metadata.name || (object.metadata.generateName ?? ''), causes);
   }
 
   #scope(context: WriteContext): RequestScope {

@@ -6,7 +6,7 @@ import type { PageReader } from '../../handlers/endpoint.ts';
 import { CONTINUE_EXPIRED } from '../../handlers/list.ts';
 import type { MutableObject } from '../strategy.ts';
 
-export function createPageReader(store: Store, decode: (value: Uint8Array) => MutableObject): PageReader {
+export function createPageReader(store: Store, decode: (value: Uint8Array, key: string) => MutableObject): PageReader {
   return {
     async read(prefix, { revision, after, limit }) {
       try {
@@ -16,7 +16,7 @@ export function createPageReader(store: Store, decode: (value: Uint8Array) => Mu
           ...(after === '' ? {} : { after: `/registry/${after}` }),
         });
         const items = result.items.map((item) => {
-          const object = decode(item.value);
+          const object = decode(item.value, item.key);
           object.metadata.resourceVersion = String(item.modRevision);
           return { key: item.key.slice('/registry/'.length), revision: item.modRevision, object };
         });

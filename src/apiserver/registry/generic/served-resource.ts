@@ -15,12 +15,16 @@ export interface ServedResource {
   readonly table: TableColumns;
   /** The JSON before a tail: of a single object. */
   readonly head: string;
+  /** `PodList`; custom resources may have another. */
+  readonly listKind: string;
   /** `{"kind":"PodList","apiVersion":"v1","metadata":` */
   readonly listHead: string;
   /** Items of lists carry kind and apiVersion: custom resources. */
   readonly itemsHaveKind: boolean;
   /** Undefined where the served version is the stored one. */
   readonly convert: Conversion | undefined;
+  /** Custom resources with several versions: the schema of each, by apiVersion. */
+  readonly otherVersions?: ReadonlyMap<string, StructSchema> | undefined;
 }
 
 export interface Conversion {
@@ -36,10 +40,13 @@ export interface ServedResourceOptions {
   readonly table: TableColumns;
   readonly convert?: Conversion | undefined;
   readonly itemsHaveKind?: boolean;
+  readonly listKind?: string;
+  readonly otherVersions?: ReadonlyMap<string, StructSchema> | undefined;
 }
 
 export function serve(options: ServedResourceOptions): ServedResource {
   const apiVersion = apiVersionOf(options.resource);
+  const listKind = options.listKind ?? `${options.resource.kind}List`;
   return {
     resource: options.resource,
     apiVersion,
@@ -47,9 +54,11 @@ export function serve(options: ServedResourceOptions): ServedResource {
     store: options.store,
     table: options.table,
     head: headOf(options.resource.kind, apiVersion),
-    listHead: `${headOf(`${options.resource.kind}List`, apiVersion)}"metadata":`,
+    listKind,
+    listHead: `${headOf(listKind, apiVersion)}"metadata":`,
     itemsHaveKind: options.itemsHaveKind ?? false,
     convert: options.convert,
+    otherVersions: options.otherVersions,
   };
 }
 

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { findResource, findSchema } from '#api';
+import * as cel from '../../cel/mod.ts';
+import { checkTypes, type GroupVersionKind, type TypeSource, typesToCheck } from './type-checking.ts';
+
+const TYPES: TypeSource = {
+  kindsOf(group, version, resource) {
+    const found = findResource(group, version, resource);
+    return found === undefined ? [] : [{ group, version, kind: found.kind }];
+  },
+  typeOf(kind: GroupVersionKind) {
+    const schema = findSchema(kind);
+    return schema === undefined ? undefined : cel.typeOfStruct(schema);
+  },
+};
+
+function policyOf(rules: readonly object[], validations: readonly object[]) {
+  return { metadata: { name: 'p' }, spec: { matchConstraints: { resourceRules: rules }, validations } } as never;
+}
+const rule = (apiGroups: string[], resources: string[]) => ({ apiGroups, apiVersions: ['v1'], operations: ['*'], resources });
+
+test('checkTypes() warns of fields that a named resource does not have', () => {
+  const policy = policyOf(
+    [rule(['apps'], ['deployments', 'replicasets'])],
+    [{ expression: 'object.spec.replicas > 1' }, { expression: 'object.replicas > 1', messageExpression: 'object.spec.replicas' }],
+  );
+
+  const warnings = checkTypes(policy, TYPES, cel);
+
+  assert.deepEqual(warnings, [
+    {
+      fieldRef: 'spec.validations[1].expression',
+      warning:
+        "apps/v1, Kind=Deployment: compilation failed: ERROR: <input>:1:7: undefined field 'replicas'\n | object.replicas > 1\n | ......^\n" +
+        "\napps/v1, Kind=ReplicaSet: compilation failed: ERROR: <input>:1:7: undefined field 'replicas'\n | object.replicas > 1\n | ......^\n",
+    },
+  ]);
+});
+
+test('rules with wildcards and unknown resources are not checked', () => {
+  const rules = [rule(['*'], ['deployments']), rule(['apps'], ['*']), rule(['apps'], ['nonsense']), rule([''], ['pods/status'])];
+
+  const kinds = typesToCheck(policyOf(rules, []), TYPES);
+
+  assert.deepEqual(kinds, [{ group: '', version: 'v1', kind: 'Pod' }]);
+});
