@@ -122,6 +122,10 @@ export interface StorageDeps {
 export function serveBuiltIn({ store: backend, clock, cacher, form, reader, strategyOf }: StorageDeps): Map<string, ServedResource> {
   const stores = new Map<string, GenericStore>();
   const served = new Map<string, ServedResource>();
+  const forms = Map.groupBy(RESOURCES.filter(isStored), (resource) => prefixOf(storageResourceOf(resource)));
+  const siblingsOf = new Map(
+    [...forms].flatMap(([prefix, { length }]) => (length > 1 ? [[prefix, new Map<string, ServedResource>()]] : [])),
+  );
   for (const resource of RESOURCES.filter(isStored)) {
     const storage = storageResourceOf(resource);
     const prefix = prefixOf(storage);
@@ -147,10 +151,10 @@ export function serveBuiltIn({ store: backend, clock, cacher, form, reader, stra
             toStorage: (object: MutableObject) => toStorage(resource, object) as MutableObject,
             fromStorage: (object: DeepReadonly<MutableObject>) => fromStorage(resource, object as unknown as KubeObject) as MutableObject,
           };
-    served.set(
-      `${resource.group}/${resource.version}/${resource.resource}`,
-      serve({ resource, schema: strategy.schema, store, table: strategy.table, convert }),
-    );
+    const siblings = siblingsOf.get(prefix);
+    const one = serve({ resource, schema: strategy.schema, store, table: strategy.table, convert, siblings });
+    siblings?.set(one.apiVersion, one);
+    served.set(`${resource.group}/${resource.version}/${resource.resource}`, one);
   }
   return served;
 }

@@ -6,8 +6,10 @@ import * as config from './config.ts';
 import * as flow from './flow.ts';
 import * as groups from './groups.ts';
 import { podCauses } from './pod-spec.ts';
+import * as policies from './policies.ts';
 import * as registration from './registration.ts';
 import * as services from './services.ts';
+import * as webhooks from './webhooks.ts';
 import * as workloads from './workloads.ts';
 
 export interface Validator {
@@ -78,13 +80,12 @@ export const VALIDATORS: Readonly<Record<string, Validator>> = {
   'storage.k8s.io/CSIStorageCapacity': { create: registration.storageCapacityCauses, update: registration.storageCapacityUpdateCauses },
   'storage.k8s.io/VolumeAttachment': { create: registration.volumeAttachmentCauses },
   'storage.k8s.io/VolumeAttributesClass': { create: registration.attributesClassCauses },
-  'admissionregistration.k8s.io/ValidatingWebhookConfiguration': { create: registration.webhooksCauses },
-  'admissionregistration.k8s.io/MutatingWebhookConfiguration': { create: registration.webhooksCauses },
-  'admissionregistration.k8s.io/ValidatingAdmissionPolicy': { create: registration.validatingPolicyCauses },
-  'admissionregistration.k8s.io/ValidatingAdmissionPolicyBinding': { create: registration.policyBindingCauses },
+  'admissionregistration.k8s.io/ValidatingWebhookConfiguration': { create: webhooks.webhooksCauses, update: webhooks.webhooksUpdateCauses },
+  'admissionregistration.k8s.io/MutatingWebhookConfiguration': { create: webhooks.webhooksCauses, update: webhooks.webhooksUpdateCauses },
+  'admissionregistration.k8s.io/ValidatingAdmissionPolicyBinding': { create: policies.validatingBindingCauses },
+  'admissionregistration.k8s.io/MutatingAdmissionPolicyBinding': { create: policies.mutatingBindingCauses },
   'flowcontrol.apiserver.k8s.io/FlowSchema': { create: flow.flowSchemaCauses },
   'flowcontrol.apiserver.k8s.io/PriorityLevelConfiguration': { create: flow.priorityLevelCauses },
-  'apiextensions.k8s.io/CustomResourceDefinition': { create: registration.definitionCauses },
   'resource.k8s.io/ResourceClaim': { update: registration.specImmutableCauses },
   'resource.k8s.io/ResourceClaimTemplate': { update: registration.specImmutableCauses },
 };

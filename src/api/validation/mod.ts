@@ -16,8 +16,10 @@ export { validateObjectMeta, validateObjectMetaUpdate } from './object-meta.ts';
 export { qosClassOf } from './pod-qos.ts';
 export { ephemeralContainersCauses, podResizeCauses, podStatusCauses, podUpdateCauses } from './pod-update.ts';
 export { podWarnings } from './pod-warnings.ts';
+export { matchConstraintsCauses, paramKindCauses } from './policies.ts';
 export { serviceFamilyCauses } from './service-families.ts';
 export { warningsOf } from './warnings.ts';
+export { sameMatchConditions } from './webhooks.ts';
 
 /** Groups that take any qualified name as a finalizer. */
 const FREE_FINALIZERS = new Set(['coordination.k8s.io', 'apiextensions.k8s.io', 'apiregistration.k8s.io']);

@@ -169,6 +169,11 @@ const PROBLEMS: readonly (readonly [string, string])[] = [
     'self.tags.all(self.name, true)',
     'ERROR: <input>:1:19: argument must be a simple name\n | self.tags.all(self.name, true)\n | ..................^',
   ],
+  ['[1, ', "ERROR: <input>:1:5: Syntax error: missing ']' at '<EOF>'\n | [1, \n | ....^"],
+  [
+    'size(self.tags) > 1)',
+    "ERROR: <input>:1:20: Syntax error: extraneous input ')' expecting <EOF>\n | size(self.tags) > 1)\n | ...................^",
+  ],
   ['1 == 1.0', "ERROR: <input>:1:3: found no matching overload for '_==_' applied to '(int, double)'\n | 1 == 1.0\n | ..^"],
   [
     'self.tags == null',

@@ -273,6 +273,8 @@ export class CostEstimator {
     const size = (arg: Argument | undefined) => this.#argumentSize(arg);
     const [a, b] = args;
     if (UNIT_FUNCTIONS.has(name)) return { cost: ONE };
+    const ofLists = this.#ofLists(name, target, args);
+    if (ofLists !== undefined) return ofLists;
     switch (name) {
       case 'check':
         return { cost: fixed(350_000) };
@@ -280,18 +282,6 @@ export class CostEstimator {
       case 'labelSelector':
         if (args.length !== 1) return undefined;
         return { cost: add(fixed(LIST_COST), scale(size(a), STRING_TRAVERSAL), scale(scale(size(a), 0.5), LIST_COST + STRUCT_COST)) };
-      case 'isSorted':
-      case 'sum':
-      case 'max':
-      case 'min':
-      case 'indexOf':
-      case 'lastIndexOf': {
-        if (target === undefined) return undefined;
-        const element = elementOf(target);
-        if (element === undefined) return { cost: scale(size(target), STRING_TRAVERSAL) };
-        const isText = element.type.kind === 'string' || element.type.kind === 'bytes';
-        return { cost: multiply(size(target), isText ? add(ONE, scale(size(element), STRING_TRAVERSAL)) : ONE) };
-      }
       case 'url':
       case 'jsonpatch.escapeKey':
         return args.length === 1 ? { cost: scale(size(a), STRING_TRAVERSAL), size: size(a) } : undefined;
@@ -308,8 +298,6 @@ export class CostEstimator {
         const limit = b?.expr?.kind === 'const' && typeof b.expr.value === 'bigint' ? Number(BigInt.asUintN(64, b.expr.value)) : undefined;
         return { cost: scale(size(target), 2 * STRING_TRAVERSAL), size: { min: 0, max: limit ?? size(target).max } };
       }
-      case 'join':
-        return target === undefined ? undefined : this.#join(target, a);
       case 'find':
       case 'findAll':
         if (target === undefined || args.length === 0) return undefined;
@@ -329,6 +317,30 @@ export class CostEstimator {
         return target === undefined || a === undefined ? undefined : { cost: containsCost(id, size(a)) };
       case 'validate':
         return target === undefined ? undefined : { cost: scale(scale(size(a), STRING_TRAVERSAL), 128 * REGEX_LENGTH) };
+      case '_==_':
+        return isSameType(a?.type ?? DYN, b?.type ?? DYN) ? libraryEquality(a?.type ?? DYN, b?.size) : undefined;
+    }
+    return undefined;
+  }
+
+  /** Functions of lists and sets. */
+  #ofLists(name: string, target: Argument | undefined, [a, b]: readonly Argument[]): CallEstimate | undefined {
+    const size = (arg: Argument | undefined) => this.#argumentSize(arg);
+    switch (name) {
+      case 'isSorted':
+      case 'sum':
+      case 'max':
+      case 'min':
+      case 'indexOf':
+      case 'lastIndexOf': {
+        if (target === undefined) return undefined;
+        const element = elementOf(target);
+        if (element === undefined) return { cost: scale(size(target), STRING_TRAVERSAL) };
+        const isText = element.type.kind === 'string' || element.type.kind === 'bytes';
+        return { cost: multiply(size(target), isText ? add(ONE, scale(size(element), STRING_TRAVERSAL)) : ONE) };
+      }
+      case 'join':
+        return target === undefined ? undefined : this.#join(target, a);
       case 'sets.contains':
       case 'sets.intersects':
         return { cost: add(multiply(size(a), size(b)), ONE) };
@@ -350,8 +362,6 @@ export class CostEstimator {
       case 'distinct':
       case '@sortByAssociatedKeys':
         return { cost: add(multiply(size(target), size(target)), fixed(1 + LIST_COST)), size: { min: 0, max: size(target).max } };
-      case '_==_':
-        return isSameType(a?.type ?? DYN, b?.type ?? DYN) ? libraryEquality(a?.type ?? DYN, b?.size) : undefined;
     }
     return undefined;
   }

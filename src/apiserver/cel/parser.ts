@@ -210,6 +210,7 @@ export class Parser {
       if (first.symbol === '!') {
         let count = 0;
         for (; this.#isNext('!'); count += 1) this.#consume();
+        if (!OPERAND.includes(this.#next.symbol)) this.#fail(`extraneous input ${this.#display()} expecting ${expecting(OPERAND)}`);
         const operand = this.#member();
         return count % 2 === 0 ? operand : call('!_', first.at, [operand]);
       }
@@ -218,6 +219,7 @@ export class Parser {
       if (first.symbol === '-' && !startsNumber()) {
         let count = 0;
         for (; this.#isNext('-'); count += 1) this.#consume();
+        if (count === 1 && (this.#isNext('!') || !OPERAND.includes(this.#next.symbol))) this.#notViable('-');
         const operand = this.#member();
         return count % 2 === 0 ? operand : call('-_', first.at, [operand]);
       }
@@ -238,6 +240,13 @@ export class Parser {
     return expr;
   }
 
+  /** Several rules begin with `text`, and none goes on with what follows. */
+  #notViable(text: string): never {
+    const { symbol, text: next } = this.#next;
+    this.#fail(`no viable alternative at input '${text}${symbol === '<EOF>' ? '' : next.replaceAll('\n', '\\n')}'`);
+    throw new Unparsable();
+  }
+
   #select(operand: Expr): Expr {
     const op = this.#next;
     const optional = this.#peek(1).symbol === '?';
@@ -245,9 +254,7 @@ export class Parser {
     if (name.symbol !== 'IDENTIFIER' && name.symbol !== 'ESC_IDENTIFIER') {
       this.#consume();
       if (optional) this.#consume();
-      const text = `.${optional ? '?' : ''}${name.symbol === '<EOF>' ? '' : name.text.replaceAll('\n', '\\n')}`;
-      this.#fail(`no viable alternative at input '${text}'`);
-      throw new Unparsable();
+      this.#notViable(optional ? '.?' : '.');
     }
     this.#consume();
     if (optional) this.#consume();
@@ -260,6 +267,7 @@ export class Parser {
 
   #subscript(operand: Expr): Expr {
     const op = this.#consume();
+    this.#sync([...OPERAND, '?']);
     const optional = this.#accept('?') !== undefined;
     const index = this.#within([']'], () => this.#expr());
     this.#match(']');
@@ -312,7 +320,7 @@ export class Parser {
       while (!this.#isNext(']', ',')) {
         if (this.#accept('?') !== undefined) optional.add(elements.length);
         elements.push(this.#expr());
-        if (!this.#isNext(',') || this.#peek(1).symbol === ']') break;
+        if (!this.#continues(']')) break;
         this.#consume();
       }
       this.#sync([',', ']']);
@@ -320,6 +328,12 @@ export class Parser {
     });
     this.#match(']');
     return { kind: 'list', at: open.at, elements, optional };
+  }
+
+  /** Whether a comma leads to another element; else it is the last one's own. */
+  #continues(closer: string): boolean {
+    const after = this.#peek(1).symbol;
+    return this.#isNext(',') && after !== closer && (after === '?' || OPERAND.includes(after));
   }
 
   #map(): Expr {
@@ -332,7 +346,7 @@ export class Parser {
         const key = this.#expr();
         const { at } = this.#match(':');
         entries.push({ at, key, value: this.#expr(), optional });
-        if (!this.#isNext(',') || this.#peek(1).symbol === '}') break;
+        if (!this.#continues('}')) break;
         this.#consume();
       }
       this.#sync([',', '}']);
@@ -346,6 +360,7 @@ export class Parser {
   #name(): Expr {
     const start = this.#index;
     const dot = this.#accept('.') === undefined ? '' : '.';
+    if (dot !== '' && !this.#isNext('IDENTIFIER')) this.#notViable('.');
     const id = this.#match('IDENTIFIER');
     if (this.#isNext('(')) {
       this.#checkReserved(id);

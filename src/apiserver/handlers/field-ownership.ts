@@ -5,14 +5,17 @@ import { formatTime } from '#component';
 import {
   applyPatch,
   badRequest,
+  compareObjects,
   conflict,
   type FieldSet,
   findTypeProblem,
+  normalize,
   otherVersionProblem,
   setOfPaths,
+  type UpdateParts,
   updateManagedFields,
 } from '#machinery';
-import type { ServedResource } from '../registry/generic/served-resource.ts';
+import { inServedVersion, type ServedResource } from '../registry/generic/served-resource.ts';
 import type { WriteContext } from '../registry/generic/write-context.ts';
 import type { MutableObject } from '../registry/strategy.ts';
 
@@ -28,7 +31,7 @@ function resetSet(paths: readonly string[]): FieldSet {
   return found;
 }
 
-type Owned = Pick<ServedResource, 'schema' | 'apiVersion'> & Partial<Pick<ServedResource, 'convert' | 'otherVersions'>>;
+type Owned = Pick<ServedResource, 'schema' | 'apiVersion'> & Partial<Pick<ServedResource, 'convert' | 'otherVersions' | 'siblings'>>;
 
 /** Custom objects may hold what their schema, or that of another version, does not know: then nobody's ownership can be told. */
 function isTyped({ schema, apiVersion, otherVersions }: Owned, before: MutableObject | undefined, next: MutableObject): boolean {
@@ -67,9 +70,26 @@ export function bookUpdate(
     subresource: write.subresource,
     time: formatTime(now),
     resetFields: resetSet(resetFields),
+    changesIn: changesIn(served, before, () => next),
   });
   if (entries === undefined || entries.length === 0) delete next.metadata.managedFields;
   else next.metadata.managedFields = entries;
+}
+
+/** How a change looks in another form of the kind; undefined where there is only one. Objects are in their stored form. */
+function changesIn(
+  { siblings }: Owned,
+  before: MutableObject | undefined,
+  storedNext: (next: MutableObject) => MutableObject,
+): UpdateParts['changesIn'] {
+  if (siblings === undefined) return undefined;
+  return (apiVersion, next) => {
+    const sibling = siblings.get(apiVersion);
+    if (sibling === undefined) return undefined;
+    const view = (object: MutableObject) => inServedVersion(sibling, object);
+    const empty = normalize({}, sibling.schema);
+    return compareObjects(before === undefined ? empty : view(before), view(storedNext(next as MutableObject)), sibling.schema);
+  };
 }
 
 /** The object that applying a configuration makes of the live one. @throws {ApiError} 400, 409. */
@@ -95,6 +115,7 @@ export function bookApply(
     force: wanted.force,
     otherVersions: served.otherVersions,
     resetFields: resetSet(resetFields),
+    changesIn: changesIn(served, live, (applied) => intoStorage(structuredClone(applied) as MutableObject)),
   }) as MutableObject;
   if (live === undefined && wanted.object.metadata.uid) throw uidMismatch(served, write, wanted.object);
   const next = intoStorage(structuredClone(merged) as MutableObject);

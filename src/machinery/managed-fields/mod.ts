@@ -17,6 +17,6 @@ export {
   setOfPaths,
   union,
 } from './field-set.ts';
-export { findTypeProblem } from './typed.ts';
 export { mergeConfiguration } from './merge.ts';
+export { findTypeProblem } from './typed.ts';
 export { type ApplyParts, applyPatch, otherVersionProblem, type UpdateParts, updateManagedFields, type WriteParts } from './update.ts';

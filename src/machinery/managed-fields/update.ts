@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who owns what after a write: `updateManagedFields` for creates, updates and patches, `applyPatch` for server-side apply (KEP-555).
-// Sets of another version of the kind are compared as if they were of this one; the last-applied annotation plays no part.
+// Entries of another version of the kind are judged by what the write changed in that version.
 import { deepEqual } from '../deep-equal.ts';
 import type { ManagedFieldsEntry, StatusCause } from '../generated/meta-v1.ts';
 import { normalize } from '../normalize.ts';
@@ -36,6 +36,13 @@ export interface WriteParts {
   readonly resetFields?: FieldSet | undefined;
   /** Schemas of the other versions of the kind, by apiVersion, where they differ: custom resources. */
   readonly otherVersions?: ReadonlyMap<string, StructSchema> | undefined;
+  /**
+   * What the write changed as another version shows it: entries of that version are judged by it. Undefined where it is no version of
+   * the kind, or looks the same.
+   *
+   * @param next As `next` of the write: in its own version.
+   */
+  readonly changesIn?: ((apiVersion: string, next: Readonly<Json>) => Comparison | undefined) | undefined;
 }
 
 export interface UpdateParts extends WriteParts {
@@ -62,7 +69,7 @@ export function updateManagedFields(parts: UpdateParts): ManagedFieldsEntry[] | 
   if (live !== undefined && (entries ?? []).length === 0) return undefined;
   const managers = decodeManagers(entries);
   const id: ManagerId = { manager: parts.manager, operation: 'Update', apiVersion: parts.apiVersion, subresource };
-  own(managers, id, changesOf(parts, next), parts.time);
+  own(managers, id, new Changes(parts, next, changesOf(parts, next)), parts.time);
   capUpdaters(managers);
   return encodeManagers(managers);
 }
@@ -71,20 +78,47 @@ function entriesOf(object: Readonly<Json> | undefined): readonly ManagedFieldsEn
   return (object?.['metadata'] as { managedFields?: readonly ManagedFieldsEntry[] } | undefined)?.managedFields;
 }
 
+/** What one write changed, by the version that an entry is of. */
+class Changes {
+  readonly own: Comparison;
+  readonly #parts: WriteParts;
+  readonly #next: Readonly<Json>;
+  readonly #others = new Map<string, Comparison>();
+
+  constructor(parts: WriteParts, next: Readonly<Json>, own: Comparison) {
+    this.#parts = parts;
+    this.#next = next;
+    this.own = own;
+  }
+
+  in(apiVersion: string): Comparison {
+    const { changesIn, apiVersion: own } = this.#parts;
+    if (apiVersion === own || changesIn === undefined) return this.own;
+    let found = this.#others.get(apiVersion);
+    if (found === undefined) {
+      found = changesIn(apiVersion, this.#next) ?? this.own;
+      this.#others.set(apiVersion, found);
+    }
+    return found;
+  }
+}
+
+const takenBy = ({ added, modified }: Comparison) => union(added, modified);
+
 /** Gives one manager what it changed and takes it, and what is gone, from the others. */
-function own(managers: Managers, id: ManagerId, { added, modified, removed }: Comparison, time: string): void {
-  const taken = union(added, modified);
-  release(managers, taken, removed);
-  const gained = stripMeta(taken);
+function own(managers: Managers, id: ManagerId, changes: Changes, time: string): void {
+  release(managers, changes);
+  const gained = stripMeta(takenBy(changes.own));
   if (isEmptySet(gained)) return;
   const key = managerKey(id);
   managers.set(key, { ...id, time, set: union(managers.get(key)?.set ?? EMPTY_SET, gained) });
 }
 
-function release(managers: Managers, taken: FieldSet, removed: FieldSet, except = ''): void {
+function release(managers: Managers, changes: Changes, except = ''): void {
   for (const [key, entry] of managers) {
     if (key === except) continue;
-    const set = difference(difference(entry.set, taken), removed);
+    const comparison = changes.in(entry.apiVersion);
+    const set = difference(difference(entry.set, takenBy(comparison)), comparison.removed);
     if (isEmptySet(set)) managers.delete(key);
     else managers.set(key, { ...entry, set });
   }
@@ -116,10 +150,9 @@ export function applyPatch(parts: ApplyParts): Readonly<Json> {
   const pruned = previous === undefined ? merged : (pruneUnowned(merged, schema, previous.set, ownedBy(managers)) as Json);
   const next = normalize(pruned, schema);
   checkOtherVersions(parts, managers, next);
-  const changes = changesOf({ ...parts, live: base }, pruned);
-  const taken = union(changes.added, changes.modified);
-  if (!parts.force) refuseConflicts(managers, key, taken);
-  release(managers, taken, changes.removed, key);
+  const changes = new Changes(parts, next, changesOf({ ...parts, live: base }, pruned));
+  if (!parts.force) refuseConflicts(managers, key, changes);
+  release(managers, changes, key);
   if (isEmptySet(set)) managers.delete(key);
   // An apply that changes who owns what and nothing else leaves its time as it was.
   else if (live !== undefined && deepEqual(withoutManagers(live), withoutManagers(next)))
@@ -160,9 +193,9 @@ function withoutTimes(object: Readonly<Json>): Json {
   return { ...object, metadata: { ...metadata, managedFields: entries.map(({ time: _, ...entry }) => entry) } };
 }
 
-function refuseConflicts(managers: Managers, applier: string, taken: FieldSet): void {
+function refuseConflicts(managers: Managers, applier: string, changes: Changes): void {
   const conflicts = [...managers].flatMap(([key, entry]) => {
-    const paths = key === applier ? [] : pathsOf(intersection(entry.set, taken));
+    const paths = key === applier ? [] : pathsOf(intersection(entry.set, takenBy(changes.in(entry.apiVersion))));
     return paths.length === 0 ? [] : [{ who: describeManager(entry), paths }];
   });
   if (conflicts.length > 0) throw conflictError(conflicts.sort((a, b) => (a.who < b.who ? -1 : 1)));

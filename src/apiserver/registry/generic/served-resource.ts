@@ -25,6 +25,8 @@ export interface ServedResource {
   readonly convert: Conversion | undefined;
   /** Custom resources with several versions: the schema of each, by apiVersion. */
   readonly otherVersions?: ReadonlyMap<string, StructSchema> | undefined;
+  /** Built-in kinds that are served in several forms: every form, by apiVersion. */
+  readonly siblings?: ReadonlyMap<string, ServedResource> | undefined;
 }
 
 export interface Conversion {
@@ -42,6 +44,7 @@ export interface ServedResourceOptions {
   readonly itemsHaveKind?: boolean;
   readonly listKind?: string;
   readonly otherVersions?: ReadonlyMap<string, StructSchema> | undefined;
+  readonly siblings?: ReadonlyMap<string, ServedResource> | undefined;
 }
 
 export function serve(options: ServedResourceOptions): ServedResource {
@@ -59,6 +62,7 @@ export function serve(options: ServedResourceOptions): ServedResource {
     itemsHaveKind: options.itemsHaveKind ?? false,
     convert: options.convert,
     otherVersions: options.otherVersions,
+    siblings: options.siblings,
   };
 }
 
