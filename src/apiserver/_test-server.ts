@@ -10,7 +10,8 @@ import { MemoryStore } from '#store';
 import { MASTERS_GROUP, type UserInfo } from './auth/user.ts';
 import { answer } from './http/answer.ts';
 import { AnswerWriter } from './http/answer-writer.ts';
-import { ApiServer, type ApiServerOptions } from './server.ts';
+import { ApiServer } from './server.ts';
+import type { ApiServerOptions } from './server-options.ts';
 
 export const ADMIN: UserInfo = { name: 'admin', uid: '', groups: [MASTERS_GROUP, 'system:authenticated'], extra: {} };
 

@@ -12,7 +12,8 @@ import { readAdmissionConfiguration } from './admission/admission-configuration.
 import { AGGREGATION_FLAGS, aggregationFrom, FRONT_PROXY_NAME, type OwnFrontProxy } from './aggregation/mod.ts';
 import { AUTHENTICATION_FLAGS, AUTHORIZATION_FLAGS, authenticationFrom, authorizationFrom } from './auth/command-options.ts';
 import { OPERATION_FLAGS, operationsFrom } from './operation-flags.ts';
-import { ApiServer, type ApiServerOptions, firstAddress } from './server.ts';
+import { ApiServer, firstAddress } from './server.ts';
+import type { ApiServerOptions } from './server-options.ts';
 
 const FLAGS: FlagSpecs = {
   'data-dir': {

@@ -4,4 +4,5 @@
 
 export { AUTHENTICATED_GROUP, MASTERS_GROUP, type UserInfo } from './auth/user.ts';
 export { apiServerOptions, checkApiServerArgs, runApiServerCommand } from './command.ts';
-export { ApiServer, type ApiServerOptions, firstAddress } from './server.ts';
+export { ApiServer, firstAddress } from './server.ts';
+export type { ApiServerOptions } from './server-options.ts';
