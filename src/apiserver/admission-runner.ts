@@ -33,6 +33,8 @@ export interface AdmissionExtras {
   readonly metrics?: AdmissionMetrics | undefined;
   /** Loads the expression library before an object with expressions is validated. */
   readonly expressions: { load(): Promise<void> };
+  /** Custom resources by kind. */
+  readonly findCustom?: AdmissionDeps['findCustom'];
 }
 
 /** The options object of a request, as webhooks and policies see it. */
@@ -151,7 +153,7 @@ export function createAdmissionRunner(
     metrics: extras.metrics,
     extra: extras.plugins,
   });
-  const deps = depsOf(options, escalation, client);
+  const deps: AdmissionDeps = { ...depsOf(options, escalation, client), findCustom: extras.findCustom };
   return {
     callsFor(context, served, operation: AdmissionOperation, subresource, dryRun, name, given) {
       const facts = { context, served, operation, subresource, dryRun, name, options: given };

@@ -7,7 +7,7 @@ import type { Client } from '#client';
 import type { Metrics } from '#component';
 import { isNotFound } from '#machinery';
 import type { Store } from '#store';
-import { createPolicyPlugins, PolicyMetrics } from './admission/policy/mod.ts';
+import { createPolicyPlugins, PolicyMetrics, runTypeChecking } from './admission/policy/mod.ts';
 import { celAuthorizer, createWebhookPlugins, equivalentsIn, WebhookMetrics, type WebhookPlugins } from './admission/webhook/mod.ts';
 import { createAdmissionRunner } from './admission-runner.ts';
 import { AggregationLayer } from './aggregation/mod.ts';
@@ -61,6 +61,8 @@ export interface Assembly {
   readonly aggregation: AggregationLayer;
   readonly webhooks: WebhookPlugins;
   readonly operations: Operations;
+  /** What goes on beside requests, from when the server is ready until `signal`. */
+  readonly background: (signal: AbortSignal) => Promise<unknown>;
   /** The whole chain: a request in, an answer out. */
   readonly handler: Handler;
 }
@@ -84,7 +86,11 @@ export function assemble(around: Surroundings, handshakeErrors: () => number): A
     resources: () => resourceCounts(storage.cacher, extensions.custom),
   });
   const { custom, definitions, aggregation } = extensions;
-  return { cacher: storage.cacher, custom, definitions, aggregation, webhooks: admission.webhooks, operations, handler };
+  const { options, clientAs } = around;
+  const policies = { ...storage, custom, client: clientAs(LOOPBACK_USER, 'kube-apiserver'), clock: options.clock, logger: options.logger };
+  const background = (signal: AbortSignal) =>
+    Promise.all([operations.run(signal), aggregation.run(signal), runTypeChecking(policies, signal)]);
+  return { cacher: storage.cacher, custom, definitions, aggregation, webhooks: admission.webhooks, operations, background, handler };
 }
 
 interface StorageParts {
@@ -202,6 +208,7 @@ function assembleAdmission(
     plugins: [...webhooks.plugins, ...policies],
     webhooks: webhookClients,
     expressions: rules,
+    findCustom: (group, version, kind) => findServed(served, custom, { group, version, kind })?.resource,
   });
   return { runner, webhooks };
 }

@@ -87,7 +87,7 @@ export class ApiServer {
       logger.info({ address: bound.address, port: bound.port }, 'Serving securely');
       ready();
       using _compaction = this.#compactRegularly();
-      operating = Promise.all([this.#parts.operations.run(stopCache.signal), this.#parts.aggregation.run(stopCache.signal)]);
+      operating = this.#parts.background(stopCache.signal);
       await Promise.race([aborted(signal), cacheRun]);
     } finally {
       await this.#parts.operations.drain(this.#http);

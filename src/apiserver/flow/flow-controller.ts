@@ -9,6 +9,7 @@ import type { FlowSchema, PriorityLevelConfiguration } from '#api/flowcontrol/v1
 import type { Client } from '#client';
 import { type Clock, formatTime, type Logger } from '#component';
 import { type DeepReadonly, type Draft, deepEqual, isAlreadyExists, isConflict, isNotFound, type Resource } from '#machinery';
+import { followChanges } from '../cacher/follow-changes.ts';
 import type { PriorityAndFairness } from './fairness.ts';
 import { AUTO_UPDATE_ANNOTATION, danglingCondition, flowSchemas, priorityLevels } from './flow-objects.ts';
 
@@ -29,8 +30,6 @@ export interface FlowControllerOptions {
   readonly logger: Logger;
 }
 
-/** After a failed write, when to look again. */
-const RETRY_MS = 5_000;
 /** Names that must be there, whatever an administrator does. */
 const MANDATORY = new Set(['exempt', 'catch-all']);
 
@@ -53,37 +52,19 @@ export class FlowController {
     return true;
   }
 
-  /** Follows the objects until `signal`. Writes one after the other; a change in between starts another round. */
-  async run(signal: AbortSignal): Promise<void> {
+  /** Follows the objects until `signal`. */
+  run(signal: AbortSignal): Promise<void> {
     const { onProgress, clock, logger } = this.#options;
-    let wake: (() => void) | undefined;
-    let changed = true;
-    const nudge = () => {
-      changed = true;
-      wake?.();
-    };
-    this.refresh();
-    using _progress = onProgress(() => {
-      if (this.refresh()) nudge();
-    });
-    signal.addEventListener('abort', nudge, { once: true });
-    while (!signal.aborted) {
-      if (!changed) {
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-        continue;
-      }
-      changed = false;
-      try {
-        await this.#reconcile();
-      } catch (error) {
-        if (signal.aborted) return;
-        logger.warn({ error: String(error) }, 'Flow control objects could not be written');
-        await clock.sleep(RETRY_MS, signal).catch(() => undefined);
-        changed = true;
-      }
-    }
+    return followChanges(
+      {
+        onProgress,
+        clock,
+        changed: () => this.refresh(),
+        reconcile: () => this.#reconcile(),
+        failed: (error) => logger.warn({ error: String(error) }, 'Flow control objects could not be written'),
+      },
+      signal,
+    );
   }
 
   async #reconcile(): Promise<void> {
