@@ -1,12 +1,9 @@
-// SPDX-License-Identifier: Apache-2.0
-// Whether a request concerns a policy or a binding, and in which version of its resource: selectors, excluded rules, rules, and
-// equivalent resources. @source upstream apiserver pkg/admission/plugin/policy/matching/matching.go
-import { namespaces } from '#api';
 import type { MatchResources, NamedRuleWithOperations } from '#api/admissionregistration/v1';
-import { type DeepReadonly, notFound, type Selector, selectorOf } from '#machinery';
+import { type DeepReadonly, type Selector, selectorOf } from '#machinery';
 import type { ServedResource } from '../../registry/generic/served-resource.ts';
-import type { MutableObject, ObjectReader } from '../../registry/strategy.ts';
+import type { ObjectReader } from '../../registry/strategy.ts';
 import type { AdmissionRequest } from '../admission.ts';
+import { namespaceMatches, objectMatches } from '../selector-match.ts';
 import { type RuleTarget, ruleMatches } from '../webhook/rules.ts';
 
 type Rule = DeepReadonly<NamedRuleWithOperations>;
@@ -53,8 +50,8 @@ export class MatchedRequest {
 
   /** @returns The resource in the version that matched, or undefined if none did. @throws {ApiError} If the namespace is not there. */
   match(matcher: Matcher): { readonly served: ServedResource | undefined } | undefined {
-    const inNamespace = this.#namespaceMatches(matcher.namespaceSelector);
-    if (inNamespace === false || !this.#objectMatches(matcher.objectSelector)) return undefined;
+    const inNamespace = namespaceMatches(matcher.namespaceSelector, this.request, this.target.namespace, this.#deps.reader);
+    if (inNamespace === false || !objectMatches(matcher.objectSelector, this.request)) return undefined;
     if (this.#rulesMatch(matcher.excluded, matcher.isExact) !== undefined) return undefined;
     const { served } = this.request;
     const found = matcher.rules.length === 0 ? { served } : this.#rulesMatch(matcher.rules, matcher.isExact);
@@ -84,24 +81,5 @@ export class MatchedRequest {
 
   get #name(): string {
     return this.request.name || (this.request.object?.metadata?.name ?? '');
-  }
-
-  /** An error counts only where the rules match too. */
-  #namespaceMatches(selector: Selector): boolean | Error {
-    if (selector.isEmpty) return true;
-    const { namespace, group, resource } = this.target;
-    const { operation, object } = this.request;
-    const isNamespace = group === '' && resource === 'namespaces';
-    if (isNamespace && (operation === 'CREATE' || operation === 'UPDATE')) return selector.matches(object?.metadata.labels);
-    if (namespace === '') return true;
-    const found = this.#deps.reader.find(namespaces, { name: namespace });
-    return found === undefined ? notFound(namespaces, namespace) : selector.matches(found.metadata.labels);
-  }
-
-  #objectMatches(selector: Selector): boolean {
-    if (selector.isEmpty) return true;
-    const { object, oldObject } = this.request;
-    const has = (it: DeepReadonly<MutableObject> | undefined) => it?.metadata !== undefined && selector.matches(it.metadata.labels);
-    return has(object) || has(oldObject);
   }
 }

@@ -1,12 +1,8 @@
-// SPDX-License-Identifier: Apache-2.0
-// Which webhooks a request concerns, and in which version of its resource: rules, equivalent resources, namespace and object
-// selectors, match conditions, in upstream's order.
-// @source upstream apiserver pkg/admission/plugin/webhook/generic/webhook.go ShouldCallHook, predicates/{namespace,object}
-import { namespaces } from '#api';
-import { type DeepReadonly, forbidden, notFound, type Selector } from '#machinery';
+import { forbidden } from '#machinery';
 import type { ServedResource } from '../../registry/generic/served-resource.ts';
-import type { MutableObject, ObjectReader } from '../../registry/strategy.ts';
+import type { ObjectReader } from '../../registry/strategy.ts';
 import type { AdmissionRequest } from '../admission.ts';
+import { namespaceMatches, objectMatches } from '../selector-match.ts';
 import type { CompiledWebhook } from './configurations.ts';
 import type { Authorize } from './match-conditions.ts';
 import { type RuleTarget, ruleMatches } from './rules.ts';
@@ -40,8 +36,8 @@ export class MatchedRequest {
 
   /** What to call `webhook` with, or undefined if the request does not concern it. @throws {ApiError} */
   invocationOf(webhook: CompiledWebhook): Invocation | undefined {
-    const inNamespace = this.#namespaceMatches(webhook.namespaceSelector);
-    if (inNamespace === false || !this.#objectMatches(webhook.objectSelector)) return undefined;
+    const inNamespace = namespaceMatches(webhook.namespaceSelector, this.request, this.target.namespace, this.#deps.reader);
+    if (inNamespace === false || !objectMatches(webhook.objectSelector, this.request)) return undefined;
     const served = this.#matchingVersion(webhook);
     if (served === 'none') return undefined;
     if (inNamespace !== true) throw inNamespace;
@@ -70,25 +66,6 @@ export class MatchedRequest {
       }
     }
     return 'none';
-  }
-
-  /** An error counts only where the rules match too. */
-  #namespaceMatches(selector: Selector): boolean | Error {
-    if (selector.isEmpty) return true;
-    const { namespace, group, resource } = this.target;
-    const { operation, object } = this.request;
-    const isNamespace = group === '' && resource === 'namespaces';
-    if (isNamespace && (operation === 'CREATE' || operation === 'UPDATE')) return selector.matches(object?.metadata.labels);
-    if (namespace === '') return true;
-    const found = this.#deps.reader.find(namespaces, { name: namespace });
-    return found === undefined ? notFound(namespaces, namespace) : selector.matches(found.metadata.labels);
-  }
-
-  #objectMatches(selector: Selector): boolean {
-    if (selector.isEmpty) return true;
-    const { object, oldObject } = this.request;
-    const has = (it: DeepReadonly<MutableObject> | undefined) => it?.metadata !== undefined && selector.matches(it.metadata.labels);
-    return has(object) || has(oldObject);
   }
 }
 
