@@ -151,6 +151,16 @@ test('update: a writer owns what it changed, others lose it, and more than ten u
   assert.deepEqual(owners['ancient-changes Update'], { 'f:data': { '.': {}, 'f:k0': {}, 'f:k1': {}, 'f:k2': {}, 'f:k3': {}, 'f:k4': {} } });
 });
 
+test('applyPatch() keeps the name when the last owned field of the metadata goes', () => {
+  const patch = (metadata: object) => ({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'c', namespace: 'n', ...metadata } });
+  const parts = { schema: configMap, manager: 'm', apiVersion: 'v1', time: TIME, force: false };
+
+  const first = applyPatch({ ...parts, live: undefined, patch: patch({ annotations: { k: 'v' } }) });
+  const second = applyPatch({ ...parts, live: first, patch: patch({}) });
+
+  assert.deepEqual(second['metadata'], { name: 'c', namespace: 'n' });
+});
+
 const find = testSchemas();
 const withoutTimes = (entries: unknown) => (entries as ManagedFieldsEntry[] | undefined)?.map(({ time: _, ...entry }) => entry);
 

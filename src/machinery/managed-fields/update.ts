@@ -63,7 +63,7 @@ export function updateManagedFields(parts: UpdateParts): ManagedFieldsEntry[] | 
   const { live, next, subresource = '' } = parts;
   const sent = entriesOf(next);
   const isReset = subresource === '' && sent?.length === 1 && Object.keys(sent[0] ?? {}).length === 0;
-  if (isReset || (sent !== undefined && sent.length === 0 && live !== undefined)) return undefined;
+  if (isReset || (subresource === '' && sent?.length === 0 && live !== undefined)) return undefined;
   const entries = subresource === '' && sent !== undefined ? sent : entriesOf(live);
   // An object that nobody tracks stays so until somebody applies.
   if (live !== undefined && (entries ?? []).length === 0) return undefined;
@@ -144,10 +144,12 @@ export function applyPatch(parts: ApplyParts): Readonly<Json> {
   const id: ManagerId = { manager, operation: 'Apply', apiVersion, subresource };
   const key = managerKey(id);
   const previous = managers.get(key);
-  const set = stripMeta(recursiveDifference(fieldSetOf(patch, schema), resetFields));
+  // What nobody owns, the name above all, is named all the same: it is not pruned with the last owned field beside it.
+  const named = recursiveDifference(fieldSetOf(patch, schema), resetFields);
+  const set = stripMeta(named);
   managers.set(key, { ...id, time: parts.time, set });
   const merged = mergeConfiguration(base, patch, schema) as Json;
-  const pruned = previous === undefined ? merged : (pruneUnowned(merged, schema, previous.set, ownedBy(managers)) as Json);
+  const pruned = previous === undefined ? merged : (pruneUnowned(merged, schema, previous.set, union(ownedBy(managers), named)) as Json);
   const next = normalize(pruned, schema);
   checkOtherVersions(parts, managers, next);
   const changes = new Changes(parts, next, changesOf({ ...parts, live: base }, pruned));
