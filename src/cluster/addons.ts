@@ -4,7 +4,7 @@
 
 import { services } from '#api';
 import type { Client } from '#client';
-import { isAlreadyExists } from '#machinery';
+import { isNotFound } from '#machinery';
 import type { ClusterSettings } from './layout.ts';
 
 /** Services with this label are not proxied. @source upstream: LabelServiceProxyName */
@@ -21,12 +21,13 @@ export async function ensureAddons(client: Client, { dnsIp }: ClusterSettings): 
     { name: 'dns', port: 53, protocol: 'UDP' as const, targetPort: 53 },
     { name: 'dns-tcp', port: 53, protocol: 'TCP' as const, targetPort: 53 },
   ];
-  try {
-    await client.create(services, { metadata: { name: 'kube-dns', namespace: 'kube-system', labels }, spec: { clusterIP: dnsIp, ports } });
-  } catch (error) {
-    // Refused as invalid means that the address is taken: by ourselves, at an earlier start.
-    if (isAlreadyExists(error)) return;
-    const found = await client.get(services, { namespace: 'kube-system', name: 'kube-dns' }).catch(() => undefined);
-    if (found === undefined) throw error;
-  }
+  const wanted = { metadata: { name: 'kube-dns', namespace: 'kube-system', labels }, spec: { clusterIP: dnsIp, ports } };
+  const isThere = await client.get(services, { namespace: 'kube-system', name: 'kube-dns' }).then(
+    () => true,
+    (error: unknown) => {
+      if (isNotFound(error)) return false;
+      throw error;
+    },
+  );
+  if (!isThere) await client.create(services, wanted);
 }

@@ -117,6 +117,11 @@ function addComponents(program: Command): void {
     .action((component: string, options: NodeOption) => printLog(layoutOf(options), component, options.node));
 }
 
+/** Its own lines, and what its process says of its start and its end. */
+function isOf(line: string, component: string): boolean {
+  return ['component', 'started', 'failed'].some((key) => line.includes(`"${key}":"${component}"`));
+}
+
 /** A component's lines out of its process's log. */
 async function printLog(layout: Layout, component: string, node: string | undefined): Promise<void> {
   const settings = readSettings(layout);
@@ -128,7 +133,7 @@ async function printLog(layout: Layout, component: string, node: string | undefi
   for await (const chunk of createReadStream(file, 'utf8')) {
     const lines = `${rest}${chunk as string}`.split('\n');
     rest = lines.pop() ?? '';
-    for (const line of lines) if (isProcess || line.includes(`"component":"${component}"`)) say(line);
+    for (const line of lines) if (isProcess || isOf(line, component)) say(line);
   }
 }
 

@@ -43,10 +43,10 @@ test('a component that throws shows as failed and can be started again', async (
   };
   const set = new ComponentSet([flaky], silentLogger);
 
-  set.start('flaky');
+  void set.start('flaky');
   await settle();
   assert.equal(set.states['flaky'], 'failed');
-  set.start('flaky');
+  void set.start('flaky');
   assert.equal(set.states['flaky'], 'running');
   await set.stop('flaky');
   assert.equal(set.states['flaky'], 'stopped');
@@ -81,3 +81,28 @@ function send(path: string, text: string): Promise<string> {
     socket.on('error', reject);
   });
 }
+
+test('start() of a component that announces itself waits until it works, and tells why it does not', async () => {
+  const gate = Promise.withResolvers<void>();
+  const slow: ComponentSpec = {
+    name: 'slow',
+    announces: true,
+    async run(signal, ready) {
+      await gate.promise;
+      ready();
+      await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+    },
+  };
+  const broken: ComponentSpec = { name: 'broken', announces: true, run: () => Promise.reject(new Error('no such file')) };
+  const set = new ComponentSet([slow, broken], silentLogger);
+  let works = false;
+  const started = set.start('slow').then(() => {
+    works = true;
+  });
+
+  await assert.rejects(set.start('broken'), /broken failed: no such file/);
+  assert.equal(works, false);
+  gate.resolve();
+  await started;
+  await set.stopAll();
+});

@@ -7,8 +7,10 @@ export type ComponentState = 'running' | 'stopped' | 'failed';
 
 export interface ComponentSpec {
   readonly name: string;
-  /** Runs until the signal, then drains. */
-  run(signal: AbortSignal): Promise<void>;
+  /** Runs until the signal, then drains. @param ready To be called once it works, if `announces` says that it will be. */
+  run(signal: AbortSignal, ready: () => void): Promise<void>;
+  /** @default false: it counts as working at once. */
+  readonly announces?: boolean;
 }
 
 interface Slot {
@@ -37,18 +39,22 @@ export class ComponentSet {
     );
   }
 
-  /** Nothing happens if it runs. @throws {UserError} If there is no such component. */
-  start(name: string): void {
+  /** Resolves once it works; at once if it runs. @throws {UserError} If there is no such component, or with why it failed. */
+  async start(name: string): Promise<void> {
     const slot = this.#slot(name);
     if (slot.abort !== undefined) return;
     const abort = new AbortController();
     slot.abort = abort;
     slot.failure = undefined;
     this.#logger.info({ started: name }, 'Component starts');
-    slot.ended = slot.spec.run(abort.signal).then(
+    const { promise: ready, resolve } = Promise.withResolvers<void>();
+    slot.ended = slot.spec.run(abort.signal, resolve).then(
       () => this.#ended(slot, undefined),
       (error: unknown) => this.#ended(slot, abort.signal.aborted ? undefined : error),
     );
+    if (slot.spec.announces !== true) return;
+    await Promise.race([ready, slot.ended]);
+    if (slot.failure !== undefined) throw new UserError(`${name} failed: ${slot.failure}`);
   }
 
   #ended(slot: Slot, error: unknown): void {
@@ -65,8 +71,9 @@ export class ComponentSet {
     await slot.ended;
   }
 
+  /** Failures show in `states`. */
   startAll(): void {
-    for (const name of this.#slots.keys()) this.start(name);
+    for (const name of this.#slots.keys()) this.start(name).catch(() => undefined);
   }
 
   /** Last started, first stopped. */

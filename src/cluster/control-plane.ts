@@ -53,7 +53,8 @@ function specsOf(
   let ready = Promise.withResolvers<void>();
   const api: ComponentSpec = {
     name: 'kube-apiserver',
-    async run(signal) {
+    announces: true,
+    async run(signal, works) {
       const logger = log('kube-apiserver');
       // Read anew: flags may have been changed for this start.
       const server = new ApiServer(await apiServerOptions(apiServerArgs(layout, readSettings(layout)), store, logger));
@@ -61,6 +62,7 @@ function specsOf(
       try {
         await server.run(signal, { port: settings.port, address: '0.0.0.0' }, () => {
           ready.resolve();
+          works();
           void ensureAddons(server.client({ name: 'system:admin', uid: '', groups: [MASTERS_GROUP], extra: {} }, 'sagong'), settings)
             .then(() => report({ type: 'ready', text: 'API server is ready' }))
             .catch((error: unknown) => report({ type: 'failed', text: String(error) }));

@@ -47,7 +47,7 @@ async function close(server: Server, path: string): Promise<void> {
 async function handle(line: string, components: ComponentSet): Promise<ControlAnswer> {
   try {
     const request = JSON.parse(line) as ControlRequest;
-    if (request.op === 'start') components.start(request.component);
+    if (request.op === 'start') await components.start(request.component);
     else if (request.op === 'stop') await components.stop(request.component);
     else if (request.op !== 'status') return { error: 'unknown request' };
     return { components: components.states };

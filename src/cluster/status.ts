@@ -26,7 +26,10 @@ export async function status(layout: Layout, say: (text: string) => void): Promi
     const shown = Object.entries(components).map(([component, state]) => (state === 'running' ? component : `${component} (${state})`));
     say(row(name, String(pid), `${Math.round(residentBytes(pid) / 1024 / 1024)} MiB`, shown.join(', ')));
   }
-  if (findProcess(layout, CONTROL_PLANE) !== undefined) await nodeStatus(layout, say);
+  if (findProcess(layout, CONTROL_PLANE) === undefined) return;
+  await nodeStatus(layout, say).catch((error: unknown) => {
+    say(`\nthe API does not answer: ${error instanceof Error ? error.message : String(error)}`);
+  });
 }
 
 async function nodeStatus(layout: Layout, say: (text: string) => void): Promise<void> {
