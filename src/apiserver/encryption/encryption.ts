@@ -65,7 +65,7 @@ export class Encryption implements Disposable {
       seal: (plain, key) => {
         const found = this.#find(name);
         if (found === undefined) return plain;
-        this.#count('to_storage', found.writer, 'OK');
+        this.#count(name, 'to_storage', found.writer, 'OK');
         return found.seal(plain, key);
       },
       open: (value, key) => {
@@ -73,10 +73,10 @@ export class Encryption implements Disposable {
         if (found === undefined) return { plain: value, seal: '' };
         try {
           const opened = found.open(value, key);
-          this.#count('from_storage', opened.seal, 'OK');
+          this.#count(name, 'from_storage', opened.seal, 'OK');
           return opened;
         } catch (error) {
-          this.#count('from_storage', 'unknown', 'Unknown');
+          this.#count(name, 'from_storage', 'unknown', 'Unknown');
           throw new UnreadableValueError(key, (error as Error).message, { cause: error });
         }
       },
@@ -90,8 +90,8 @@ export class Encryption implements Disposable {
       type: 'counter',
       samples: () =>
         [...this.#operations].map(([key, value]) => {
-          const [transformation_type = '', transformer_prefix = '', status = ''] = key.split(' ');
-          return { value, labels: { resource: '', status, transformation_type, transformer_prefix } };
+          const [resource = '', transformation_type = '', transformer_prefix = '', status = ''] = key.split(' ');
+          return { value, labels: { resource, status, transformation_type, transformer_prefix } };
         }),
     });
     for (const outcome of ['success', 'failure'] as const) {
@@ -115,8 +115,8 @@ export class Encryption implements Disposable {
     return found;
   }
 
-  #count(type: string, seal: string, status: string): void {
-    const key = `${type} ${seal === '' ? 'identity' : seal} ${status}`;
+  #count(resource: string, type: string, seal: string, status: string): void {
+    const key = `${resource} ${type} ${seal === '' ? 'identity' : seal} ${status}`;
     this.#operations.set(key, (this.#operations.get(key) ?? 0) + 1);
   }
 
