@@ -61,8 +61,8 @@ export interface Assembly {
   readonly aggregation: AggregationLayer;
   readonly webhooks: WebhookPlugins;
   readonly operations: Operations;
-  /** What goes on beside requests, from when the server is ready until `signal`. */
-  readonly background: (signal: AbortSignal) => Promise<unknown>;
+  /** Writes the status of policies, as `client`. */
+  readonly typeChecking: (client: Client, signal: AbortSignal) => Promise<void>;
   /** The whole chain: a request in, an answer out. */
   readonly handler: Handler;
 }
@@ -86,11 +86,9 @@ export function assemble(around: Surroundings, handshakeErrors: () => number): A
     resources: () => resourceCounts(storage.cacher, extensions.custom),
   });
   const { custom, definitions, aggregation } = extensions;
-  const { options, clientAs } = around;
-  const policies = { ...storage, custom, client: clientAs(LOOPBACK_USER, 'kube-apiserver'), clock: options.clock, logger: options.logger };
-  const background = (signal: AbortSignal) =>
-    Promise.all([operations.run(signal), aggregation.run(signal), runTypeChecking(policies, signal)]);
-  return { cacher: storage.cacher, custom, definitions, aggregation, webhooks: admission.webhooks, operations, background, handler };
+  const { clock, logger } = around.options;
+  const typeChecking = (client: Client, signal: AbortSignal) => runTypeChecking({ ...storage, custom, client, clock, logger }, signal);
+  return { cacher: storage.cacher, custom, definitions, aggregation, webhooks: admission.webhooks, operations, typeChecking, handler };
 }
 
 interface StorageParts {

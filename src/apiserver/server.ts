@@ -53,12 +53,21 @@ export class ApiServer {
     const query = request.search === '' ? NO_QUERY : new URLSearchParams(request.search);
     const info = query === NO_QUERY ? this.#infos.of(request.method, request.path) : requestInfoOf(request.method, request.path, query);
     const context = new RequestContext(request, info, query, this.#options.clock.now());
+    context.cbor = this.#options.cbor;
     return { context, result: this.#parts.handler(context) };
   }
 
   /** A client within this process, as `user`. */
   client(user: UserInfo, userAgent: string): Client {
     return createClient(new LoopbackTransport((request) => this.serve(request).result, user, userAgent));
+  }
+
+  /**
+   * Writes what does not fit into the status of admission policies until `signal`: the part of the controller manager that needs the
+   * types of expressions, which only the server has. For a process that runs both.
+   */
+  runPolicyStatus(client: Client, signal: AbortSignal): Promise<void> {
+    return this.#parts.typeChecking(client, signal);
   }
 
   get address(): { address: string; port: number } | undefined {
@@ -87,7 +96,7 @@ export class ApiServer {
       logger.info({ address: bound.address, port: bound.port }, 'Serving securely');
       ready();
       using _compaction = this.#compactRegularly();
-      operating = this.#parts.background(stopCache.signal);
+      operating = Promise.all([this.#parts.operations.run(stopCache.signal), this.#parts.aggregation.run(stopCache.signal)]);
       await Promise.race([aborted(signal), cacheRun]);
     } finally {
       await this.#parts.operations.drain(this.#http);

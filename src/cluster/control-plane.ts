@@ -16,6 +16,9 @@ import { serveControl } from './control-socket.ts';
 import { type ClusterSettings, CONTROL_PLANE, type Layout, readSettings } from './layout.ts';
 import { report } from './processes.ts';
 
+/** A part of the controller manager that runs beside the server, which knows the types of expressions. */
+const POLICY_STATUS = 'validatingadmissionpolicy-status-controller';
+
 function userOf(name: string): UserInfo {
   return { name, uid: '', groups: [AUTHENTICATED_GROUP], extra: {} };
 }
@@ -59,10 +62,12 @@ function specsOf(
       // Read anew: flags may have been changed for this start.
       const server = new ApiServer(await apiServerOptions(apiServerArgs(layout, readSettings(layout)), store, logger));
       client = (user, agent) => server.client(user, agent);
+      let policies: Promise<void> | undefined;
       try {
         await server.run(signal, { port: settings.port, address: '0.0.0.0' }, () => {
           ready.resolve();
           works();
+          policies = server.runPolicyStatus(server.client(serviceAccountOf(POLICY_STATUS), 'kube-controller-manager'), signal);
           void ensureAddons(server.client({ name: 'system:admin', uid: '', groups: [MASTERS_GROUP], extra: {} }, 'sagong'), settings)
             .then(() => report({ type: 'ready', text: 'API server is ready' }))
             .catch((error: unknown) => report({ type: 'failed', text: String(error) }));
@@ -71,6 +76,7 @@ function specsOf(
         report({ type: 'failed', text: explain(error, settings) });
         throw error;
       } finally {
+        await policies;
         ready = Promise.withResolvers();
       }
     },

@@ -9,6 +9,8 @@ const POLICIES = '/apis/admissionregistration.k8s.io/v1/validatingadmissionpolic
 
 test('a policy whose expressions do not fit the resources it names says so in its status', async (t) => {
   await using api = await startTestServer();
+  const stop = new AbortController();
+  const running = api.server.runPolicyStatus(api.client, stop.signal);
 
   await api.send('POST', POLICIES, {
     body: {
@@ -21,6 +23,8 @@ test('a policy whose expressions do not fit the resources it names says so in it
   });
   const status = await seen(api.client.watch(validatingadmissionpolicies, { signal: t.signal }));
 
+  stop.abort();
+  await running;
   assert.match(status.typeChecking?.expressionWarnings?.[0]?.warning ?? '', /undefined field 'replicas'/);
 });
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writes what type checking finds into the status of each ValidatingAdmissionPolicy, once per generation. Upstream runs it in the
-// controller manager (validatingadmissionpolicy-status-controller); here it is part of the server, which has the expressions' types.
+// controller manager (validatingadmissionpolicy-status-controller); here whoever runs both runs it with the server, which has the
+// types of expressions: a controller manager by itself leaves the status alone.
 import { findResource, findSchema, validatingadmissionpolicies } from '#api';
 import type { Client } from '#client';
 import type { Clock, Logger } from '#component';
