@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SetDefaults of Pods and pod templates: containers, probes, volumes, requests from limits, host ports (upstream
 // pkg/apis/core/v1/defaults.go). What admission fills (service account, tolerations, priority) is not here.
-import { addQuantity, compareQuantity, findQuantity, formatQuantity, parseQuantity } from '../../machinery/mod.ts';
+import { findQuantity, formatQuantity } from '../../machinery/mod.ts';
 import { setDefault, setNonZero, setPointer, structAt } from '../defaulting.ts';
 import type {
   Container,
@@ -17,6 +17,7 @@ import type {
   ResourceRequirements,
   Volume,
 } from '../generated/core/v1.ts';
+import { aggregateRequests } from './aggregate-requests.ts';
 
 const MODE_0644 = 0o644;
 
@@ -138,35 +139,6 @@ function requestsFromLimits(resources: ResourceRequirements | undefined): void {
 }
 
 const isPodLevel = (name: string) => name === 'cpu' || name === 'memory' || name.startsWith('hugepages-');
-
-/** The sum of containers and sidecars, or the largest init container where that is more. */
-function aggregateRequests(spec: PodSpec): ResourceList {
-  const total: ResourceList = {};
-  const add = (into: ResourceList, list: ResourceList | undefined) => {
-    for (const [name, value] of Object.entries(list ?? {})) {
-      into[name] = formatQuantity(addQuantity(parseQuantity(into[name] ?? '0'), parseQuantity(value)));
-    }
-  };
-  for (const container of spec.containers ?? []) add(total, container.resources?.requests);
-  const sidecars: ResourceList = {};
-  const peak: ResourceList = {};
-  for (const container of spec.initContainers ?? []) {
-    if (container.restartPolicy === 'Always') {
-      add(total, container.resources?.requests);
-      add(sidecars, container.resources?.requests);
-      continue;
-    }
-    const now = { ...sidecars };
-    add(now, container.resources?.requests);
-    for (const [name, value] of Object.entries(now)) if (isMore(value, peak[name])) peak[name] = value;
-  }
-  for (const [name, value] of Object.entries(peak)) if (isMore(value, total[name])) total[name] = value;
-  return total;
-}
-
-function isMore(value: string, than: string | undefined): boolean {
-  return than === undefined || compareQuantity(parseQuantity(value), parseQuantity(than)) > 0;
-}
 
 function defaultPodLevelRequests(spec: PodSpec): void {
   const resources = spec.resources;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Validation of the small core kinds: ConfigMaps, Secrets, Namespaces, Nodes, Events, quotas and limit ranges, claims and volumes.
+// Validation of the small core kinds: ConfigMaps, Secrets, Namespaces, Nodes, Events, quotas and limit ranges.
 import {
-  checkDns1123Subdomain,
+  checkLabelValue,
   checkQualifiedName,
   compareQuantity,
   type DeepReadonly,
@@ -11,31 +11,18 @@ import {
   field,
   findQuantity,
   forbiddenField,
+  formatQuantity,
   invalidValue,
-  notSupported,
   required,
   semanticEqual,
   tooLong,
 } from '../../machinery/mod.ts';
-import type {
-  ConfigMap,
-  Event,
-  LimitRange,
-  LimitRangeItem,
-  Namespace,
-  Node,
-  PersistentVolume,
-  PersistentVolumeClaim,
-  ResourceQuota,
-  Secret,
-} from '../generated/core/v1.ts';
-import { differenceText, internalForm } from './difference.ts';
+import type { ConfigMap, Event, LimitRange, LimitRangeItem, Namespace, Node, ResourceQuota, Secret } from '../generated/core/v1.ts';
+import { internalForm } from './difference.ts';
 import { cidrProblems } from './ip.ts';
 import { IMMUTABLE, immutableCauses } from './object-meta.ts';
-import { nodeSelectorCauses } from './pod-affinity.ts';
 import { amountCauses, resourceNameCauses } from './pod-resources.ts';
-import { claimSpecCauses, csiDriverNameCauses } from './pod-volumes.ts';
-import { backstepCauses, configKeyProblems, enumCauses, problems } from './rules.ts';
+import { configKeyProblems, enumCauses, problems, sortedEntries } from './rules.ts';
 
 const LIMIT = 1024 * 1024;
 const SPEC = field('spec');
@@ -177,6 +164,8 @@ export function nodeCauses({ spec }: DeepReadonly<Node>): FieldCause[] {
   for (const [index, taint] of (spec?.taints ?? []).entries()) {
     const at = path.index(index);
     causes.push(...problems(checkQualifiedName(taint.key), at.child('key'), taint.key));
+    const wrong = checkLabelValue(taint.value ?? '');
+    if (wrong.length > 0) causes.push(invalidValue(at.child('value'), taint.value, wrong.join(';')));
     causes.push(...enumCauses(taint.effect, EFFECTS, at.child('effect'), true));
     const key = `${taint.key}:${taint.effect}`;
     if (seen.has(key))
@@ -197,8 +186,19 @@ export function nodeCauses({ spec }: DeepReadonly<Node>): FieldCause[] {
   return causes;
 }
 
+/** Each address of a node once. */
+function addressCauses({ status }: DeepReadonly<Node>): FieldCause[] {
+  const seen = new Set<string>();
+  return (status?.addresses ?? []).flatMap(({ type, address }, index) => {
+    const key = `${type}/${address}`;
+    const isRepeated = seen.has(key);
+    seen.add(key);
+    return isRepeated ? [duplicateValue(field('status', 'addresses').index(index), internalForm({ type, address }))] : [];
+  });
+}
+
 export function nodeUpdateCauses(next: DeepReadonly<Node>, previous: DeepReadonly<Node>): FieldCause[] {
-  const causes = nodeCauses(next);
+  const causes = [...nodeCauses(next), ...addressCauses(next)];
   const [now, old] = [next.spec ?? {}, previous.spec ?? {}];
   if ((old.podCIDRs ?? []).length > 0 && !semanticEqual(now.podCIDRs, old.podCIDRs)) {
     causes.push(forbiddenField(SPEC.child('podCIDRs'), 'node updates may not change podCIDR except from "" to valid'));
@@ -209,23 +209,25 @@ export function nodeUpdateCauses(next: DeepReadonly<Node>, previous: DeepReadonl
   return causes;
 }
 
+/** How long texts of Events may be, where they are checked. */
+const EVENT_LIMITS = { reportingInstance: 128, action: 128, reason: 128, message: 1024 } as const;
+
 /** Events of the old form are hardly checked; those with an `eventTime` are checked in full. */
 export function eventCauses(event: DeepReadonly<Event>): FieldCause[] {
-  const causes: FieldCause[] = [];
   const namespace = event.metadata.namespace ?? '';
   const of = event.involvedObject?.namespace ?? '';
-  const expected = of === '' ? 'default' : of;
-  if (namespace !== expected && !(of === '' && (namespace === 'default' || namespace === 'kube-system'))) {
-    causes.push(invalidValue('involvedObject.namespace', of, 'does not match event.namespace'));
-  }
+  const isCluster = of === '' && (namespace === 'default' || (Boolean(event.eventTime) && namespace === 'kube-system'));
+  const isOdd = event.eventTime ? of === '' && !isCluster : namespace !== of && !isCluster;
+  const causes = isOdd ? [invalidValue('involvedObject.namespace', of, 'does not match event.namespace')] : [];
   if (!event.eventTime) return causes;
-  if (!event.reportingComponent) causes.push(required('reportingController'));
-  else causes.push(...problems(checkQualifiedName(event.reportingComponent), field('reportingController'), event.reportingComponent));
-  if (!event.reportingInstance) causes.push(required('reportingInstance'));
-  if (!event.action) causes.push(required('action'));
-  if (!event.reason) causes.push(required('reason'));
-  if (event.type !== 'Normal' && event.type !== 'Warning')
-    causes.push(invalidValue('type', event.type ?? '', `has invalid value: ${event.type ?? ''}`));
+  const reporter = event.reportingComponent ?? '';
+  if (reporter === '') causes.push(required('reportingController'));
+  causes.push(...problems(checkQualifiedName(reporter), field('reportingController'), reporter));
+  for (const [name, most] of Object.entries(EVENT_LIMITS) as [keyof typeof EVENT_LIMITS, number][]) {
+    const text = event[name] ?? '';
+    if (text === '' && name !== 'message') causes.push(required(name));
+    if (Buffer.byteLength(text) > most) causes.push(invalidValue(name, '', `can have at most ${most} characters`));
+  }
   return causes;
 }
 
@@ -319,16 +321,21 @@ function isCountedIn(scope: string, name: string): boolean {
   return COMPUTE.has(name);
 }
 
+function quotaAmountCauses(name: string, value: string, path: FieldPath): FieldCause[] {
+  const causes = amountCauses('', value, path);
+  const quantity = findQuantity(String(value));
+  const isWhole = QUOTA_INTEGER.has(name) || name.startsWith('count/');
+  if (isWhole && quantity !== undefined && quantity.nanos % 1_000_000_000n !== 0n)
+    causes.push(invalidValue(path, formatQuantity(quantity), 'must be an integer'));
+  return causes;
+}
+
 export function resourceQuotaCauses({ spec }: DeepReadonly<ResourceQuota>): FieldCause[] {
   const causes: FieldCause[] = [];
   const hard = spec?.hard ?? {};
   for (const [name, value] of Object.entries(hard).sort(([a], [b]) => (a < b ? -1 : 1))) {
     const at = SPEC.child('hard').key(name);
-    causes.push(...quotaNameCauses(name, at), ...amountCauses('', value, at));
-    const quantity = findQuantity(String(value));
-    const isWhole = QUOTA_INTEGER.has(name) || name.startsWith('count/');
-    if (isWhole && quantity !== undefined && quantity.nanos % 1_000_000_000n !== 0n)
-      causes.push(invalidValue(at, value, 'must be an integer'));
+    causes.push(...quotaNameCauses(name, at), ...quotaAmountCauses(name, value, at));
   }
   const scopes = spec?.scopes ?? [];
   const path = SPEC.child('scopes');
@@ -373,6 +380,17 @@ function scopeSelectorCauses(spec: DeepReadonly<ResourceQuota>['spec']): FieldCa
 export function resourceQuotaUpdateCauses(next: DeepReadonly<ResourceQuota>, previous: DeepReadonly<ResourceQuota>): FieldCause[] {
   const same = semanticEqual([...(next.spec?.scopes ?? [])].sort(), [...(previous.spec?.scopes ?? [])].sort());
   return [...resourceQuotaCauses(next), ...(same ? [] : [invalidValue(SPEC.child('scopes'), next.spec?.scopes, IMMUTABLE)])];
+}
+
+export function resourceQuotaStatusCauses({ metadata, status }: DeepReadonly<ResourceQuota>): FieldCause[] {
+  const causes: FieldCause[] = metadata.resourceVersion ? [] : [required('resourceVersion')];
+  for (const part of ['hard', 'used'] as const) {
+    for (const [name, value] of sortedEntries(status?.[part])) {
+      const at = field('status', part).key(name);
+      causes.push(...quotaNameCauses(name, at), ...quotaAmountCauses(name, value, at));
+    }
+  }
+  return causes;
 }
 
 const PARTS = ['max', 'min', 'default', 'defaultRequest', 'maxLimitRequestRatio'] as const;
@@ -460,116 +478,4 @@ function limitOrderCauses(item: DeepReadonly<LimitRangeItem>, name: string, path
     }
   }
   return causes;
-}
-
-export function claimCauses({ spec }: DeepReadonly<PersistentVolumeClaim>): FieldCause[] {
-  return claimSpecCauses(spec, SPEC);
-}
-
-export function claimUpdateCauses(next: DeepReadonly<PersistentVolumeClaim>, previous: DeepReadonly<PersistentVolumeClaim>): FieldCause[] {
-  const causes = claimCauses(next);
-  const [now, old] = [next.spec, previous.spec];
-  const masked: Record<string, unknown> = { ...now };
-  if (!old.volumeName) masked['volumeName'] = old.volumeName;
-  if (old.storageClassName === undefined) masked['storageClassName'] = old.storageClassName;
-  masked['volumeAttributesClassName'] = old.volumeAttributesClassName;
-  const isBound = previous.status?.phase === 'Bound';
-  if (isBound) masked['resources'] = old.resources;
-  if (!semanticEqual(masked, old)) {
-    causes.push(
-      forbiddenField(
-        SPEC,
-        `spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n${differenceText(masked, old, 'spec')}`,
-      ),
-    );
-  }
-  const [size, before, capacity] = [
-    now.resources?.requests?.['storage'],
-    old.resources?.requests?.['storage'],
-    previous.status?.capacity?.['storage'],
-  ];
-  const isLess = (a: string | undefined, b: string | undefined) => {
-    const [x, y] = [a === undefined ? undefined : findQuantity(a), b === undefined ? undefined : findQuantity(b)];
-    return x !== undefined && y !== undefined && compareQuantity(x, y) < 0;
-  };
-  if (isLess(size, before) && (capacity === undefined || !isLess(capacity, size))) {
-    causes.push(forbiddenField(SPEC.child('resources', 'requests', 'storage'), 'field can not be less than status.capacity'));
-  }
-  return causes;
-}
-
-const SOURCES =
-  'hostPath gcePersistentDisk awsElasticBlockStore glusterfs flocker nfs rbd quobyte cephfs iscsi cinder fc flexVolume azureFile vsphereVolume azureDisk portworxVolume photonPersistentDisk scaleIO local storageos csi'.split(
-    ' ',
-  );
-const MODES = ['ReadOnlyMany', 'ReadWriteMany', 'ReadWriteOnce', 'ReadWriteOncePod'];
-
-export function volumeObjectCauses({ spec }: DeepReadonly<PersistentVolume>): FieldCause[] {
-  const causes: FieldCause[] = [];
-  const modes = spec.accessModes ?? [];
-  const at = SPEC.child('accessModes');
-  if (modes.length === 0) causes.push(required(at));
-  for (const mode of modes) if (!MODES.includes(mode)) causes.push(notSupported(at, mode, MODES));
-  if (modes.includes('ReadWriteOncePod') && modes.length > 1)
-    causes.push(forbiddenField(at, 'may not use ReadWriteOncePod with other access modes'));
-  const capacity = spec.capacity ?? {};
-  if (Object.keys(capacity).length === 0) causes.push(required(SPEC.child('capacity')));
-  if (capacity['storage'] === undefined || Object.keys(capacity).length > 1) {
-    causes.push(notSupported(SPEC.child('capacity'), spec.capacity ?? null, ['storage']));
-  }
-  for (const [name, value] of Object.entries(capacity)) {
-    const quantity = findQuantity(String(value));
-    const here = SPEC.child('capacity').key(name);
-    causes.push(...amountCauses(name, value, here));
-    if (name === 'storage' && quantity !== undefined && quantity.nanos === 0n)
-      causes.push(invalidValue(here, value, 'must be greater than zero'));
-  }
-  causes.push(
-    ...enumCauses(spec.persistentVolumeReclaimPolicy, ['Delete', 'Recycle', 'Retain'], SPEC.child('persistentVolumeReclaimPolicy')),
-  );
-  if (spec.nodeAffinity) {
-    if (!spec.nodeAffinity.required)
-      causes.push(required(SPEC.child('nodeAffinity', 'required'), 'must specify required node constraints'));
-    else causes.push(...nodeSelectorCauses(spec.nodeAffinity.required, SPEC.child('nodeAffinity', 'required')));
-  }
-  causes.push(...volumeSourceCauses(spec));
-  if (spec.storageClassName)
-    causes.push(...problems(checkDns1123Subdomain(spec.storageClassName), SPEC.child('storageClassName'), spec.storageClassName));
-  causes.push(...enumCauses(spec.volumeMode, ['Block', 'Filesystem'], SPEC.child('volumeMode')));
-  return causes;
-}
-
-function volumeSourceCauses(spec: DeepReadonly<PersistentVolume>['spec']): FieldCause[] {
-  const causes: FieldCause[] = [];
-  const used = SOURCES.filter((name) => (spec as unknown as Record<string, unknown>)[name] !== undefined);
-  for (const name of used.slice(1)) causes.push(forbiddenField(SPEC.child(name), 'may not specify more than 1 volume type'));
-  if (used.length === 0) causes.push(required(SPEC, 'must specify a volume type'));
-  if (spec.hostPath) {
-    const path = SPEC.child('hostPath', 'path');
-    if (!spec.hostPath.path) causes.push(required(path));
-    else causes.push(...backstepCauses(spec.hostPath.path, path));
-    if (spec.hostPath.path === '/' && spec.persistentVolumeReclaimPolicy === 'Recycle') {
-      causes.push(forbiddenField(SPEC.child('persistentVolumeReclaimPolicy'), `may not be 'recycle' for a hostPath mount of '/'`));
-    }
-  }
-  if (spec.local) {
-    if (!spec.local.path) causes.push(required(SPEC.child('local', 'path')));
-    if (!spec.nodeAffinity) causes.push(required(SPEC.child('nodeAffinity'), 'Local volume requires node affinity'));
-  }
-  if (spec.csi) {
-    causes.push(...csiDriverNameCauses(spec.csi.driver, SPEC.child('csi', 'driver')));
-    if (!spec.csi.volumeHandle) causes.push(required(SPEC.child('csi', 'volumeHandle')));
-  }
-  if (spec.nfs) for (const name of ['server', 'path'] as const) if (!spec.nfs[name]) causes.push(required(SPEC.child('nfs', name)));
-  return causes;
-}
-
-export function volumeObjectUpdateCauses(next: DeepReadonly<PersistentVolume>, previous: DeepReadonly<PersistentVolume>): FieldCause[] {
-  const causes = volumeObjectCauses(next);
-  const sources = (spec: object) => Object.fromEntries(Object.entries(spec).filter(([name]) => SOURCES.includes(name)));
-  if (!semanticEqual(sources(next.spec), sources(previous.spec))) {
-    const text = differenceText(sources(next.spec), sources(previous.spec), 'spec');
-    causes.push(forbiddenField('spec.persistentvolumesource', `spec.persistentvolumesource is immutable after creation\n${text}`));
-  }
-  return [...causes, ...immutableCauses(next.spec.volumeMode, previous.spec.volumeMode, field('volumeMode'))];
 }

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Validation of networking, RBAC, policy, scheduling, coordination, node, autoscaling and registration kinds.
+// Validation of RBAC, policy, scheduling, coordination, node and registration kinds.
 import {
   checkDns1035Label,
   checkDns1123Label,
   checkDns1123Subdomain,
+  checkQualifiedName,
   type DeepReadonly,
+  duplicateValue,
   type FieldCause,
   type FieldPath,
   field,
@@ -15,206 +17,28 @@ import {
   semanticEqual,
 } from '../../machinery/mod.ts';
 import type { APIService } from '../generated/apiregistration/v1.ts';
-import type { HorizontalPodAutoscaler } from '../generated/autoscaling/v2.ts';
-import type { CertificateSigningRequest } from '../generated/certificates/v1.ts';
 import type { Lease } from '../generated/coordination/v1.ts';
-import type { HTTPIngressPath, Ingress, IngressBackend, IPAddress, NetworkPolicy, ServiceCIDR } from '../generated/networking/v1.ts';
 import type { RuntimeClass } from '../generated/node/v1.ts';
 import type { PodDisruptionBudget } from '../generated/policy/v1.ts';
 import type { ClusterRole, PolicyRule, Role, RoleBinding } from '../generated/rbac/v1.ts';
-import type { ResourceSlice } from '../generated/resource/v1.ts';
 import type { PriorityClass } from '../generated/scheduling/v1.ts';
-import type { StorageClass } from '../generated/storage/v1.ts';
+import { conditionListCauses } from './conditions.ts';
 import { internalForm } from './difference.ts';
-import { cidrProblems, ipProblems, isDualStackPair } from './ip.ts';
-import { immutableCauses } from './object-meta.ts';
+import { immutableCauses, labelCauses } from './object-meta.ts';
+import { tolerationCauses } from './pod-affinity.ts';
+import { overheadCauses } from './pod-resources.ts';
 import {
   countOrPercentCauses,
   enumCauses,
   isSelectable,
+  isSet,
   nonNegative,
   notOver100Percent,
-  portCauses,
-  portNameProblems,
   problems,
   selectorCauses,
 } from './rules.ts';
-import { loadBalancerStatusCauses } from './services.ts';
 
 const SPEC = field('spec');
-const WILDCARD_RULE = `a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character (e.g. '*.example.com', regex used for validation is '\\*\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')`;
-
-function hostCauses(host: string, path: FieldPath): FieldCause[] {
-  if (!host.includes('*')) return problems(checkDns1123Subdomain(host), path, host);
-  const rest = host.startsWith('*.') ? host.slice(2) : '*';
-  return checkDns1123Subdomain(rest).length === 0 ? [] : [invalidValue(path, host, WILDCARD_RULE)];
-}
-
-export function ingressCauses({ metadata, spec }: DeepReadonly<Ingress>): FieldCause[] {
-  const causes: FieldCause[] = [];
-  const own = spec ?? {};
-  const annotation = metadata.annotations?.['kubernetes.io/ingress.class'];
-  if (annotation !== undefined && own.ingressClassName !== undefined && annotation !== own.ingressClassName) {
-    causes.push(
-      invalidValue('annotations.kubernetes.io/ingress.class', annotation, 'must match `ingressClassName` when both are specified'),
-    );
-  }
-  if ((own.rules ?? []).length === 0 && !own.defaultBackend) {
-    causes.push(invalidValue(SPEC, own.rules ?? null, 'either `defaultBackend` or `rules` must be specified'));
-  }
-  if (own.defaultBackend) causes.push(...backendCauses(own.defaultBackend, SPEC.child('defaultBackend')));
-  for (const [index, rule] of (own.rules ?? []).entries()) {
-    const at = SPEC.child('rules').index(index);
-    if (rule.host) {
-      if (ipProblems(rule.host).length === 0)
-        causes.push(invalidValue(at.child('host'), rule.host, 'must be a DNS name, not an IP address'));
-      else causes.push(...hostCauses(rule.host, at.child('host')));
-    }
-    if (!rule.http) continue;
-    const paths = at.child('http', 'paths');
-    if ((rule.http.paths ?? []).length === 0) causes.push(required(paths));
-    for (const [position, path] of (rule.http.paths ?? []).entries()) causes.push(...pathCauses(path, paths.index(position)));
-  }
-  for (const [index, tls] of (own.tls ?? []).entries()) {
-    for (const [position, host] of (tls.hosts ?? []).entries()) {
-      causes.push(...hostCauses(host, SPEC.child('tls').index(index).child('hosts').index(position)));
-    }
-  }
-  if (own.ingressClassName !== undefined)
-    causes.push(...problems(checkDns1123Subdomain(own.ingressClassName), SPEC.child('ingressClassName'), own.ingressClassName));
-  return causes;
-}
-
-const PATH_TYPES = ['Exact', 'ImplementationSpecific', 'Prefix'];
-const PATH_SEQUENCES = ['//', '/./', '/../', '%2f', '%2F'];
-const PATH_ENDS = ['/..', '/.'];
-
-function pathCauses(rule: DeepReadonly<HTTPIngressPath>, path: FieldPath): FieldCause[] {
-  const causes: FieldCause[] = [];
-  const at = path.child('path');
-  const text = rule.path ?? '';
-  if (!rule.pathType) causes.push(required(path.child('pathType'), 'pathType must be specified'));
-  else if (!PATH_TYPES.includes(rule.pathType)) causes.push(notSupported(path.child('pathType'), rule.pathType, PATH_TYPES));
-  else if (rule.pathType === 'ImplementationSpecific') {
-    if (text !== '' && !text.startsWith('/')) causes.push(invalidValue(at, text, 'must be an absolute path'));
-  } else {
-    if (!text.startsWith('/')) causes.push(invalidValue(at, text, 'must be an absolute path'));
-    for (const part of PATH_SEQUENCES) if (text.includes(part)) causes.push(invalidValue(at, text, `must not contain '${part}'`));
-    for (const part of PATH_ENDS) if (text.endsWith(part)) causes.push(invalidValue(at, text, `cannot end with '${part}'`));
-  }
-  return [...causes, ...backendCauses(rule.backend, path.child('backend'))];
-}
-
-function backendCauses(backend: DeepReadonly<IngressBackend> | undefined, path: FieldPath): FieldCause[] {
-  const { service, resource } = backend ?? {};
-  if (service && resource) return [invalidValue(path, '', 'cannot set both resource and service backends')];
-  if (resource) {
-    return [
-      ...(resource.kind ? [] : [required(path.child('resource', 'kind'))]),
-      ...(resource.name ? [] : [required(path.child('resource', 'name'))]),
-    ];
-  }
-  if (!service) return [invalidValue(path, '', 'resource or service backend is required')];
-  const causes: FieldCause[] = [];
-  const at = path.child('service');
-  if (!service.name) causes.push(required(at.child('name')));
-  else causes.push(...problems(checkDns1123Label(service.name), at.child('name'), service.name));
-  const { name, number } = service.port ?? {};
-  if (name && number) return [...causes, invalidValue(path, '', 'cannot set both port name & port number')];
-  if (name) return [...causes, ...problems(portNameProblems(name), at.child('port', 'name'), name)];
-  return number
-    ? [...causes, ...portCauses(number, at.child('port', 'number'))]
-    : [...causes, required(path, 'port name or number is required')];
-}
-
-export function ingressStatusCauses(next: DeepReadonly<Ingress>): FieldCause[] {
-  return loadBalancerStatusCauses(next.status?.loadBalancer as never, field('status', 'loadBalancer'));
-}
-
-export function networkPolicyCauses({ spec }: DeepReadonly<NetworkPolicy>): FieldCause[] {
-  const causes = selectorCauses(spec.podSelector, SPEC.child('podSelector'));
-  for (const [name, peers] of [
-    ['ingress', 'from'],
-    ['egress', 'to'],
-  ] as const) {
-    for (const [index, rule] of (spec[name] ?? []).entries()) {
-      const at = SPEC.child(name).index(index);
-      for (const [position, port] of (rule.ports ?? []).entries()) {
-        const here = at.child('ports').index(position);
-        causes.push(...enumCauses(port.protocol, ['SCTP', 'TCP', 'UDP'], here.child('protocol')));
-        if (typeof port.port === 'number') causes.push(...portCauses(port.port, here.child('port')));
-        else if (typeof port.port === 'string') causes.push(...problems(portNameProblems(port.port), here.child('port'), port.port));
-        if (port.endPort !== undefined && typeof port.port === 'number' && port.endPort < port.port) {
-          causes.push(invalidValue(here.child('endPort'), port.endPort, 'must be greater than or equal to `port`'));
-        }
-      }
-      const list = (rule as Record<string, unknown>)[peers] as
-        | NonNullable<NonNullable<NetworkPolicy['spec']['ingress']>[number]['from']>
-        | undefined;
-      for (const [position, peer] of (list ?? []).entries()) {
-        const here = at.child(peers).index(position);
-        const count = [peer.podSelector ?? peer.namespaceSelector, peer.ipBlock].filter((it) => it !== undefined).length;
-        if (count === 0) causes.push(required(here, 'must specify a peer'));
-        else if (count > 1) causes.push(forbiddenField(here, 'may not specify both ipBlock and another peer'));
-        causes.push(
-          ...selectorCauses(peer.podSelector, here.child('podSelector')),
-          ...selectorCauses(peer.namespaceSelector, here.child('namespaceSelector')),
-        );
-        if (peer.ipBlock) causes.push(...problems(cidrProblems(peer.ipBlock.cidr), here.child('ipBlock', 'cidr'), peer.ipBlock.cidr));
-      }
-    }
-  }
-  const types = spec.policyTypes ?? [];
-  if (types.length > 2) return [...causes, invalidValue(SPEC.child('policyTypes'), types, 'may not specify more than two policyTypes')];
-  for (const [index, type] of types.entries())
-    causes.push(...enumCauses(type, ['Egress', 'Ingress'], SPEC.child('policyTypes').index(index), true));
-  return causes;
-}
-
-export function ipAddressCauses({ spec }: DeepReadonly<IPAddress>): FieldCause[] {
-  const parent = spec?.parentRef;
-  const at = SPEC.child('parentRef');
-  if (!parent) return [required(at)];
-  return (['resource', 'name'] as const).filter((name) => !parent[name]).map((name) => required(at.child(name)));
-}
-
-export function ipAddressUpdateCauses(next: DeepReadonly<IPAddress>, previous: DeepReadonly<IPAddress>): FieldCause[] {
-  return immutableCauses(next.spec?.parentRef, previous.spec?.parentRef, SPEC.child('parentRef'));
-}
-
-/** The ranges stay, save that a second family may be added. */
-export function serviceCidrUpdateCauses(next: DeepReadonly<ServiceCIDR>, previous: DeepReadonly<ServiceCIDR>): FieldCause[] {
-  const [now, before] = [next.spec?.cidrs ?? [], previous.spec?.cidrs ?? []];
-  const isUpgrade = before.length === 1 && now.length === 2 && now[0] === before[0];
-  return isUpgrade ? serviceCidrCauses(next) : immutableCauses(now, before, SPEC.child('cidrs'));
-}
-
-/** What a slice is of stays. */
-export function resourceSliceUpdateCauses(
-  { spec: next }: DeepReadonly<ResourceSlice>,
-  { spec: previous }: DeepReadonly<ResourceSlice>,
-): FieldCause[] {
-  return [
-    ...immutableCauses(next.pool?.name, previous.pool?.name, SPEC.child('pool', 'name')),
-    ...immutableCauses(next.driver, previous.driver, SPEC.child('driver')),
-    ...immutableCauses(next.nodeName, previous.nodeName, SPEC.child('nodeName')),
-  ];
-}
-
-export function serviceCidrCauses({ spec }: DeepReadonly<ServiceCIDR>): FieldCause[] {
-  const cidrs = spec?.cidrs ?? [];
-  const path = SPEC.child('cidrs');
-  if (cidrs.length === 0) return [required(path, 'at least one CIDR required')];
-  if (cidrs.length > 2) return [invalidValue(path, cidrs, 'may only hold up to 2 values')];
-  const pair = cidrs.length === 2 && !isDualStackPair(cidrs);
-  return [
-    ...(pair
-      ? [invalidValue(path, cidrs, 'may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64')]
-      : []),
-    ...cidrs.flatMap((cidr, index) => problems(cidrProblems(cidr), path.index(index), cidr)),
-  ];
-}
-
 function ruleCauses(rule: DeepReadonly<PolicyRule>, namespaced: boolean, path: FieldPath): FieldCause[] {
   const causes: FieldCause[] = [];
   if ((rule.verbs ?? []).length === 0) causes.push(required(path.child('verbs'), 'verbs must contain at least one value'));
@@ -295,7 +119,7 @@ export function bindingUpdateCauses(next: DeepReadonly<RoleBinding>, previous: D
 
 export function budgetCauses({ spec }: DeepReadonly<PodDisruptionBudget>): FieldCause[] {
   const causes: FieldCause[] = [];
-  if (spec.minAvailable !== undefined && spec.maxUnavailable !== undefined) {
+  if (isSet(spec.minAvailable) && isSet(spec.maxUnavailable)) {
     causes.push(invalidValue(SPEC, internalForm(spec), 'minAvailable and maxUnavailable cannot be both set'));
   }
   for (const name of ['minAvailable', 'maxUnavailable'] as const) {
@@ -305,6 +129,16 @@ export function budgetCauses({ spec }: DeepReadonly<PodDisruptionBudget>): Field
   return [
     ...causes,
     ...enumCauses(spec.unhealthyPodEvictionPolicy, ['AlwaysAllow', 'IfHealthyBudget'], SPEC.child('unhealthyPodEvictionPolicy')),
+  ];
+}
+
+export function budgetStatusCauses({ status }: DeepReadonly<PodDisruptionBudget>): FieldCause[] {
+  const at = field('status');
+  return [
+    ...conditionListCauses(status?.conditions, at.child('conditions')),
+    ...(['disruptionsAllowed', 'currentHealthy', 'desiredHealthy', 'expectedPods'] as const).flatMap((name) =>
+      nonNegative(status?.[name], at.child(name)),
+    ),
   ];
 }
 
@@ -345,39 +179,48 @@ export function priorityClassUpdateCauses(next: DeepReadonly<PriorityClass>, pre
 
 export function leaseCauses({ spec }: DeepReadonly<Lease>): FieldCause[] {
   const seconds = spec?.leaseDurationSeconds;
-  return [
-    ...(seconds !== undefined && seconds !== null && seconds <= 0
-      ? [invalidValue(SPEC.child('leaseDurationSeconds'), seconds, 'must be greater than 0')]
-      : []),
-    ...nonNegative(spec?.leaseTransitions, SPEC.child('leaseTransitions')),
-  ];
+  const causes: FieldCause[] = [];
+  if (isSet(seconds) && seconds <= 0) causes.push(invalidValue(SPEC.child('leaseDurationSeconds'), seconds, 'must be greater than 0'));
+  causes.push(...nonNegative(spec?.leaseTransitions, SPEC.child('leaseTransitions')));
+  const { strategy, preferredHolder } = spec ?? {};
+  if (isSet(strategy)) causes.push(...strategyCauses(strategy, SPEC.child('strategy')));
+  if (preferredHolder && !strategy)
+    causes.push(forbiddenField(SPEC.child('preferredHolder'), 'may only be specified if `strategy` is defined'));
+  return causes;
 }
 
-export function runtimeClassCauses({ handler }: DeepReadonly<RuntimeClass>): FieldCause[] {
-  return handler ? problems(checkDns1123Label(handler), field('handler'), handler) : [required('handler')];
+const STRATEGIES = ['OldestEmulationVersion'];
+
+/** A strategy of coordinated leader election: the known one, or one with a domain. */
+function strategyCauses(strategy: string, path: FieldPath): FieldCause[] {
+  if (STRATEGIES.includes(strategy)) return [];
+  if (!strategy.includes('/')) return [notSupported(path, strategy, STRATEGIES)];
+  return problems(checkQualifiedName(strategy), path, strategy);
+}
+
+export function runtimeClassCauses({ handler, overhead, scheduling }: DeepReadonly<RuntimeClass>): FieldCause[] {
+  const causes = handler ? problems(checkDns1123Label(handler), field('handler'), handler) : [required('handler')];
+  causes.push(...overheadCauses(overhead?.podFixed, field('overhead')));
+  if (!scheduling) return causes;
+  causes.push(...labelCauses(scheduling.nodeSelector, field('scheduling', 'nodeSelector')));
+  return [...causes, ...tolerationListCauses(scheduling.tolerations, field('scheduling', 'tolerations'))];
+}
+
+/** Tolerations as Pods have them, none of them twice. */
+function tolerationListCauses(
+  tolerations: NonNullable<DeepReadonly<RuntimeClass>['scheduling']>['tolerations'],
+  path: FieldPath,
+): FieldCause[] {
+  const list = tolerations ?? [];
+  return list.flatMap((toleration, index) => {
+    const causes = tolerationCauses(list.slice(0, index + 1), path).filter(({ field: at }) => at.startsWith(`${path.index(index)}`));
+    const isRepeated = list.some((it, other) => other < index && semanticEqual(it, toleration));
+    return isRepeated ? [...causes, duplicateValue(path.index(index), internalForm(toleration))] : causes;
+  });
 }
 
 export function runtimeClassUpdateCauses(next: DeepReadonly<RuntimeClass>, previous: DeepReadonly<RuntimeClass>): FieldCause[] {
   return immutableCauses(next.handler, previous.handler, field('handler'));
-}
-
-export function autoscalerCauses({ spec }: DeepReadonly<HorizontalPodAutoscaler>): FieldCause[] {
-  const causes: FieldCause[] = [];
-  if (spec.minReplicas !== undefined && spec.minReplicas < 1)
-    causes.push(invalidValue(SPEC.child('minReplicas'), spec.minReplicas, 'must be greater than or equal to 1'));
-  if ((spec.maxReplicas ?? 0) < 1) causes.push(invalidValue(SPEC.child('maxReplicas'), spec.maxReplicas ?? 0, 'must be greater than 0'));
-  if (spec.minReplicas !== undefined && (spec.maxReplicas ?? 0) < spec.minReplicas) {
-    causes.push(invalidValue(SPEC.child('maxReplicas'), spec.maxReplicas ?? 0, 'must be greater than or equal to `minReplicas`'));
-  }
-  const target = spec.scaleTargetRef;
-  const at = SPEC.child('scaleTargetRef');
-  if (!target?.kind) causes.push(required(at.child('kind')));
-  if (!target?.name) causes.push(required(at.child('name')));
-  const version = target?.apiVersion ?? '';
-  if (!version.includes('/') && target?.kind !== 'ReplicationController') {
-    causes.push(invalidValue(at.child('apiVersion'), version, 'apiVersion must specify API group'));
-  }
-  return causes;
 }
 
 export function apiServiceCauses({ metadata, spec }: DeepReadonly<APIService>): FieldCause[] {
@@ -413,92 +256,5 @@ export function apiServiceCauses({ metadata, spec }: DeepReadonly<APIService>): 
     causes.push(invalidValue(SPEC.child('service', 'port'), port, 'port is not valid: must be between 1 and 65535, inclusive'));
   if (spec.insecureSkipTLSVerify && spec.caBundle)
     causes.push(invalidValue(SPEC.child('insecureSkipTLSVerify'), true, 'may not be true if caBundle is present'));
-  return causes;
-}
-
-const KEY_USAGES =
-  'any,cert sign,client auth,code signing,content commitment,crl sign,data encipherment,decipher only,digital signature,email protection,encipher only,ipsec end system,ipsec tunnel,ipsec user,key agreement,key encipherment,microsoft sgc,netscape sgc,ocsp signing,s/mime,server auth,signing,timestamping'.split(
-    ',',
-  );
-
-export function signingRequestCauses({ spec }: DeepReadonly<CertificateSigningRequest>): FieldCause[] {
-  const causes: FieldCause[] = [];
-  const text = Buffer.from(spec.request ?? '', 'base64').toString();
-  if (!/-----BEGIN CERTIFICATE REQUEST-----/.test(text))
-    causes.push(invalidValue(SPEC.child('request'), spec.request ?? '', 'PEM block type must be CERTIFICATE REQUEST'));
-  if ((spec.usages ?? []).length === 0) causes.push(required(SPEC.child('usages')));
-  for (const [index, usage] of (spec.usages ?? []).entries())
-    causes.push(...enumCauses(usage, KEY_USAGES, SPEC.child('usages').index(index)));
-  if (spec.signerName === 'kubernetes.io/legacy-unknown') {
-    causes.push(invalidValue(SPEC.child('signerName'), spec.signerName, 'the legacy signerName is not allowed via this API version'));
-  }
-  if (!spec.signerName) causes.push(required(SPEC.child('signerName')));
-  else if (!/^[^/]+\.[^/]+\/.+$/.test(spec.signerName)) {
-    causes.push(
-      invalidValue(
-        SPEC.child('signerName'),
-        spec.signerName,
-        "must be a fully qualified domain and path of the form 'example.com/signer-name'",
-      ),
-    );
-  }
-  if (spec.expirationSeconds !== undefined && spec.expirationSeconds < 600) {
-    causes.push(
-      invalidValue(
-        SPEC.child('expirationSeconds'),
-        spec.expirationSeconds,
-        'may not specify a duration less than 600 seconds (10 minutes)',
-      ),
-    );
-  }
-  return causes;
-}
-
-const CLASS_FIELDS = ['parameters', 'provisioner', 'reclaimPolicy', 'volumeBindingMode'] as const;
-
-export function storageClassCauses(object: DeepReadonly<StorageClass>): FieldCause[] {
-  const causes: FieldCause[] = [];
-  if (!object.provisioner) causes.push(required('provisioner'));
-  causes.push(...enumCauses(object.reclaimPolicy, ['Delete', 'Retain'], field('reclaimPolicy')));
-  return [...causes, ...enumCauses(object.volumeBindingMode, ['Immediate', 'WaitForFirstConsumer'], field('volumeBindingMode'), true)];
-}
-
-export function storageClassUpdateCauses(next: DeepReadonly<StorageClass>, previous: DeepReadonly<StorageClass>): FieldCause[] {
-  const why: Readonly<Record<string, string>> = {
-    parameters: 'updates to parameters are forbidden.',
-    reclaimPolicy: 'updates to reclaimPolicy are forbidden.',
-  };
-  return CLASS_FIELDS.flatMap((name) => {
-    const changed = immutableCauses(next[name], previous[name], field(name));
-    const text = why[name];
-    return changed.length > 0 && text !== undefined ? [forbiddenField(name, text)] : changed;
-  });
-}
-
-const CONDITIONS = field('status', 'conditions');
-const DECISIONS = ['Approved', 'Denied', 'Failed'];
-
-/** `status` and `approval` of a request: what was decided stays, and decisions are True. */
-export function signingRequestStatusCauses(
-  next: DeepReadonly<CertificateSigningRequest>,
-  previous: DeepReadonly<CertificateSigningRequest>,
-): FieldCause[] {
-  const causes: FieldCause[] = [];
-  const conditions = next.status?.conditions ?? [];
-  const certificate = next.status?.certificate;
-  if (certificate && !/-----BEGIN CERTIFICATE-----/.test(Buffer.from(certificate, 'base64').toString())) {
-    causes.push(invalidValue(field('status', 'certificate'), '<certificate data>', 'must contain at least one CERTIFICATE PEM block'));
-  }
-  for (const [index, { type, status }] of conditions.entries()) {
-    const at = CONDITIONS.index(index);
-    if (!type) causes.push(required(at.child('type')));
-    else if (DECISIONS.includes(type) && status !== 'True') causes.push(notSupported(at.child('status'), status, ['True']));
-  }
-  for (const type of ['Approved', 'Denied', 'Failed']) {
-    const had = previous.status?.conditions?.some((condition) => condition.type === type);
-    if (had && !conditions.some((condition) => condition.type === type)) {
-      causes.push(forbiddenField(CONDITIONS, `updates may not remove a condition of type ${JSON.stringify(type)}`));
-    }
-  }
   return causes;
 }

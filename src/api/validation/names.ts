@@ -12,6 +12,7 @@ const masked = (name: string, prefix: boolean) => (prefix && name.length > 1 && 
 const subdomain: NameRule = (name, prefix) => checkDns1123Subdomain(masked(name, prefix));
 const label: NameRule = (name, prefix) => checkDns1123Label(masked(name, prefix));
 const pathSegment: NameRule = (name) => checkPathSegmentName(name);
+const anything: NameRule = () => [];
 const address: NameRule = (name) => ipProblems(name);
 
 const RULES: Readonly<Record<string, NameRule>> = {
@@ -25,7 +26,7 @@ const RULES: Readonly<Record<string, NameRule>> = {
   'rbac.authorization.k8s.io/RoleBinding': pathSegment,
   'rbac.authorization.k8s.io/ClusterRoleBinding': pathSegment,
   'apiregistration.k8s.io/APIService': pathSegment,
-  'certificates.k8s.io/CertificateSigningRequest': subdomain,
+  'certificates.k8s.io/CertificateSigningRequest': anything,
   'networking.k8s.io/IPAddress': address,
 };
 

@@ -2,6 +2,7 @@
 // Validation of where a Pod may run: node and Pod affinity, topology spread, tolerations.
 import {
   checkDns1123Label,
+  checkDns1123Subdomain,
   checkLabelValue,
   checkQualifiedName,
   type DeepReadonly,
@@ -22,10 +23,12 @@ import type {
   PodAffinityTerm,
   PodSpec,
   Toleration,
+  TopologySpreadConstraint,
 } from '../generated/core/v1.ts';
 import { enumCauses, problems, selectorCauses } from './rules.ts';
 
-function requirementCauses(requirement: DeepReadonly<NodeSelectorRequirement>, path: FieldPath): FieldCause[] {
+/** @param hasLabels Whether values have to be those of labels: of preferences, they never had to. */
+function requirementCauses(requirement: DeepReadonly<NodeSelectorRequirement>, path: FieldPath, hasLabels: boolean): FieldCause[] {
   const causes: FieldCause[] = [];
   const values = requirement.values ?? [];
   switch (requirement.operator) {
@@ -47,6 +50,7 @@ function requirementCauses(requirement: DeepReadonly<NodeSelectorRequirement>, p
       causes.push(invalidValue(path.child('operator'), requirement.operator, 'not a valid selector operator'));
   }
   causes.push(...problems(checkQualifiedName(requirement.key), path.child('key'), requirement.key));
+  if (!hasLabels) return causes;
   for (const [index, value] of values.entries()) causes.push(...problems(checkLabelValue(value), path.child('values').index(index), value));
   return causes;
 }
@@ -60,13 +64,16 @@ function fieldRequirementCauses(requirement: DeepReadonly<NodeSelectorRequiremen
   } else {
     causes.push(invalidValue(path.child('operator'), requirement.operator, 'not a valid selector operator'));
   }
-  if (requirement.key !== 'metadata.name') causes.push(invalidValue(path.child('key'), requirement.key, 'not a valid field selector key'));
+  if (requirement.key !== 'metadata.name')
+    return [...causes, invalidValue(path.child('key'), requirement.key, 'not a valid field selector key')];
+  for (const [index, value] of values.entries())
+    causes.push(...problems(checkDns1123Subdomain(value), path.child('values').index(index), value));
   return causes;
 }
 
-function termCauses(term: DeepReadonly<NodeSelectorTerm>, path: FieldPath): FieldCause[] {
+function termCauses(term: DeepReadonly<NodeSelectorTerm>, path: FieldPath, hasLabels: boolean): FieldCause[] {
   return [
-    ...(term.matchExpressions ?? []).flatMap((it, index) => requirementCauses(it, path.child('matchExpressions').index(index))),
+    ...(term.matchExpressions ?? []).flatMap((it, index) => requirementCauses(it, path.child('matchExpressions').index(index), hasLabels)),
     ...(term.matchFields ?? []).flatMap((it, index) => fieldRequirementCauses(it, path.child('matchFields').index(index))),
   ];
 }
@@ -75,7 +82,7 @@ export function nodeSelectorCauses(selector: DeepReadonly<NodeSelector> | undefi
   if (!selector) return [];
   const at = path.child('nodeSelectorTerms');
   if ((selector.nodeSelectorTerms ?? []).length === 0) return [required(at, 'must have at least one node selector term')];
-  return selector.nodeSelectorTerms.flatMap((term, index) => termCauses(term, at.index(index)));
+  return selector.nodeSelectorTerms.flatMap((term, index) => termCauses(term, at.index(index), true));
 }
 
 const weightCauses = (weight: number | undefined, path: FieldPath) =>
@@ -133,7 +140,7 @@ export function affinityCauses(affinity: DeepReadonly<Affinity> | undefined, pat
     ),
     ...(affinity.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []).flatMap(({ weight, preference }, index) => {
       const at = node.child('preferredDuringSchedulingIgnoredDuringExecution').index(index);
-      return [...weightCauses(weight, at), ...termCauses(preference, at.child('preference'))];
+      return [...weightCauses(weight, at), ...termCauses(preference, at.child('preference'), false)];
     }),
     ...podAffinityCauses(affinity.podAffinity, path.child('podAffinity')),
     ...podAffinityCauses(affinity.podAntiAffinity, path.child('podAntiAffinity')),
@@ -160,12 +167,12 @@ export function tolerationCauses(tolerations: readonly DeepReadonly<Toleration>[
     switch (toleration.operator ?? '') {
       case 'Equal':
       case '':
-        for (const problem of checkLabelValue(toleration.value ?? ''))
-          causes.push(invalidValue(at.child('operator'), toleration.value, problem));
+        if (checkLabelValue(toleration.value ?? '').length > 0)
+          causes.push(invalidValue(at.child('operator'), toleration.value, checkLabelValue(toleration.value ?? '').join(';')));
         break;
       case 'Exists':
         if (toleration.value)
-          causes.push(invalidValue(at.child('operator'), toleration, "value must be empty when `operator` is 'Exists'"));
+          causes.push(invalidValue(at.child('operator'), toleration.value, "value must be empty when `operator` is 'Exists'"));
         break;
       default:
         causes.push(notSupported(at.child('operator'), toleration.operator, ['Equal', 'Exists']));
@@ -178,30 +185,46 @@ export function tolerationCauses(tolerations: readonly DeepReadonly<Toleration>[
 
 export function spreadCauses({ topologySpreadConstraints }: DeepReadonly<PodSpec>, path: FieldPath): FieldCause[] {
   const causes: FieldCause[] = [];
-  const seen = new Set<string>();
-  for (const [index, constraint] of (topologySpreadConstraints ?? []).entries()) {
+  const all = topologySpreadConstraints ?? [];
+  for (const [index, constraint] of all.entries()) {
     const at = path.index(index);
     if ((constraint.maxSkew ?? 0) <= 0)
       causes.push(invalidValue(at.child('maxSkew'), constraint.maxSkew ?? 0, 'must be greater than zero'));
     if (!constraint.topologyKey) causes.push(required(at.child('topologyKey'), 'can not be empty'));
-    else causes.push(...problems(checkQualifiedName(constraint.topologyKey), at.child('topologyKey'), constraint.topologyKey));
     const action = constraint.whenUnsatisfiable ?? '';
     if (action !== 'DoNotSchedule' && action !== 'ScheduleAnyway') {
       causes.push(notSupported(at.child('whenUnsatisfiable'), action, ['DoNotSchedule', 'ScheduleAnyway']));
     }
-    const key = `${constraint.topologyKey}, ${action}`;
-    if (seen.has(key)) causes.push(duplicateValue(at.child('{topologyKey, whenUnsatisfiable}'), `{${key}}`));
-    seen.add(key);
+    const isRepeated = all.some(
+      (it, other) => other > index && it.topologyKey === constraint.topologyKey && (it.whenUnsatisfiable ?? '') === action,
+    );
+    if (isRepeated) causes.push(duplicateValue(at.child('{topologyKey, whenUnsatisfiable}'), `{${constraint.topologyKey}, ${action}}`));
     if (constraint.minDomains !== undefined && constraint.minDomains !== null) {
       if (constraint.minDomains <= 0) causes.push(invalidValue(at.child('minDomains'), constraint.minDomains, 'must be greater than zero'));
-      if (action === 'ScheduleAnyway') {
+      if (action !== 'DoNotSchedule') {
         const why = `can only use minDomains if whenUnsatisfiable=DoNotSchedule, not ${action}`;
         causes.push(invalidValue(at.child('minDomains'), constraint.minDomains, why));
       }
     }
     for (const name of ['nodeAffinityPolicy', 'nodeTaintsPolicy'] as const)
       causes.push(...enumCauses(constraint[name], ['Honor', 'Ignore'], at.child(name)));
+    causes.push(...spreadKeyCauses(constraint, at.child('matchLabelKeys')));
     causes.push(...selectorCauses(constraint.labelSelector, at.child('labelSelector')));
   }
   return causes;
+}
+
+/** Keys whose values come from the Pod's own labels: not those that the selector names itself. */
+function spreadKeyCauses({ matchLabelKeys, labelSelector }: DeepReadonly<TopologySpreadConstraint>, path: FieldPath): FieldCause[] {
+  if (!matchLabelKeys?.length) return [];
+  if (!labelSelector) return [forbiddenField(path, 'must not be specified when labelSelector is not set')];
+  const named = (key: string) =>
+    labelSelector.matchLabels?.[key] !== undefined ||
+    // The server itself adds `key In [value]`.
+    labelSelector.matchExpressions?.some((it) => it.key === key && !(it.operator === 'In' && it.values?.length === 1)) === true;
+  return matchLabelKeys.flatMap((key, index) => {
+    const causes = problems(checkQualifiedName(key), path.index(index), key);
+    if (named(key)) causes.push(invalidValue(path.index(index), key, 'exists in both matchLabelKeys and labelSelector'));
+    return causes;
+  });
 }

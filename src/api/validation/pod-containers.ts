@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Validation of containers of all three kinds: names, images, ports, environment, mounts, devices, and what each kind may have.
+// Validation of containers of all three kinds: what they have in common, and what each kind may have. Environments and mounts are
+// in container-env.ts and container-mounts.ts. @source upstream pkg/apis/core/validation/validation.go validateContainerCommon
 import {
   checkDns1123Label,
   type DeepReadonly,
@@ -11,45 +12,40 @@ import {
   notFoundValue,
   notSupported,
   required,
+  tooMany,
 } from '../../machinery/mod.ts';
-import type { Container, EnvVar, EphemeralContainer, PodSpec, Volume } from '../generated/core/v1.ts';
+import type { Container, ContainerRestartRule, EphemeralContainer, PodSpec, Volume } from '../generated/core/v1.ts';
+import { envCauses, envFromCauses } from './container-env.ts';
+import { deviceCauses, mountCauses } from './container-mounts.ts';
 import { lifecycleCauses, readinessProbeCauses, restartingProbeCauses } from './pod-probes.ts';
 import { containerResourceCauses } from './pod-resources.ts';
 import { securityContextCauses } from './pod-security-context.ts';
-import { RESOURCE_FIELDS } from './pod-volumes.ts';
-import { backstepCauses, configKeyProblems, enumCauses, portCauses, portNameProblems, problems, relativePathCauses } from './rules.ts';
+import { enumCauses, isSet, portCauses, portNameProblems, problems } from './rules.ts';
 
 type Box = DeepReadonly<Container>;
 const PROTOCOLS = ['SCTP', 'TCP', 'UDP'];
-const ENV_RULE = `a valid environment variable name must consist only of printable ASCII characters other than '='`;
-const ENV_FIELDS = [
-  'metadata.name',
-  'metadata.namespace',
-  'metadata.uid',
-  'spec.nodeName',
-  'spec.serviceAccountName',
-  'status.hostIP',
-  'status.hostIPs',
-  'status.podIP',
-  'status.podIPs',
-];
 
 /** What of the Pod the rules of a container look at. */
 export interface ContainerScope {
+  /** The volumes without fault. */
   readonly volumes: ReadonlyMap<string, DeepReadonly<Volume>>;
   readonly claims: ReadonlySet<string>;
+  /** Undefined if it is negative, which is complained about elsewhere. */
   readonly graceSeconds: number | undefined;
   readonly hostUsers: boolean;
-  readonly hostNetwork: boolean;
+  readonly restartPolicy: string | undefined;
 }
 
-export function scopeOf(spec: DeepReadonly<PodSpec>): ContainerScope {
+const NO_CLAIMS: ReadonlySet<string> = new Set();
+
+export function scopeOf(spec: DeepReadonly<PodSpec>, volumes: ReadonlyMap<string, DeepReadonly<Volume>>): ContainerScope {
+  const grace = spec.terminationGracePeriodSeconds;
   return {
-    volumes: new Map((spec.volumes ?? []).map((volume) => [volume.name, volume])),
-    claims: new Set((spec.resourceClaims ?? []).map(({ name }) => name)),
-    graceSeconds: spec.terminationGracePeriodSeconds,
+    volumes,
+    claims: spec.resourceClaims ? new Set(spec.resourceClaims.map(({ name }) => name).filter(Boolean)) : NO_CLAIMS,
+    graceSeconds: isSet(grace) && grace >= 0 ? grace : undefined,
     hostUsers: spec.hostUsers !== false,
-    hostNetwork: spec.hostNetwork === true,
+    restartPolicy: spec.restartPolicy,
   };
 }
 
@@ -57,26 +53,31 @@ function commonCauses(container: Box, path: FieldPath, scope: ContainerScope): F
   const causes: FieldCause[] = [];
   if (!container.name) causes.push(required(path.child('name')));
   else causes.push(...problems(checkDns1123Label(container.name), path.child('name'), container.name));
-  const image = container.image ?? '';
-  if (image.trim() === '') causes.push(required(path.child('image')));
-  else if (image !== image.trim()) causes.push(invalidValue(path.child('image'), image, 'must not have leading or trailing whitespace'));
-  causes.push(
-    ...enumCauses(container.terminationMessagePolicy, ['File', 'FallbackToLogsOnError'], path.child('terminationMessagePolicy'), true),
-  );
-  causes.push(...portListCauses(container, path.child('ports'), scope));
-  causes.push(...envCauses(container.env, path.child('env')), ...envFromCauses(container, path.child('envFrom')));
-  causes.push(...mountCauses(container, path.child('volumeMounts'), scope), ...deviceCauses(container, path.child('volumeDevices'), scope));
-  causes.push(...enumCauses(container.imagePullPolicy, ['Always', 'IfNotPresent', 'Never'], path.child('imagePullPolicy'), true));
-  causes.push(...containerResourceCauses(container.resources, path.child('resources'), scope.claims));
-  causes.push(...resizePolicyCauses(container, path.child('resizePolicy')));
-  causes.push(...securityContextCauses(container.securityContext, path.child('securityContext'), scope.hostUsers));
+  if (!container.image) causes.push(required(path.child('image')));
+  const add = (found: readonly FieldCause[]) => {
+    if (found.length > 0) causes.push(...found);
+  };
+  add(enumCauses(container.terminationMessagePolicy, MESSAGE_POLICIES, path.child('terminationMessagePolicy'), true));
+  if (container.ports) add(portListCauses(container, path.child('ports')));
+  if (container.env) add(envCauses(container.env, path.child('env'), scope.volumes));
+  if (container.envFrom) add(envFromCauses(container, path.child('envFrom')));
+  if (container.volumeMounts) add(mountCauses(container, path.child('volumeMounts'), scope.volumes));
+  if (container.volumeDevices) add(deviceCauses(container, path.child('volumeDevices'), scope.volumes));
+  add(enumCauses(container.imagePullPolicy, PULL_POLICIES, path.child('imagePullPolicy'), true));
+  if (container.resources) add(containerResourceCauses(container.resources, path.child('resources'), scope.claims));
+  if (container.resizePolicy) add(resizePolicyCauses(container, path.child('resizePolicy'), scope.restartPolicy));
+  if (container.securityContext) add(securityContextCauses(container.securityContext, path.child('securityContext'), scope.hostUsers));
   return causes;
 }
 
-function portListCauses(container: Box, path: FieldPath, { hostNetwork }: ContainerScope): FieldCause[] {
+const MESSAGE_POLICIES = ['File', 'FallbackToLogsOnError'];
+const PULL_POLICIES = ['Always', 'IfNotPresent', 'Never'];
+
+function portListCauses({ ports }: Box, path: FieldPath): FieldCause[] {
+  if (!ports) return [];
   const causes: FieldCause[] = [];
   const names = new Set<string>();
-  for (const [index, port] of (container.ports ?? []).entries()) {
+  for (const [index, port] of ports.entries()) {
     const at = path.index(index);
     if (port.name) {
       const wrong = portNameProblems(port.name);
@@ -86,217 +87,92 @@ function portListCauses(container: Box, path: FieldPath, { hostNetwork }: Contai
     }
     if (!port.containerPort) causes.push(required(at.child('containerPort')));
     else causes.push(...portCauses(port.containerPort, at.child('containerPort')));
-    if (port.hostPort) {
-      causes.push(...portCauses(port.hostPort, at.child('hostPort')));
-      if (hostNetwork && port.hostPort !== port.containerPort) {
-        causes.push(invalidValue(at.child('hostPort'), port.hostPort, 'must match `containerPort` when `hostNetwork` is true'));
-      }
-    }
+    if (port.hostPort) causes.push(...portCauses(port.hostPort, at.child('hostPort')));
     if (!port.protocol) causes.push(required(at.child('protocol')));
     else if (!PROTOCOLS.includes(port.protocol)) causes.push(notSupported(at.child('protocol'), port.protocol, PROTOCOLS));
   }
   return causes;
 }
 
-const isEnvName = (name: string) => /^[\x20-\x3c\x3e-\x7e]+$/.test(name);
-
-function envCauses(env: readonly DeepReadonly<EnvVar>[] | undefined, path: FieldPath): FieldCause[] {
-  return (env ?? []).flatMap((variable, index) => {
-    const at = path.index(index);
-    const causes: FieldCause[] = [];
-    if (!variable.name) causes.push(required(at.child('name')));
-    else if (!isEnvName(variable.name)) causes.push(invalidValue(at.child('name'), variable.name, ENV_RULE));
-    return [...causes, ...valueFromCauses(variable, at.child('valueFrom'))];
-  });
-}
-
-function valueFromCauses({ value, valueFrom }: DeepReadonly<EnvVar>, path: FieldPath): FieldCause[] {
-  if (!valueFrom) return [];
-  const causes: FieldCause[] = [];
-  let count = 0;
-  if (valueFrom.fieldRef) {
-    count += 1;
-    causes.push(...envFieldCauses(valueFrom.fieldRef, path.child('fieldRef')));
-  }
-  if (valueFrom.resourceFieldRef) {
-    count += 1;
-    const { resource } = valueFrom.resourceFieldRef;
-    const at = path.child('resourceFieldRef', 'resource');
-    if (!resource) causes.push(required(at));
-    else if (!RESOURCE_FIELDS.includes(resource) && !/^(limits|requests)\.hugepages-/.test(resource))
-      causes.push(notSupported(at, resource, RESOURCE_FIELDS));
-  }
-  for (const name of ['configMapKeyRef', 'secretKeyRef'] as const) {
-    const ref = valueFrom[name];
-    if (!ref) continue;
-    count += 1;
-    if (!ref.name) causes.push(required(path.child(name, 'name')));
-    if (!ref.key) causes.push(required(path.child(name, 'key')));
-    else causes.push(...problems(configKeyProblems(ref.key), path.child(name, 'key'), ref.key));
-  }
-  if (valueFrom.fileKeyRef) count += 1;
-  if (count === 0) {
-    const one = 'must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`';
-    causes.push(invalidValue(path, '', one));
-  } else if (value) {
-    causes.push(invalidValue(path, '', 'may not be specified when `value` is not empty'));
-  } else if (count > 1) {
-    causes.push(invalidValue(path, '', 'may not have more than one field specified at a time'));
-  }
-  return causes;
-}
-
-function envFieldCauses(ref: { readonly apiVersion?: string; readonly fieldPath: string }, path: FieldPath): FieldCause[] {
-  if (!ref.apiVersion) return [required(path.child('apiVersion'))];
-  if (!ref.fieldPath) return [required(path.child('fieldPath'))];
-  if (/^metadata\.(labels|annotations)\['.+'\]$/.test(ref.fieldPath)) return [];
-  if (!/^(metadata|spec|status)\./.test(ref.fieldPath)) {
-    return [
-      invalidValue(path.child('fieldPath'), ref.fieldPath, `error converting fieldPath: field label not supported: ${ref.fieldPath}`),
-    ];
-  }
-  return ENV_FIELDS.includes(ref.fieldPath) ? [] : [notSupported(path.child('fieldPath'), ref.fieldPath, ENV_FIELDS)];
-}
-
-function envFromCauses({ envFrom }: Box, path: FieldPath): FieldCause[] {
-  return (envFrom ?? []).flatMap((source, index) => {
-    const at = path.index(index);
-    const causes: FieldCause[] = [];
-    if (source.prefix && !isEnvName(source.prefix)) causes.push(invalidValue(at.child('prefix'), source.prefix, ENV_RULE));
-    let count = 0;
-    for (const name of ['configMapRef', 'secretRef'] as const) {
-      if (!source[name]) continue;
-      count += 1;
-      if (!source[name].name) causes.push(required(at.child(name, 'name')));
-    }
-    if (count === 0) causes.push(invalidValue(path, '', 'must specify one of: `configMapRef` or `secretRef`'));
-    if (count > 1) causes.push(invalidValue(path, '', 'may not have more than one field specified at a time'));
-    return causes;
-  });
-}
-
-function mountCauses(container: Box, path: FieldPath, { volumes }: ContainerScope): FieldCause[] {
-  const causes: FieldCause[] = [];
+function resizePolicyCauses({ resizePolicy }: Box, path: FieldPath, podRestarts: string | undefined): FieldCause[] {
+  if (!resizePolicy) return [];
   const seen = new Set<string>();
-  const devices = new Set((container.volumeDevices ?? []).map(({ name }) => name));
-  for (const [index, mount] of (container.volumeMounts ?? []).entries()) {
-    const at = path.index(index);
-    if (!mount.name) causes.push(required(at.child('name')));
-    else if (!volumes.has(mount.name)) causes.push(notFoundValue(at.child('name'), mount.name));
-    if (!mount.mountPath) causes.push(required(at.child('mountPath')));
-    if (seen.has(mount.mountPath)) causes.push(invalidValue(at.child('mountPath'), mount.mountPath, 'must be unique'));
-    seen.add(mount.mountPath);
-    if (devices.has(mount.name)) causes.push(invalidValue(at.child('name'), mount.name, 'must not already exist in volumeDevices'));
-    if (mount.subPath) causes.push(...relativePathCauses(mount.subPath, path.child('subPath')));
-    if (mount.subPathExpr) {
-      if (mount.subPath)
-        causes.push(invalidValue(at.child('subPathExpr'), mount.subPathExpr, 'subPathExpr and subPath are mutually exclusive'));
-      causes.push(...relativePathCauses(mount.subPathExpr, path.child('subPathExpr')));
-    }
-    if (mount.mountPropagation !== undefined) {
-      causes.push(...enumCauses(mount.mountPropagation, ['Bidirectional', 'HostToContainer', 'None'], path.child('mountPropagation')));
-      if (mount.mountPropagation === 'Bidirectional' && container.securityContext?.privileged !== true) {
-        causes.push(
-          forbiddenField(path.child('mountPropagation'), 'Bidirectional mount propagation is available only to privileged containers'),
-        );
-      }
-    }
-    causes.push(...recursiveCauses(mount, path.child('recursiveReadOnly')));
-  }
-  return causes;
-}
-
-function recursiveCauses(mount: NonNullable<Box['volumeMounts']>[number], path: FieldPath): FieldCause[] {
-  const value = mount.recursiveReadOnly;
-  if (value === undefined || value === null) return [];
-  if (value === 'Disabled') return [];
-  if (value !== 'Enabled' && value !== 'IfPossible') return [notSupported(path, value, ['Disabled', 'Enabled', 'IfPossible'])];
-  const causes: FieldCause[] = [];
-  if (mount.readOnly !== true) causes.push(forbiddenField(path, 'may only be specified when readOnly is true'));
-  if (mount.mountPropagation !== undefined && mount.mountPropagation !== 'None') {
-    causes.push(forbiddenField(path, 'may only be specified when mountPropagation is None or not specified'));
-  }
-  return causes;
-}
-
-function deviceCauses(container: Box, path: FieldPath, { volumes }: ContainerScope): FieldCause[] {
-  const causes: FieldCause[] = [];
-  const [names, paths] = [new Set<string>(), new Set<string>()];
-  for (const [index, device] of (container.volumeDevices ?? []).entries()) {
-    const at = path.index(index);
-    const volume = volumes.get(device.name);
-    if (!device.name) causes.push(required(at.child('name')));
-    if (names.has(device.name)) causes.push(invalidValue(at.child('name'), device.name, 'must be unique'));
-    if (volume !== undefined && !volume.persistentVolumeClaim && !volume.ephemeral) {
-      causes.push(
-        invalidValue(at.child('name'), device.name, 'can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode'),
-      );
-    }
-    if (volume === undefined) causes.push(notFoundValue(at.child('name'), device.name));
-    if (!device.devicePath) causes.push(required(at.child('devicePath')));
-    if (paths.has(device.devicePath)) causes.push(invalidValue(at.child('devicePath'), device.devicePath, 'must be unique'));
-    if (backstepCauses(device.devicePath ?? '', at).length > 0) {
-      causes.push(invalidValue(at.child('devicePath'), device.devicePath, `can not contain backsteps ('..')`));
-    }
-    if (container.volumeMounts?.some(({ name }) => name === device.name)) {
-      causes.push(invalidValue(at.child('name'), device.name, 'must not already exist in volumeMounts'));
-    }
-    names.add(device.name);
-    paths.add(device.devicePath);
-  }
-  return causes;
-}
-
-function resizePolicyCauses({ resizePolicy }: Box, path: FieldPath): FieldCause[] {
-  const seen = new Set<string>();
-  return (resizePolicy ?? []).flatMap((policy, index) => {
-    const causes: FieldCause[] = [];
-    if (seen.has(policy.resourceName)) causes.push(duplicateValue(path.index(index), policy.resourceName));
-    seen.add(policy.resourceName);
-    causes.push(...enumCauses(policy.resourceName, ['cpu', 'memory'], path, true));
-    causes.push(...enumCauses(policy.restartPolicy, ['NotRequired', 'RestartContainer'], path, true));
+  return resizePolicy.flatMap(({ resourceName, restartPolicy }, index) => {
+    const causes: FieldCause[] = seen.has(resourceName) ? [duplicateValue(path.index(index), resourceName)] : [];
+    seen.add(resourceName);
+    causes.push(...enumCauses(resourceName, ['cpu', 'memory'], path, true));
+    causes.push(...enumCauses(restartPolicy, ['NotRequired', 'RestartContainer'], path, true));
+    if (podRestarts === 'Never' && restartPolicy !== 'NotRequired')
+      causes.push(invalidValue(path, restartPolicy, "must be 'NotRequired' when `restartPolicy` is 'Never'"));
     return causes;
   });
 }
 
 const CONTAINER_RESTARTS = ['Always', 'Never', 'OnFailure'];
+const RULE_ACTIONS = ['Restart', 'RestartAllContainers'];
+const [MOST_RULES, MOST_CODES] = [20, 255];
 
-function restartCauses(container: Box, path: FieldPath): FieldCause[] {
-  const policy = container.restartPolicy;
-  if (policy === undefined || policy === null) return [];
-  return CONTAINER_RESTARTS.includes(policy) ? [] : [notSupported(path.child('restartPolicy'), policy, CONTAINER_RESTARTS)];
+/** A container's own restart policy, and rules that need one. */
+function restartCauses({ restartPolicy, restartPolicyRules: rules = [] }: Box, path: FieldPath): FieldCause[] {
+  if (!isSet(restartPolicy) && rules.length === 0) return [];
+  const at = path.child('restartPolicy');
+  if (!isSet(restartPolicy)) return rules.length > 0 ? [required(at, 'must specify restartPolicy when restart rules are used')] : [];
+  const causes = CONTAINER_RESTARTS.includes(restartPolicy) ? [] : [notSupported(at, restartPolicy, CONTAINER_RESTARTS)];
+  const list = path.child('restartPolicyRules');
+  if (rules.length > MOST_RULES) causes.push(tooMany(list, rules.length, MOST_RULES));
+  for (const [index, rule] of rules.entries()) causes.push(...restartRuleCauses(rule, list.index(index)));
+  return causes;
+}
+
+function restartRuleCauses({ action, exitCodes }: DeepReadonly<ContainerRestartRule>, path: FieldPath): FieldCause[] {
+  const causes: FieldCause[] = RULE_ACTIONS.includes(action ?? '') ? [] : [notSupported(path.child('action'), action ?? '', RULE_ACTIONS)];
+  const at = path.child('exitCodes');
+  if (!exitCodes) return [...causes, required(at, 'must be specified')];
+  const { operator = '', values = [] } = exitCodes;
+  if (operator !== 'In' && operator !== 'NotIn') causes.push(notSupported(at.child('operator'), operator, ['In', 'NotIn']));
+  if (values.length > MOST_CODES) causes.push(tooMany(at.child('values'), values.length, MOST_CODES));
+  return causes;
+}
+
+function probeCauses(container: Box, at: FieldPath, { graceSeconds }: ContainerScope): FieldCause[] {
+  const { lifecycle, livenessProbe, readinessProbe, startupProbe } = container;
+  if (!lifecycle && !livenessProbe && !readinessProbe && !startupProbe) return [];
+  return [
+    ...lifecycleCauses(lifecycle, graceSeconds, at.child('lifecycle')),
+    ...restartingProbeCauses(livenessProbe, at.child('livenessProbe')),
+    ...readinessProbeCauses(readinessProbe, at.child('readinessProbe')),
+    ...restartingProbeCauses(startupProbe, at.child('startupProbe')),
+  ];
 }
 
 export function containerCauses(containers: readonly Box[] | undefined, path: FieldPath, scope: ContainerScope): FieldCause[] {
-  if ((containers ?? []).length === 0) return [required(path)];
+  if (!containers?.length) return [required(path)];
   const causes: FieldCause[] = [];
   const names = new Set<string>();
-  for (const [index, container] of (containers ?? []).entries()) {
+  for (const [index, container] of containers.entries()) {
     const at = path.index(index);
     causes.push(...commonCauses(container, at, scope));
-    if (container.name && names.has(container.name)) causes.push(duplicateValue(at.child('name'), container.name));
+    if (names.has(container.name)) causes.push(duplicateValue(at.child('name'), container.name));
     names.add(container.name);
-    causes.push(...lifecycleCauses(container.lifecycle, scope.graceSeconds, at.child('lifecycle')));
-    causes.push(...restartingProbeCauses(container.livenessProbe, at.child('livenessProbe')));
-    causes.push(...readinessProbeCauses(container.readinessProbe, at.child('readinessProbe')));
-    causes.push(...restartingProbeCauses(container.startupProbe, at.child('startupProbe')));
-    causes.push(...restartCauses(container, at));
+    causes.push(...probeCauses(container, at, scope), ...restartCauses(container, at));
   }
-  return [...causes, ...hostPortConflicts(containers ?? [], path)];
+  const taken = new Set<string>();
+  for (const [index, container] of containers.entries()) causes.push(...hostPortConflicts(container, path.index(index), taken));
+  return causes;
 }
 
-function hostPortConflicts(containers: readonly Box[], path: FieldPath): FieldCause[] {
-  const seen = new Set<string>();
-  return containers.flatMap((container, index) =>
-    (container.ports ?? []).flatMap((port, position) => {
-      if (!port.hostPort) return [];
-      const key = `${port.protocol}/${port.hostIP ?? ''}/${port.hostPort}`;
-      if (seen.has(key)) return [duplicateValue(path.index(index).child('ports').index(position).child('hostPort'), key)];
-      seen.add(key);
-      return [];
-    }),
-  );
+function hostPortConflicts({ ports }: Box, path: FieldPath, taken: Set<string>): FieldCause[] {
+  if (!ports) return [];
+  return ports.flatMap((port, index) => {
+    if (!port.hostPort) return [];
+    const key = `${port.protocol}/${port.hostIP ?? ''}/${port.hostPort}`;
+    if (taken.has(key)) return [duplicateValue(path.child('ports').index(index).child('hostPort'), key)];
+    taken.add(key);
+    return [];
+  });
 }
+
+const SIDECAR_ONLY = 'may not be set for init containers without restartPolicy=Always';
 
 export function initContainerCauses(
   containers: readonly Box[] | undefined,
@@ -304,57 +180,89 @@ export function initContainerCauses(
   path: FieldPath,
   scope: ContainerScope,
 ): FieldCause[] {
+  if (!containers) return [];
   const causes: FieldCause[] = [];
   const names = new Set((regular ?? []).map(({ name }) => name));
-  const why = 'may not be set for init containers without restartPolicy=Always';
-  for (const [index, container] of (containers ?? []).entries()) {
+  for (const [index, container] of containers.entries()) {
     const at = path.index(index);
-    causes.push(...commonCauses(container, at, scope));
-    if (container.name && names.has(container.name)) causes.push(duplicateValue(at.child('name'), container.name));
-    names.add(container.name);
-    causes.push(
-      ...hostPortConflicts([container], path).map((it) => ({ ...it, field: it.field.replace(`${path}[0]`, `${path}[${index}]`) })),
-    );
-    causes.push(...restartCauses(container, at));
-    if (container.restartPolicy === 'Always') {
-      causes.push(...lifecycleCauses(container.lifecycle, scope.graceSeconds, at.child('lifecycle')));
-      causes.push(...restartingProbeCauses(container.livenessProbe, at.child('livenessProbe')));
-      causes.push(...readinessProbeCauses(container.readinessProbe, at.child('readinessProbe')));
-      causes.push(...restartingProbeCauses(container.startupProbe, at.child('startupProbe')));
-      continue;
-    }
-    for (const name of ['lifecycle', 'livenessProbe', 'readinessProbe', 'startupProbe'] as const) {
-      if (container[name]) causes.push(forbiddenField(at.child(name), why));
+    causes.push(...commonCauses(container, at, scope), ...restartCauses(container, at));
+    if (names.has(container.name)) causes.push(duplicateValue(at.child('name'), container.name));
+    else if (container.name) names.add(container.name);
+    // Init containers run one by one; upstream names the first one, whichever it is.
+    causes.push(...hostPortConflicts(container, path.index(0), new Set()));
+    if (container.restartPolicy === 'Always') causes.push(...probeCauses(container, at, scope));
+    else {
+      for (const name of ['lifecycle', 'livenessProbe', 'readinessProbe', 'startupProbe'] as const)
+        if (container[name]) causes.push(forbiddenField(at.child(name), SIDECAR_ONLY));
     }
   }
   return causes;
 }
 
-const EPHEMERAL_FORBIDDEN = ['ports', 'resources', 'livenessProbe', 'readinessProbe', 'startupProbe', 'lifecycle', 'resizePolicy'] as const;
+/** Ports of containers on the host's network are the host's own. @param isPod Templates may leave them to be defaulted. */
+export function hostNetworkCauses(spec: DeepReadonly<PodSpec>, path: FieldPath, isPod: boolean): FieldCause[] {
+  if (spec.hostNetwork !== true) return [];
+  return (spec.containers ?? []).flatMap(({ ports }, index) =>
+    (ports ?? []).flatMap(({ hostPort = 0, containerPort }, position) => {
+      if (hostPort === containerPort || (!isPod && hostPort === 0)) return [];
+      const at = path.index(index).child('ports').index(position).child('hostPort');
+      return [invalidValue(at, hostPort, 'must match `containerPort` when `hostNetwork` is true')];
+    }),
+  );
+}
+
+/** What templates may do and Pods may not: pad the names of images. */
+export function imageCauses(containers: readonly { readonly image?: string }[] | undefined, path: FieldPath): FieldCause[] {
+  if (!containers) return [];
+  return containers.flatMap(({ image = '' }, index) =>
+    image === image.trim() ? [] : [invalidValue(path.index(index).child('image'), image, 'must not have leading or trailing whitespace')],
+  );
+}
+
+const EPHEMERAL_FORBIDDEN = [
+  'ports',
+  'resources',
+  'resizePolicy',
+  'restartPolicy',
+  'restartPolicyRules',
+  'livenessProbe',
+  'readinessProbe',
+  'startupProbe',
+  'lifecycle',
+] as const;
+const EPHEMERAL_RULE = 'cannot be set for an Ephemeral Container';
+
+function isGiven(value: unknown): boolean {
+  if (!isSet(value)) return false;
+  return Array.isArray(value) ? value.length > 0 : true;
+}
 
 export function ephemeralContainerCauses(spec: DeepReadonly<PodSpec>, path: FieldPath, scope: ContainerScope): FieldCause[] {
+  if (!spec.ephemeralContainers) return [];
   const regular = [...(spec.containers ?? []), ...(spec.initContainers ?? [])].map(({ name }) => name);
   const names = new Set(regular);
-  return (spec.ephemeralContainers ?? []).flatMap((container: DeepReadonly<EphemeralContainer>, index) => {
+  return spec.ephemeralContainers.flatMap((container: DeepReadonly<EphemeralContainer>, index) => {
     const at = path.index(index);
-    const causes = commonCauses({ ...container, resources: {}, ports: [] } as unknown as Box, at, scope);
-    if (container.name && names.has(container.name)) causes.push(duplicateValue(at.child('name'), container.name));
+    const causes = commonCauses(container as Box, at, scope);
+    causes.push(...imageCauses([container], path).map((cause) => ({ ...cause, field: String(at.child('image')) })));
+    if (names.has(container.name)) causes.push(duplicateValue(at.child('name'), container.name));
     names.add(container.name);
     const target = container.targetContainerName;
     if (target && !regular.includes(target)) causes.push(notFoundValue(at.child('targetContainerName'), target));
-    for (const name of EPHEMERAL_FORBIDDEN) {
-      const value = container[name] as object | undefined;
-      const isSet = Array.isArray(value)
-        ? value.length > 0
-        : value !== undefined && value !== null && (name !== 'resources' || Object.keys(value).length > 0);
-      if (isSet) causes.push(forbiddenField(at.child(name), 'cannot be set for an Ephemeral Container'));
-    }
-    for (const [position, mount] of (container.volumeMounts ?? []).entries()) {
-      for (const name of ['subPath', 'subPathExpr'] as const) {
-        if (mount[name])
-          causes.push(forbiddenField(at.child('volumeMounts').index(position).child(name), 'cannot be set for an Ephemeral Container'));
-      }
-    }
-    return causes;
+    return [...causes, ...forbiddenCauses(container, at)];
   });
+}
+
+function forbiddenCauses(container: DeepReadonly<EphemeralContainer>, at: FieldPath): FieldCause[] {
+  const causes: FieldCause[] = [];
+  for (const name of EPHEMERAL_FORBIDDEN) {
+    const value = container[name];
+    const isEmpty = name === 'resources' && Object.keys(value ?? {}).length === 0;
+    if (isGiven(value) && !isEmpty) causes.push(forbiddenField(at.child(name), EPHEMERAL_RULE));
+  }
+  for (const [index, mount] of (container.volumeMounts ?? []).entries()) {
+    for (const name of ['subPath', 'subPathExpr'] as const)
+      if (mount[name]) causes.push(forbiddenField(at.child('volumeMounts').index(index).child(name), EPHEMERAL_RULE));
+  }
+  return causes;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Validation of resource requests and limits: names, amounts, requests against limits, huge pages.
 import {
+  checkDns1123Label,
   checkQualifiedName,
   compareQuantity,
   type DeepReadonly,
@@ -13,10 +14,12 @@ import {
   invalidValue,
   notFoundValue,
   notSupported,
+  parseQuantity,
   required,
 } from '../../machinery/mod.ts';
-import type { ResourceRequirements } from '../generated/core/v1.ts';
-import { NON_NEGATIVE, problems } from './rules.ts';
+import { aggregateRequests } from '../core/aggregate-requests.ts';
+import type { PodSpec, ResourceRequirements } from '../generated/core/v1.ts';
+import { NON_NEGATIVE, problems, sortedEntries } from './rules.ts';
 
 const CONTAINER = new Set(['cpu', 'memory', 'ephemeral-storage']);
 const STANDARD = new Set([
@@ -41,9 +44,23 @@ const STANDARD = new Set([
 ]);
 const HUGE = 'hugepages-';
 const isHuge = (name: string) => name.startsWith(HUGE);
-const isNative = (name: string) => !name.includes('/') || name.startsWith('kubernetes.io/') || name.includes('.kubernetes.io/');
-export const isExtendedResource = (name: string): boolean => name.includes('/') && !isNative(name) && !name.startsWith('requests.');
-const isOvercommitable = (name: string) => isNative(name) && !isHuge(name);
+export const isNativeResource = (name: string) =>
+  !name.includes('/') || name.startsWith('kubernetes.io/') || name.includes('.kubernetes.io/');
+export const isExtendedResource = (name: string): boolean =>
+  !isNativeResource(name) && !name.startsWith('requests.') && checkQualifiedName(`requests.${name}`).length === 0;
+export const isOvercommitable = (name: string): boolean => isNativeResource(name) && !isHuge(name);
+/** Counted things of quotas. */
+const WHOLE = new Set([
+  'pods',
+  'resourcequotas',
+  'services',
+  'replicationcontrollers',
+  'secrets',
+  'configmaps',
+  'persistentvolumeclaims',
+  'services.nodeports',
+  'services.loadbalancers',
+]);
 
 /** A resource name anywhere. */
 export function resourceNameCauses(name: string, path: FieldPath): FieldCause[] {
@@ -54,14 +71,23 @@ export function resourceNameCauses(name: string, path: FieldPath): FieldCause[] 
     : [invalidValue(path, name, 'must be a standard resource type or fully qualified')];
 }
 
-function containerResourceNameCauses(name: string, path: FieldPath): FieldCause[] {
+export function containerResourceNameCauses(name: string, path: FieldPath): FieldCause[] {
   const causes = resourceNameCauses(name, path);
   if (!name.includes('/')) {
     if (!CONTAINER.has(name) && !isHuge(name)) causes.push(invalidValue(path, name, 'must be a standard resource for containers'));
-  } else if (!isNative(name) && checkQualifiedName(`requests.${name}`).length > 0) {
+  } else if (!isNativeResource(name) && !isExtendedResource(name)) {
     causes.push(invalidValue(path, name, "doesn't follow extended resource name standard"));
   }
   return causes;
+}
+
+const ONE = 1_000_000_000n;
+
+/** An amount of status: not negative, rounded up to whole ones. */
+export function basicAmountCauses(value: string, path: FieldPath): FieldCause[] {
+  const quantity = findQuantity(String(value));
+  if (quantity === undefined || quantity.nanos > -ONE) return [];
+  return [invalidValue(path, Number(quantity.nanos / ONE), 'must be a valid resource quantity')];
 }
 
 /** An amount: not negative, whole where the resource comes in pieces. */
@@ -70,9 +96,16 @@ export function amountCauses(name: string, value: string, path: FieldPath): Fiel
   if (quantity === undefined) return [];
   const causes: FieldCause[] = [];
   if (quantity.nanos < 0n) causes.push(invalidValue(path, formatQuantity(quantity), NON_NEGATIVE));
-  if (isExtendedResource(name) && quantity.nanos % 1_000_000_000n !== 0n)
+  if (quantity.nanos % ONE !== 0n && (WHOLE.has(name) || isExtendedResource(name)))
     causes.push(invalidValue(path, formatQuantity(quantity), 'must be an integer'));
-  if (isHuge(name)) {
+  return causes;
+}
+
+/** An amount that a container asks for. */
+function containerAmountCauses(name: string, value: string, path: FieldPath): FieldCause[] {
+  const causes = amountCauses(name, value, path);
+  const quantity = isHuge(name) ? findQuantity(String(value)) : undefined;
+  if (quantity !== undefined) {
     const size = findQuantity(name.slice(HUGE.length));
     if (size !== undefined && size.nanos > 0n && (quantity.nanos % size.nanos !== 0n || quantity.nanos < 0n)) {
       const text = formatQuantity(quantity);
@@ -82,15 +115,10 @@ export function amountCauses(name: string, value: string, path: FieldPath): Fiel
   return causes;
 }
 
-const sorted = (list: Readonly<Record<string, string>> | undefined) => Object.entries(list ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+type NameRule = (name: string, path: FieldPath) => FieldCause[];
 
-/** The resources of a container. */
-export function containerResourceCauses(
-  resources: DeepReadonly<ResourceRequirements> | undefined,
-  path: FieldPath,
-  claims: ReadonlySet<string>,
-): FieldCause[] {
-  if (!resources) return [];
+/** Limits and requests against each other, with the rule for names that the place has. */
+function requirementCauses(resources: DeepReadonly<ResourceRequirements>, path: FieldPath, nameRule: NameRule): FieldCause[] {
   const causes: FieldCause[] = [];
   const [limits, requests] = [path.child('limits'), path.child('requests')];
   let [hasCpuOrMemory, hasHuge] = [false, false];
@@ -98,17 +126,37 @@ export function containerResourceCauses(
     if (name === 'cpu' || name === 'memory') hasCpuOrMemory = true;
     if (isHuge(name)) hasHuge = true;
   };
-  for (const [name, value] of sorted(resources.limits)) {
+  for (const [name, value] of sortedEntries(resources.limits)) {
+    const at = limits.key(name);
     note(name);
-    causes.push(...containerResourceNameCauses(name, limits.key(name)), ...amountCauses(name, value, limits.key(name)));
+    causes.push(...nameRule(name, at), ...containerAmountCauses(name, value, at));
   }
-  for (const [name, value] of sorted(resources.requests)) {
+  for (const [name, value] of sortedEntries(resources.requests)) {
+    const at = requests.key(name);
     note(name);
-    causes.push(...containerResourceNameCauses(name, requests.key(name)), ...amountCauses(name, value, requests.key(name)));
-    causes.push(...againstLimit(name, value, resources, path));
+    // A huge page request of odd size is told so after it is compared with the limit.
+    const plain = amountCauses(name, value, at);
+    const huge = isHuge(name) ? containerAmountCauses(name, value, at).slice(plain.length) : [];
+    causes.push(...nameRule(name, at), ...plain, ...againstLimit(name, value, resources, path), ...huge);
   }
   if (hasHuge && !hasCpuOrMemory) causes.push(forbiddenField(path, 'HugePages require cpu or memory'));
-  return [...causes, ...claimCauses(resources, path.child('claims'), claims)];
+  return causes;
+}
+
+/** The resources of a container. @param claims Names of the Pod's resource claims. */
+export function containerResourceCauses(
+  resources: DeepReadonly<ResourceRequirements> | undefined,
+  path: FieldPath,
+  claims: ReadonlySet<string>,
+): FieldCause[] {
+  if (!resources) return [];
+  const causes = requirementCauses(resources, path, containerResourceNameCauses);
+  return resources.claims ? [...causes, ...claimNameCauses(resources.claims, path.child('claims'), claims)] : causes;
+}
+
+/** Overhead is a list of limits that are requested as well. */
+export function overheadCauses(overhead: Readonly<Record<string, string>> | undefined, path: FieldPath): FieldCause[] {
+  return overhead ? requirementCauses({ limits: overhead }, path, containerResourceNameCauses) : [];
 }
 
 function againstLimit(name: string, value: string, { limits }: DeepReadonly<ResourceRequirements>, path: FieldPath): FieldCause[] {
@@ -118,41 +166,75 @@ function againstLimit(name: string, value: string, { limits }: DeepReadonly<Reso
   }
   const [request, limit] = [findQuantity(String(value)), findQuantity(String(limitText))];
   if (request === undefined || limit === undefined) return [];
-  const at = path.child('requests');
   const order = compareQuantity(request, limit);
-  if (order !== 0 && !isOvercommitable(name))
-    return [invalidValue(at, formatQuantity(request), `must be equal to ${name} limit of ${formatQuantity(limit)}`)];
-  if (order > 0)
-    return [invalidValue(at, formatQuantity(request), `must be less than or equal to ${name} limit of ${formatQuantity(limit)}`)];
-  return [];
+  if (order === 0) return [];
+  const shown = formatQuantity(limit);
+  const wrong = (what: string) => [
+    invalidValue(path.child('requests'), formatQuantity(request), `must be ${what} ${name} limit of ${shown}`),
+  ];
+  if (!isOvercommitable(name)) return wrong('equal to');
+  return order > 0 ? wrong('less than or equal to') : [];
 }
 
-function claimCauses({ claims }: DeepReadonly<ResourceRequirements>, path: FieldPath, known: ReadonlySet<string>): FieldCause[] {
+/** Which claims, and which of their requests, a container uses: each once, and known to the Pod. */
+function claimNameCauses(
+  claims: NonNullable<DeepReadonly<ResourceRequirements>['claims']>,
+  path: FieldPath,
+  known: ReadonlySet<string>,
+): FieldCause[] {
   const seen = new Set<string>();
-  return (claims ?? []).flatMap(({ name, request }, index) => {
-    if (!name) return [required(path.index(index))];
-    const key = request ? `${name}/${request}` : name;
-    if (seen.has(key)) return [duplicateValue(path.index(index), name)];
-    seen.add(key);
-    return known.has(name) ? [] : [notFoundValue(path.index(index), name)];
+  return claims.flatMap(({ name, request }, index) => {
+    const at = path.index(index);
+    if (!name) return [required(at)];
+    const causes = seenCauses(name, request, at, seen);
+    if (!known.has(name)) {
+      const all = known.size === 0 ? ' which is empty' : `: ${[...known].sort().join(', ')}`;
+      const found = notFoundValue(at, name);
+      causes.push({ ...found, message: `${found.message}: must be one of the names in pod.spec.resourceClaims${all}` });
+    }
+    return causes;
   });
+}
+
+function seenCauses(name: string, request: string | undefined, at: FieldPath, seen: Set<string>): FieldCause[] {
+  if (seen.has(name)) return [duplicateValue(at, name)];
+  const causes = request ? problems(checkDns1123Label(request), at.child('request'), request) : [];
+  const key = request ? `${name}/${request}` : name;
+  if (seen.has(key)) causes.push(duplicateValue(at, key));
+  else if (!request) for (const other of seen) if (other.startsWith(`${name}/`)) causes.push(duplicateValue(at, name));
+  seen.add(key);
+  return causes;
 }
 
 const POD_LEVEL = ['cpu', 'hugepages-', 'memory'];
 
-/** The resources of a Pod as a whole. */
-export function podLevelResourceCauses(resources: DeepReadonly<ResourceRequirements> | undefined, path: FieldPath): FieldCause[] {
+function podResourceNameCauses(name: string, path: FieldPath): FieldCause[] {
+  const wrong = resourceNameCauses(name, path);
+  if (wrong.length > 0) return wrong;
+  return name === 'cpu' || name === 'memory' || isHuge(name) ? [] : [notSupported(path, name, POD_LEVEL)];
+}
+
+/** The resources of a Pod as a whole, and those of its containers against them. */
+export function podLevelResourceCauses(spec: DeepReadonly<PodSpec>, path: FieldPath): FieldCause[] {
+  const { resources } = spec;
   if (!resources) return [];
   const causes: FieldCause[] = [];
-  for (const part of ['limits', 'requests'] as const) {
-    for (const [name, value] of sorted(resources[part])) {
-      const at = path.child(part).key(name);
-      if (name !== 'cpu' && name !== 'memory' && !isHuge(name)) causes.push(notSupported(at, name, POD_LEVEL));
-      causes.push(...amountCauses(name, value, at));
-      if (part === 'requests') causes.push(...againstLimit(name, value, resources, path));
+  if (resources.claims) causes.push(forbiddenField(path.child('claims'), 'claims cannot be set for Resources at pod-level'));
+  causes.push(...requirementCauses(resources, path, podResourceNameCauses));
+  const total = aggregateRequests(spec);
+  for (const [name, sum] of sortedEntries(total)) {
+    const own = findQuantity(String(resources.requests?.[name] ?? '0'));
+    if (own === undefined || compareQuantity(parseQuantity(sum), own) <= 0) continue;
+    const why = `must be greater than or equal to aggregate container requests of ${sum}`;
+    causes.push(invalidValue(path.child('requests').key(name), formatQuantity(own), why));
+  }
+  for (const [index, container] of (spec.containers ?? []).entries()) {
+    for (const [name, value] of sortedEntries(container.resources?.limits)) {
+      const [own, most] = [findQuantity(String(value)), findQuantity(String(resources.limits?.[name] ?? ''))];
+      if (own === undefined || most === undefined || compareQuantity(own, most) <= 0) continue;
+      const at = path.child('containers').index(index).key(name).child('limits');
+      causes.push(invalidValue(at, formatQuantity(own), `must be less than or equal to pod limits of ${formatQuantity(most)}`));
     }
   }
-  if ((resources.claims ?? []).length > 0)
-    causes.push(forbiddenField(path.child('claims'), 'claims may not be set for Resources at pod-level'));
   return causes;
 }

@@ -2,16 +2,19 @@
 // Validation of security contexts of containers and Pods, host namespaces and operating systems.
 import {
   type DeepReadonly,
+  duplicateValue,
   type FieldCause,
   type FieldPath,
   forbiddenField,
   invalidValue,
   notSupported,
   required,
+  tooLong,
 } from '../../machinery/mod.ts';
 import type { AppArmorProfile, PodSpec, SeccompProfile, SecurityContext } from '../generated/core/v1.ts';
 import { internalForm } from './difference.ts';
-import { backstepCauses, enumCauses } from './rules.ts';
+import { backstepCauses, enumCauses, isSet } from './rules.ts';
+import { windowsOptionsCauses } from './windows-options.ts';
 
 const ID_RANGE = 'must be between 0 and 2147483647, inclusive';
 const SYSCTL = /^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$/;
@@ -29,11 +32,10 @@ function seccompCauses(profile: DeepReadonly<SeccompProfile> | undefined, path: 
   const at = path.child('localhostProfile');
   if (!profile.type) causes.push(required(path.child('type'), 'type is required when seccompProfile is set'));
   if (profile.type === 'Localhost') {
-    if (profile.localhostProfile === undefined || profile.localhostProfile === '')
-      causes.push(required(at, 'must be set when seccomp type is Localhost'));
+    if (!profile.localhostProfile) causes.push(required(at, 'must be set when seccomp type is Localhost'));
     else causes.push(...localPathCauses(profile.localhostProfile, at));
   } else {
-    if (profile.localhostProfile !== undefined)
+    if (isSet(profile.localhostProfile))
       causes.push(invalidValue(at, internalForm(profile), 'can only be set when seccomp type is Localhost'));
     causes.push(...enumCauses(profile.type, ['Localhost', 'RuntimeDefault', 'Unconfined'], path.child('type')));
   }
@@ -45,19 +47,22 @@ function localPathCauses(text: string, path: FieldPath): FieldCause[] {
   return backstepCauses(text, path);
 }
 
+const LONGEST_PROFILE = 4095;
+
 function appArmorCauses(profile: DeepReadonly<AppArmorProfile> | undefined, path: FieldPath): FieldCause[] {
   if (!profile) return [];
   const at = path.child('localhostProfile');
+  const own = profile.localhostProfile;
   if (profile.type === 'Localhost') {
-    if (profile.localhostProfile === undefined) return [required(at, 'must be set when AppArmor type is Localhost')];
-    const text = profile.localhostProfile.trim();
-    if (text !== profile.localhostProfile) return [invalidValue(at, profile.localhostProfile, 'must not be padded with whitespace')];
-    return text === '' ? [required(at, 'must be set when AppArmor type is Localhost')] : [];
+    const missing = required(at, 'must be set when AppArmor type is Localhost');
+    if (!isSet(own)) return [missing];
+    const text = own.trim();
+    const causes = text !== own ? [invalidValue(at, own, 'must not be padded with whitespace')] : text === '' ? [missing] : [];
+    return Buffer.byteLength(own) > LONGEST_PROFILE ? [...causes, tooLong(at, LONGEST_PROFILE)] : causes;
   }
   if (!profile.type) return [required(path.child('type'), 'type is required when appArmorProfile is set')];
   const causes = enumCauses(profile.type, ['Localhost', 'RuntimeDefault', 'Unconfined'], path.child('type'));
-  if (profile.localhostProfile !== undefined)
-    causes.push(invalidValue(at, profile.localhostProfile, 'can only be set when AppArmor type is Localhost'));
+  if (isSet(own)) causes.push(invalidValue(at, own, 'can only be set when AppArmor type is Localhost'));
   return causes;
 }
 
@@ -85,12 +90,13 @@ export function securityContextCauses(
       );
     }
   }
+  causes.push(...windowsOptionsCauses(context.windowsOptions, path.child('windowsOptions')));
   return [...causes, ...appArmorCauses(context.appArmorProfile, path.child('appArmorProfile'))];
 }
 
 export function podSecurityContextCauses(spec: Spec, path: FieldPath): FieldCause[] {
-  const context = spec.securityContext;
-  if (!context) return [];
+  if (!spec.securityContext && !spec.shareProcessNamespace) return [];
+  const context = spec.securityContext ?? {};
   const at = path.child('securityContext');
   const causes: FieldCause[] = [
     ...idCauses(context.fsGroup, at.child('fsGroup')),
@@ -104,10 +110,11 @@ export function podSecurityContextCauses(spec: Spec, path: FieldPath): FieldCaus
   }
   causes.push(...sysctlCauses(spec, at.child('sysctls')));
   causes.push(...enumCauses(context.fsGroupChangePolicy, ['Always', 'OnRootMismatch'], at.child('fsGroupChangePolicy')));
-  causes.push(...enumCauses(context.supplementalGroupsPolicy, ['Merge', 'Strict'], at.child('supplementalGroupsPolicy')));
   causes.push(...seccompCauses(context.seccompProfile, at.child('seccompProfile')));
-  causes.push(...enumCauses(context.seLinuxChangePolicy, ['Recursive'], at.child('seLinuxChangePolicy')));
-  return [...causes, ...appArmorCauses(context.appArmorProfile, at.child('appArmorProfile'))];
+  causes.push(...windowsOptionsCauses(context.windowsOptions, at.child('windowsOptions')));
+  causes.push(...appArmorCauses(context.appArmorProfile, at.child('appArmorProfile')));
+  causes.push(...enumCauses(context.supplementalGroupsPolicy, ['Merge', 'Strict'], at.child('supplementalGroupsPolicy')));
+  return [...causes, ...enumCauses(context.seLinuxChangePolicy, ['Recursive'], at.child('seLinuxChangePolicy'))];
 }
 
 function sysctlCauses(spec: Spec, path: FieldPath): FieldCause[] {
@@ -117,8 +124,9 @@ function sysctlCauses(spec: Spec, path: FieldPath): FieldCause[] {
     const causes: FieldCause[] = [];
     if (!name) causes.push(required(at));
     else if (name.length > 253 || !SYSCTL.test(name)) causes.push(invalidValue(at, name, SYSCTL_RULE));
+    else if (seen.has(name)) causes.push(duplicateValue(at, name));
     else seen.add(name);
-    const plain = name.replaceAll('/', '.');
+    const plain = (name ?? '').replaceAll('/', '.');
     if (spec.hostNetwork === true && plain.startsWith('net.'))
       causes.push(invalidValue(at, name, `may not be specified when 'hostNetwork' is true`));
     if (
@@ -141,64 +149,73 @@ export function hostUsersCauses(spec: Spec, path: FieldPath): FieldCause[] {
   ];
 }
 
-export function windowsHostProcessCauses(spec: Spec, path: FieldPath): FieldCause[] {
-  const all = [...(spec.containers ?? []), ...(spec.initContainers ?? [])];
-  const isPodSet = spec.securityContext?.windowsOptions?.hostProcess;
-  const flags = all.map(({ securityContext }) => securityContext?.windowsOptions?.hostProcess ?? isPodSet ?? false);
-  if (!flags.includes(true)) return [];
-  if (flags.includes(false)) {
-    const why = 'If pod contains any hostProcess containers then all containers must be HostProcess containers';
-    return [invalidValue(path, '', why)];
-  }
-  if (spec.hostNetwork === true) return [];
-  return [
-    invalidValue(
-      path.child('hostNetwork'),
-      spec.hostNetwork ?? false,
-      'hostNetwork must be true if pod contains any hostProcess containers',
-    ),
-  ];
-}
-
-const WINDOWS_FORBIDDEN = [
+const WINDOWS_POD_FORBIDDEN = [
   'appArmorProfile',
   'seLinuxOptions',
+  'hostUsers',
+  'hostPID',
+  'hostIPC',
   'seccompProfile',
   'fsGroup',
   'fsGroupChangePolicy',
   'sysctls',
+  'shareProcessNamespace',
   'runAsUser',
   'runAsGroup',
   'supplementalGroups',
   'supplementalGroupsPolicy',
 ] as const;
+/** Those of a Pod's security context as upstream keeps it that are beside it in the API. */
+const OF_SPEC = new Set<string>(['hostUsers', 'hostPID', 'hostIPC', 'shareProcessNamespace']);
+const WINDOWS_FORBIDDEN = [
+  'appArmorProfile',
+  'seLinuxOptions',
+  'seccompProfile',
+  'capabilities',
+  'readOnlyRootFilesystem',
+  'privileged',
+  'allowPrivilegeEscalation',
+  'procMount',
+  'runAsUser',
+  'runAsGroup',
+] as const;
+const CONTAINER_LISTS = ['initContainers', 'containers', 'ephemeralContainers'] as const;
+type Context = Readonly<Record<string, unknown>>;
 
 /** What the named operating system does not have. */
 export function osCauses(spec: Spec, path: FieldPath): FieldCause[] {
   if (!spec.os) return [];
   const os = spec.os.name;
-  if (!os) return [required(path.child('os', 'name'))];
-  const at = path.child('securityContext');
-  if (os === 'linux') {
-    const pod = spec.securityContext?.windowsOptions
-      ? [forbiddenField(at.child('windowsOptions'), 'windows options cannot be set for a linux pod')]
-      : [];
-    const own = (spec.containers ?? []).flatMap(({ securityContext }, index) =>
-      securityContext?.windowsOptions
-        ? [
-            forbiddenField(
-              path.child('containers').index(index).child('securityContext', 'windowsOptions'),
-              'windows options cannot be set for a linux pod',
-            ),
-          ]
-        : [],
-    );
-    return [...pod, ...own];
-  }
-  if (os !== 'windows') return [notSupported(path.child('os'), os, ['linux', 'windows'])];
+  if (!os) return [required(path.child('os', 'name'), 'cannot be empty')];
+  if (os === 'linux') return linuxCauses(spec, path);
+  return os === 'windows' ? windowsCauses(spec, path) : [notSupported(path.child('os'), os, ['linux', 'windows'])];
+}
+
+function linuxCauses(spec: Spec, path: FieldPath): FieldCause[] {
+  const why = 'windows options cannot be set for a linux pod';
+  const check = (context: Context | undefined, at: FieldPath) =>
+    context?.['windowsOptions'] ? [forbiddenField(at.child('securityContext', 'windowsOptions'), why)] : [];
+  const own = CONTAINER_LISTS.flatMap((list) =>
+    (spec[list] ?? []).flatMap(({ securityContext }, index) => check(securityContext as Context, path.child(list).index(index))),
+  );
+  return [...check(spec.securityContext as Context | undefined, path), ...own];
+}
+
+function windowsCauses(spec: Spec, path: FieldPath): FieldCause[] {
   const why = 'cannot be set for a windows pod';
   const causes: FieldCause[] = [];
-  for (const name of ['hostPID', 'hostIPC', 'hostUsers'] as const) if (spec[name]) causes.push(forbiddenField(path.child(name), why));
-  for (const name of WINDOWS_FORBIDDEN) if (spec.securityContext?.[name] !== undefined) causes.push(forbiddenField(at.child(name), why));
+  const context = (spec.securityContext ?? {}) as Context;
+  for (const name of WINDOWS_POD_FORBIDDEN) {
+    const isOutside = OF_SPEC.has(name);
+    const value = isOutside ? (spec as unknown as Context)[name] : context[name];
+    const isGiven = name === 'hostPID' || name === 'hostIPC' ? value === true : isSet(value);
+    if (isGiven) causes.push(forbiddenField(isOutside ? path.child(name) : path.child('securityContext', name), why));
+  }
+  for (const list of CONTAINER_LISTS) {
+    for (const [index, { securityContext }] of (spec[list] ?? []).entries()) {
+      const at = path.child(list).index(index).child('securityContext');
+      for (const name of WINDOWS_FORBIDDEN) if (isSet(securityContext?.[name])) causes.push(forbiddenField(at.child(name), why));
+    }
+  }
   return causes;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Validation of a PodSpec, in Pods and in templates, in upstream's order (ValidatePodSpec), and of Pods on create.
 import {
+  checkDns1123Label,
   checkDns1123Subdomain,
   checkQualifiedName,
   type DeepReadonly,
@@ -15,47 +16,92 @@ import {
   required,
 } from '../../machinery/mod.ts';
 import type { Pod, PodSpec, PodTemplateSpec } from '../generated/core/v1.ts';
+import { internalForm } from './difference.ts';
 import { ipProblems } from './ip.ts';
 import { annotationCauses, labelCauses } from './object-meta.ts';
 import { affinityCauses, spreadCauses, tolerationCauses } from './pod-affinity.ts';
-import { containerCauses, ephemeralContainerCauses, initContainerCauses, scopeOf } from './pod-containers.ts';
-import { podLevelResourceCauses } from './pod-resources.ts';
-import { hostUsersCauses, osCauses, podSecurityContextCauses, windowsHostProcessCauses } from './pod-security-context.ts';
-import { volumeCauses } from './pod-volumes.ts';
-import { dnsLabelProblems, enumCauses, problems } from './rules.ts';
+import {
+  containerCauses,
+  ephemeralContainerCauses,
+  hostNetworkCauses,
+  imageCauses,
+  initContainerCauses,
+  scopeOf,
+} from './pod-containers.ts';
+import { overheadCauses, podLevelResourceCauses } from './pod-resources.ts';
+import { hostUsersCauses, osCauses, podSecurityContextCauses } from './pod-security-context.ts';
+import { soundVolumes, type VolumeScope, volumeCauses } from './pod-volumes.ts';
+import { dnsLabelProblems, enumCauses, isSet, problems, relativePathCauses, sortedEntries } from './rules.ts';
+import { windowsHostProcessCauses } from './windows-options.ts';
 
 type Spec = DeepReadonly<PodSpec>;
 type Meta = DeepReadonly<Pick<ObjectMeta, 'annotations'>>;
+const SPEC = field('spec');
 const MAX_INT32 = 2_147_483_647;
 const APPARMOR_PREFIX = 'container.apparmor.security.beta.kubernetes.io/';
 const MIRROR = 'kubernetes.io/config.mirror';
 
-export function podSpecCauses(spec: Spec, path: FieldPath): FieldCause[] {
-  const scope = scopeOf(spec);
-  return [
-    ...volumeCauses(spec.volumes, path.child('volumes')),
-    ...containerCauses(spec.containers, path.child('containers'), scope),
-    ...initContainerCauses(spec.initContainers, spec.containers, path.child('initContainers'), scope),
-    ...ephemeralContainerCauses(spec, path.child('ephemeralContainers'), scope),
-    ...podLevelResourceCauses(spec.resources, path.child('resources')),
-    ...enumCauses(spec.restartPolicy, ['Always', 'OnFailure', 'Never'], path.child('restartPolicy'), true),
-    ...dnsPolicyCauses(spec, path),
-    ...labelCauses(spec.nodeSelector, path.child('nodeSelector')),
-    ...podSecurityContextCauses(spec, path),
-    ...affinityCauses(spec.affinity, path.child('affinity')),
-    ...dnsConfigCauses(spec, path.child('dnsConfig')),
-    ...readinessGateCauses(spec, path.child('readinessGates')),
-    ...schedulingGateCauses(spec, path.child('schedulingGates')),
-    ...spreadCauses(spec, path.child('topologySpreadConstraints')),
-    ...windowsHostProcessCauses(spec, path),
-    ...hostUsersCauses(spec, path),
-    ...hostnameOverrideCauses(spec, path.child('hostnameOverride')),
-    ...nameCauses(spec, path),
-    ...tolerationCauses(spec.tolerations, path.child('tolerations')),
-    ...hostAliasCauses(spec, path.child('hostAliases')),
-    ...classCauses(spec, path),
-    ...osCauses(spec, path),
-  ];
+export function podSpecCauses(spec: Spec, path: FieldPath, volumeScope: VolumeScope = TEMPLATE): FieldCause[] {
+  const faults = volumeCauses(spec.volumes, path.child('volumes'), volumeScope);
+  const scope = scopeOf(spec, soundVolumes(spec.volumes, faults, path.child('volumes')));
+  // Paths cost time: most of these fields are absent, and then nothing is to be said of them.
+  const causes = isSet(spec.terminationGracePeriodSeconds) ? [] : [required(path.child('terminationGracePeriodSeconds'))];
+  const add = (found: readonly FieldCause[]) => {
+    if (found.length > 0) causes.push(...found);
+  };
+  add(faults);
+  if (spec.resourceClaims) add(resourceClaimCauses(spec, path.child('resourceClaims')));
+  add(containerCauses(spec.containers, path.child('containers'), scope));
+  if (spec.initContainers) add(initContainerCauses(spec.initContainers, spec.containers, path.child('initContainers'), scope));
+  if (spec.ephemeralContainers) add(ephemeralContainerCauses(spec, path.child('ephemeralContainers'), scope));
+  if (spec.resources) add(podLevelResourceCauses(spec, path.child('resources')));
+  if (spec.hostNetwork) add(hostNetworkCauses(spec, path.child('containers'), volumeScope.isPod));
+  add(enumCauses(spec.restartPolicy, RESTARTS, path.child('restartPolicy'), true));
+  add(dnsPolicyCauses(spec, path));
+  if (spec.nodeSelector) add(labelCauses(spec.nodeSelector, path.child('nodeSelector')));
+  add(podSecurityContextCauses(spec, path));
+  if (spec.affinity) add(affinityCauses(spec.affinity, path.child('affinity')));
+  if (spec.dnsConfig || spec.dnsPolicy === 'None') add(dnsConfigCauses(spec, path.child('dnsConfig')));
+  if (spec.readinessGates) add(readinessGateCauses(spec, path.child('readinessGates')));
+  if (spec.schedulingGates) add(schedulingGateCauses(spec, path.child('schedulingGates')));
+  if (spec.topologySpreadConstraints) add(spreadCauses(spec, path.child('topologySpreadConstraints')));
+  add(windowsHostProcessCauses(spec, path));
+  add(hostUsersCauses(spec, path));
+  if (isSet(spec.hostnameOverride)) add(hostnameOverrideCauses(spec, path.child('hostnameOverride')));
+  add(nameCauses(spec, path));
+  if (spec.tolerations) add(tolerationCauses(spec.tolerations, path.child('tolerations')));
+  if (spec.hostAliases) add(hostAliasCauses(spec, path.child('hostAliases')));
+  add(classCauses(spec, path));
+  if (spec.overhead) add(overheadCauses(spec.overhead, path.child('overhead')));
+  add(osCauses(spec, path));
+  return causes;
+}
+
+const RESTARTS = ['Always', 'OnFailure', 'Never'];
+const TEMPLATE: VolumeScope = { podName: undefined, isPod: false };
+
+/** Claims of devices: each by its own name, and either one that exists or one made for the Pod. */
+function resourceClaimCauses({ resourceClaims }: Spec, path: FieldPath): FieldCause[] {
+  if (!resourceClaims) return [];
+  const names = new Set<string>();
+  return resourceClaims.flatMap((claim, index) => {
+    const at = path.index(index);
+    const { name, resourceClaimName: own, resourceClaimTemplateName: template } = claim;
+    const causes: FieldCause[] = [];
+    if (!name) causes.push(required(at.child('name')));
+    else if (names.has(name)) causes.push(duplicateValue(at.child('name'), name));
+    else causes.push(...problems(checkDns1123Label(name), at.child('name'), name));
+    names.add(name);
+    const wrong = (why: string) =>
+      causes.push(
+        invalidValue(at, internalForm({ name, resourceClaimName: own ?? null, resourceClaimTemplateName: template ?? null }), why),
+      );
+    if (isSet(own) && isSet(template)) wrong('at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified');
+    if (!isSet(own) && !isSet(template)) wrong('must specify one of: `resourceClaimName`, `resourceClaimTemplateName`');
+    if (isSet(own)) causes.push(...problems(checkDns1123Subdomain(own), at.child('resourceClaimName'), own));
+    if (isSet(template)) causes.push(...problems(checkDns1123Subdomain(template), at.child('resourceClaimTemplateName'), template));
+    return causes;
+  });
 }
 
 function dnsPolicyCauses(spec: Spec, path: FieldPath): FieldCause[] {
@@ -156,30 +202,55 @@ function classCauses(spec: Spec, path: FieldPath): FieldCause[] {
     if (value) causes.push(...problems(checkDns1123Subdomain(value), path.child(name), value));
   }
   const policy = spec.preemptionPolicy;
-  if (policy !== undefined && policy !== null && policy !== 'Never' && policy !== 'PreemptLowerPriority') {
+  if (policy === ('' as string)) causes.push(required(path.child('preemptionPolicy')));
+  else if (isSet(policy) && policy !== 'Never' && policy !== 'PreemptLowerPriority') {
     causes.push(notSupported(path.child('preemptionPolicy'), policy, ['PreemptLowerPriority', 'Never']));
   }
   return causes;
 }
 
+const DELETION_COST = 'controller.kubernetes.io/pod-deletion-cost';
+const SECCOMP_POD = 'seccomp.security.alpha.kubernetes.io/pod';
+const SECCOMP_CONTAINER = 'container.seccomp.security.alpha.kubernetes.io/';
+const WHOLE_NUMBER = /^[-+]?[0-9]+$/;
+
+const isInt32 = (text: string) => {
+  const value = Number(text);
+  return WHOLE_NUMBER.test(text) && !/^(\+|-?0[0-9])/.test(text) && value <= MAX_INT32 && value >= -MAX_INT32 - 1;
+};
+
+function seccompAnnotationCauses(value: string, path: FieldPath): FieldCause[] {
+  if (value === 'runtime/default' || value === 'docker/default' || value === 'unconfined') return [];
+  if (value.startsWith('localhost/')) return relativePathCauses(value.slice('localhost/'.length), path);
+  return [invalidValue(path, value, 'must be a valid seccomp profile')];
+}
+
+function appArmorAnnotationCauses(key: string, value: string, spec: Spec, path: FieldPath): FieldCause[] {
+  const name = key.slice(APPARMOR_PREFIX.length);
+  const has = (list: readonly { readonly name: string }[] | undefined) => list?.some((it) => it.name === name) === true;
+  const causes: FieldCause[] = [];
+  if (!has(spec.containers) && !has(spec.initContainers) && !has(spec.ephemeralContainers))
+    causes.push(invalidValue(path.key(key), name, 'container not found'));
+  const isKnown = value === '' || value === 'runtime/default' || value === 'unconfined' || value.startsWith('localhost/');
+  return isKnown ? causes : [...causes, invalidValue(path.key(key), value, `invalid AppArmor profile name: ${JSON.stringify(value)}`)];
+}
+
 /** What annotations of a Pod still mean something. */
 export function podAnnotationCauses(meta: Meta, spec: Spec, path: FieldPath): FieldCause[] {
-  const annotations = meta.annotations ?? {};
+  const { annotations } = meta;
+  if (!annotations) return [];
   const causes: FieldCause[] = [];
   const mirror = annotations[MIRROR];
-  if (mirror !== undefined && !spec.nodeName) {
+  if (mirror !== undefined && !spec.nodeName)
     causes.push(invalidValue(path.key(MIRROR), mirror, 'must set spec.nodeName if mirror pod annotation is set'));
-  }
-  const names = new Set(
-    [...(spec.containers ?? []), ...(spec.initContainers ?? []), ...(spec.ephemeralContainers ?? [])].map(({ name }) => name),
-  );
-  for (const [key, value] of Object.entries(annotations)) {
-    if (!key.startsWith(APPARMOR_PREFIX)) continue;
-    const container = key.slice(APPARMOR_PREFIX.length);
-    if (!names.has(container)) causes.push(invalidValue(path.key(key), container, 'container not found'));
-    const isKnown = value === '' || value === 'runtime/default' || value === 'unconfined' || value.startsWith('localhost/');
-    if (!isKnown) causes.push(invalidValue(path.key(key), value, 'invalid AppArmor profile'));
-  }
+  const entries = sortedEntries(annotations);
+  const pod = annotations[SECCOMP_POD];
+  if (pod !== undefined) causes.push(...seccompAnnotationCauses(pod, path.child(SECCOMP_POD)));
+  for (const [key, value] of entries)
+    if (key.startsWith(SECCOMP_CONTAINER)) causes.push(...seccompAnnotationCauses(value, path.child(key)));
+  for (const [key, value] of entries) if (key.startsWith(APPARMOR_PREFIX)) causes.push(...appArmorAnnotationCauses(key, value, spec, path));
+  const cost = annotations[DELETION_COST];
+  if (cost !== undefined && !isInt32(cost)) causes.push(invalidValue(path.key(DELETION_COST), cost, 'must be a 32bit integer'));
   return causes;
 }
 
@@ -197,14 +268,35 @@ export function podTemplateCauses(template: DeepReadonly<PodTemplateSpec>, path:
   return causes;
 }
 
+/** What Pods have to obey on create and update, `metadata` apart; templates may do otherwise. */
+export function wholePodCauses(pod: DeepReadonly<Pod>): FieldCause[] {
+  const { spec } = pod;
+  return [
+    ...podAnnotationCauses(pod.metadata, spec, field('metadata', 'annotations')),
+    ...podSpecCauses(spec, SPEC, { podName: pod.metadata.name, isPod: true }),
+    ...tokenCauses(spec),
+    ...imageCauses(spec.containers, SPEC.child('containers')),
+    ...imageCauses(spec.initContainers, SPEC.child('initContainers')),
+  ];
+}
+
+/** There are no tokens for Pods without a service account. */
+function tokenCauses({ serviceAccountName, volumes }: Spec): FieldCause[] {
+  if (serviceAccountName || !volumes) return [];
+  return volumes.flatMap(({ projected }, index) =>
+    (projected?.sources ?? []).flatMap(({ serviceAccountToken }, position) => {
+      const at = SPEC.child('volumes').index(index).child('projected', 'sources').index(position).child('serviceAccountToken');
+      return serviceAccountToken ? [forbiddenField(at, 'must not be specified when serviceAccountName is not set')] : [];
+    }),
+  );
+}
+
 /** A new Pod, `metadata` apart. */
 export function podCauses(pod: DeepReadonly<Pod>): FieldCause[] {
-  const path = field('spec');
-  const causes = [...podAnnotationCauses(pod.metadata, pod.spec, field('metadata', 'annotations')), ...podSpecCauses(pod.spec, path)];
+  const causes = wholePodCauses(pod);
   if ((pod.spec.ephemeralContainers ?? []).length > 0)
-    causes.push(forbiddenField(path.child('ephemeralContainers'), 'cannot be set on create'));
-  if ((pod.spec.schedulingGates ?? []).length > 0 && pod.spec.nodeName) {
-    causes.push(forbiddenField(path.child('nodeName'), 'cannot be set until all schedulingGates have been cleared'));
-  }
+    causes.push(forbiddenField(SPEC.child('ephemeralContainers'), 'cannot be set on create'));
+  if ((pod.spec.schedulingGates ?? []).length > 0 && pod.spec.nodeName)
+    causes.push(forbiddenField(SPEC.child('nodeName'), 'cannot be set until all schedulingGates have been cleared'));
   return causes;
 }

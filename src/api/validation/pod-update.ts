@@ -2,9 +2,11 @@
 // What may change in a Pod that exists, per endpoint (upstream's ValidatePodUpdate and its siblings).
 import {
   checkDns1123Subdomain,
+  checkQualifiedName,
   type DeepReadonly,
   deepCopy,
   deepEqual,
+  duplicateValue,
   type FieldCause,
   type FieldPath,
   field,
@@ -15,12 +17,14 @@ import {
   semanticEqual,
 } from '../../machinery/mod.ts';
 import type { Container, Pod, PodSpec, ResourceRequirements, Toleration } from '../generated/core/v1.ts';
-import { differenceText } from './difference.ts';
-import { ipProblems } from './ip.ts';
+import { differenceText, internalForm } from './difference.ts';
+import { ipProblems, isDualStackPair } from './ip.ts';
 import { validateObjectMetaUpdate } from './object-meta.ts';
 import { ephemeralContainerCauses, scopeOf } from './pod-containers.ts';
 import { qosClassOf } from './pod-qos.ts';
-import { podAnnotationCauses, podSpecCauses } from './pod-spec.ts';
+import { podSpecCauses, wholePodCauses } from './pod-spec.ts';
+import { soundVolumes } from './pod-volumes.ts';
+import { isSet, problems } from './rules.ts';
 
 type Old = DeepReadonly<Pod>;
 const SPEC = field('spec');
@@ -29,12 +33,7 @@ const ALLOWED =
 
 function commonCauses(next: Old, previous: Old): FieldCause[] {
   const metadata = validateObjectMetaUpdate(next.metadata, previous.metadata); // Twice, as upstream has it for every kind.
-  return [
-    ...metadata,
-    ...metadata,
-    ...podAnnotationCauses(next.metadata, next.spec, field('metadata', 'annotations')),
-    ...podSpecCauses(next.spec, SPEC),
-  ];
+  return [...metadata, ...metadata, ...wholePodCauses(next)];
 }
 
 /** PUT and PATCH of the Pod itself. */
@@ -49,10 +48,11 @@ export function podUpdateCauses(next: Old, previous: Old): FieldCause[] {
   }
   const deadline = deadlineCauses(next, previous);
   causes.push(...deadline);
+  if (deadline.length > 0 && isSet(next.spec.activeDeadlineSeconds)) return causes;
   const tolerations = tolerationUpdateCauses(next.spec.tolerations, previous.spec.tolerations);
   causes.push(...tolerations, ...gateCauses(next, previous));
   if (tolerations.length > 0) return causes;
-  causes.push(...nodeSelectorCauses(next, previous));
+  causes.push(...nodeSelectorCauses(next, previous), ...nodeAffinityCauses(next, previous));
   const masked = maskChangeable(next.spec, previous.spec);
   if (!semanticEqual(masked, previous.spec))
     causes.push(forbiddenField(SPEC, `${ALLOWED}\n${differenceText(masked, previous.spec, 'spec')}`));
@@ -139,14 +139,78 @@ function nodeSelectorCauses({ spec: next }: Old, { spec: previous }: Old): Field
   return [invalidValue(at, next.nodeSelector ?? {}, 'only additions to spec.nodeSelector are allowed (no mutations or deletions)')];
 }
 
-/** A Pod that is not yet scheduled may have its placement narrowed. */
+/** A Pod that is not yet scheduled may have its placement narrowed, which is checked apart. */
 function loosenGated(masked: PodSpec, previous: DeepReadonly<PodSpec>): void {
   if (previous.nodeSelector === undefined) delete masked.nodeSelector;
   else masked.nodeSelector = { ...previous.nodeSelector };
-  const had = previous.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
-  if (had !== undefined) return;
-  if (previous.affinity === undefined) delete masked.affinity;
-  else masked.affinity = deepCopy(previous.affinity) as NonNullable<PodSpec['affinity']>;
+  const { nodeAffinity: _own, ...rest } = masked.affinity ?? {};
+  const node = previous.affinity?.nodeAffinity;
+  const affinity = { ...rest, ...(node ? { nodeAffinity: deepCopy(node) as NonNullable<typeof _own> } : {}) };
+  if (Object.keys(affinity).length === 0 && previous.affinity === undefined) delete masked.affinity;
+  else masked.affinity = affinity;
+}
+
+const REQUIRED = 'requiredDuringSchedulingIgnoredDuringExecution';
+
+/** Terms that there are may get more expressions; there may be no more terms. */
+function nodeAffinityCauses({ spec: next }: Old, { spec: previous }: Old): FieldCause[] {
+  if ((previous.schedulingGates ?? []).length === 0) return [];
+  const [now, before] = [next, previous].map((spec) => spec.affinity?.nodeAffinity?.[REQUIRED]?.nodeSelectorTerms ?? []);
+  if (now === undefined || before === undefined || before.length === 0) return [];
+  const path = SPEC.child('affinity', 'nodeAffinity', REQUIRED, 'nodeSelectorTerms');
+  if (now.length !== before.length)
+    return [invalidValue(path, internalForm(now), 'no additions/deletions to non-empty NodeSelectorTerms list are allowed')];
+  return before.flatMap((old, index) => {
+    const own = now[index];
+    const kept = (['matchExpressions', 'matchFields'] as const).every((name) =>
+      (old[name] ?? []).every((it, position) => semanticEqual(it, own?.[name]?.[position])),
+    );
+    const isEmpty = (old.matchExpressions ?? []).length + (old.matchFields ?? []).length === 0;
+    const isGrown = !isEmpty || semanticEqual(own, old);
+    return kept && isGrown
+      ? []
+      : [invalidValue(path.index(index), internalForm(own), 'only additions are allowed (no mutations or deletions)')];
+  });
+}
+
+const SYSTEM_CONDITIONS = new Set(['PodScheduled', 'Ready', 'Initialized']);
+
+function conditionCauses({ status }: Old): FieldCause[] {
+  return (status?.conditions ?? []).flatMap(({ type }, index) =>
+    SYSTEM_CONDITIONS.has(type) ? [] : problems(checkQualifiedName(type), field('status', 'conditions').index(index).child('Type'), type),
+  );
+}
+
+/** Addresses: of each family one. */
+function addressCauses(list: readonly { readonly ip: string }[] | undefined, path: FieldPath, areUnique: boolean): FieldCause[] {
+  const all = list ?? [];
+  const causes = all.flatMap(({ ip }, index) => problems(ipProblems(ip), path.index(index), ip));
+  if (all.length > 1 && !isDualStackPair(all.map(({ ip }) => ip))) {
+    const why = 'may specify no more than one IP for each IP family';
+    causes.push(
+      invalidValue(
+        path,
+        all.map(({ ip }) => ({ IP: ip })),
+        why,
+      ),
+    );
+    for (const [index, { ip }] of areUnique ? all.entries() : [])
+      if (all.findIndex((it) => it.ip === ip) < index) causes.push(duplicateValue(path.index(index), { IP: ip }));
+  }
+  return causes;
+}
+
+function claimStatusCauses({ spec, status }: Old, path: FieldPath): FieldCause[] {
+  const seen = new Set<string>();
+  return (status?.resourceClaimStatuses ?? []).flatMap(({ name, resourceClaimName: claim }, index) => {
+    const at = path.index(index);
+    const causes: FieldCause[] = [];
+    if (!spec.resourceClaims?.some((it) => it.name === name))
+      causes.push(invalidValue(at.child('name'), name, 'must match the name of an entry in `spec.resourceClaims`'));
+    if (seen.has(name)) causes.push(duplicateValue(at.child('name'), name));
+    seen.add(name);
+    return claim ? [...causes, ...problems(checkDns1123Subdomain(claim), at.child('resourceClaimName'), claim)] : causes;
+  });
 }
 
 function statusFieldCauses({ status }: Old, previous: Old, path: FieldPath): FieldCause[] {
@@ -158,22 +222,17 @@ function statusFieldCauses({ status }: Old, previous: Old, path: FieldPath): Fie
   }
   if (observedGeneration < 0)
     causes.push(invalidValue(path.child('observedGeneration'), observedGeneration, 'must be a non-negative integer'));
-  for (const [index, { ip }] of (podIPs ?? []).entries()) {
-    for (const problem of ipProblems(ip)) causes.push(invalidValue(path.child('podIPs').index(index), ip, problem));
-  }
-  for (const [index, { ip }] of (hostIPs ?? []).entries()) {
-    for (const problem of ipProblems(ip)) causes.push(invalidValue(path.child('hostIPs').index(index), ip, problem));
-  }
   const firstHost = hostIPs?.[0]?.ip;
   if (firstHost !== undefined && firstHost !== hostIP)
     causes.push(invalidValue(path.child('hostIPs').index(0).child('ip'), firstHost, 'must be equal to `hostIP`'));
+  causes.push(...addressCauses(podIPs, path.child('podIPs'), true), ...addressCauses(hostIPs, path.child('hostIPs'), false));
   if (previous.status?.qosClass && qosClass !== previous.status.qosClass)
     causes.push(invalidValue(path.child('qosClass'), qosClass ?? '', 'field is immutable'));
   return causes;
 }
 
 export function podStatusCauses(next: Old, previous: Old): FieldCause[] {
-  const causes = validateObjectMetaUpdate(next.metadata, previous.metadata);
+  const causes = [...validateObjectMetaUpdate(next.metadata, previous.metadata), ...conditionCauses(next)];
   const path = field('status');
   if ((next.spec.nodeName ?? '') !== (previous.spec.nodeName ?? '')) {
     causes.push(forbiddenField(path.child('nodeName'), 'may not be changed directly'));
@@ -182,7 +241,7 @@ export function podStatusCauses(next: Old, previous: Old): FieldCause[] {
   for (const name of ['containerStatuses', 'initContainerStatuses'] as const) {
     causes.push(...restartCauses(next, previous, name));
   }
-  return causes;
+  return [...causes, ...claimStatusCauses(next, path.child('resourceClaimStatuses'))];
 }
 
 /** A container that may not restart stays terminated. */
@@ -205,7 +264,7 @@ export function ephemeralContainersCauses(next: Old, previous: Old): FieldCause[
   const path = SPEC.child('ephemeralContainers');
   const causes = [
     ...validateObjectMetaUpdate(next.metadata, previous.metadata),
-    ...ephemeralContainerCauses(next.spec, path, scopeOf(next.spec)),
+    ...ephemeralContainerCauses(next.spec, path, scopeOf(next.spec, soundVolumes(next.spec.volumes, [], SPEC.child('volumes')))),
   ];
   const now = new Map((next.spec.ephemeralContainers ?? []).map((it) => [it.name, it]));
   for (const old of previous.spec.ephemeralContainers ?? []) {
@@ -223,7 +282,10 @@ export function ephemeralContainersCauses(next: Old, previous: Old): FieldCause[
 const RESIZABLE = new Set(['cpu', 'memory']);
 
 export function podResizeCauses(next: Old, previous: Old): FieldCause[] {
-  const causes = [...validateObjectMetaUpdate(next.metadata, previous.metadata), ...podSpecCauses(next.spec, SPEC)];
+  const causes = [
+    ...validateObjectMetaUpdate(next.metadata, previous.metadata),
+    ...podSpecCauses(next.spec, SPEC, { podName: next.metadata.name, isPod: true }),
+  ];
   if (causes.length > 0) return causes;
   const now = qosClassOf(next);
   if (now !== qosClassOf(previous))
@@ -234,8 +296,16 @@ export function podResizeCauses(next: Old, previous: Old): FieldCause[] {
     }
   }
   const masked = deepCopy(next.spec) as PodSpec;
-  for (const name of ['containers', 'initContainers'] as const) {
-    for (const [index, container] of (masked[name] ?? []).entries()) maskResources(container, previous.spec[name]?.[index]);
+  for (const [index, container] of masked.containers.entries()) maskResources(container, previous.spec.containers?.[index]);
+  for (const [index, container] of (masked.initContainers ?? []).entries()) {
+    const old = previous.spec.initContainers?.[index];
+    const isSidecar = container.restartPolicy === 'Always';
+    if (isSidecar) maskResources(container, old);
+    if (semanticEqual(container, old)) continue;
+    const why = isSidecar
+      ? 'only cpu and memory resources for sidecar containers are mutable'
+      : 'resources for non-sidecar init containers are immutable';
+    causes.push(forbiddenField(SPEC, why));
   }
   if (!semanticEqual(masked, previous.spec)) causes.push(forbiddenField(SPEC, 'only cpu and memory resources are mutable'));
   return causes;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Warnings about Pods and pod templates: deprecated fields, duplicates, things that will not work (upstream's pkg/api/pod/warnings.go).
-import { type DeepReadonly, type FieldPath, field, findQuantity } from '../../machinery/mod.ts';
-import type { Container, Pod, PodSpec, PodTemplateSpec } from '../generated/core/v1.ts';
+import { checkDns1123Label, type DeepReadonly, type FieldPath, field, findQuantity } from '../../machinery/mod.ts';
+import type { Container, NodeSelectorTerm, PersistentVolumeClaimSpec, Pod, PodSpec, PodTemplateSpec } from '../generated/core/v1.ts';
 
 const DEPRECATED_LABELS: readonly (readonly [string, string, string])[] = [
   ['beta.kubernetes.io/arch', 'v1.14', 'kubernetes.io/arch'],
@@ -14,6 +14,7 @@ const labelOf = (key: string | undefined) => DEPRECATED_LABELS.find(([name]) => 
 const SECCOMP_POD = 'seccomp.security.alpha.kubernetes.io/pod';
 const SECCOMP_CONTAINER = 'container.seccomp.security.alpha.kubernetes.io/';
 const APPARMOR = 'container.apparmor.security.beta.kubernetes.io/';
+const APPARMOR_INSTEAD = 'deprecated since v1.30; use the "appArmorProfile" field instead';
 const CRITICAL = 'scheduler.alpha.kubernetes.io/critical-pod';
 
 const DEPRECATED_VOLUMES: readonly (readonly [string, string])[] = [
@@ -33,71 +34,134 @@ export function deprecatedSourceWarnings(source: object, path: FieldPath): strin
   return DEPRECATED_VOLUMES.flatMap(([name, text]) => ((source as Record<string, unknown>)[name] ? [String(path.child(text))] : []));
 }
 
+type Spec = DeepReadonly<PodSpec>;
+type Annotations = Readonly<Record<string, string>>;
+type Box = DeepReadonly<Container>;
+const CONTAINER_LISTS = ['initContainers', 'containers', 'ephemeralContainers'] as const;
+
 /** Warnings for a Pod that is created or changed. */
-export function podWarnings(pod: DeepReadonly<Pod>, _previous: DeepReadonly<Pod> | undefined): string[] {
-  return specWarnings(pod.spec, pod.metadata.annotations, field('spec'), field('metadata', 'annotations'));
+export function podWarnings(pod: DeepReadonly<Pod>, previous: DeepReadonly<Pod> | undefined): string[] {
+  const name = previous === undefined ? nameWarnings(pod.metadata.name, `the Pod's hostname`) : [];
+  const annotations = pod.metadata.annotations ?? {};
+  // By now the annotation has become the field, which therefore tells nothing.
+  const appArmor = [...visit(pod.spec, field('spec'))].flatMap(([{ name: own }]) => {
+    const key = `${APPARMOR}${own}`;
+    return key in annotations ? [`${field('metadata', 'annotations').key(key)}: ${APPARMOR_INSTEAD}`] : [];
+  });
+  return [...appArmor, ...name, ...specWarnings(pod.spec, annotations, field('spec'), field('metadata', 'annotations'), false)];
 }
 
 /** Of a template in a workload. */
 export function templateWarnings(template: DeepReadonly<PodTemplateSpec> | undefined, path: FieldPath): string[] {
   if (!template?.spec) return [];
-  return specWarnings(template.spec, template.metadata?.annotations, path.child('spec'), path.child('metadata', 'annotations'));
+  const annotations = template.metadata?.annotations ?? {};
+  return specWarnings(template.spec, annotations, path.child('spec'), path.child('metadata', 'annotations'), true);
 }
 
-function specWarnings(
-  spec: DeepReadonly<PodSpec>,
-  annotations: Readonly<Record<string, string>> | undefined,
-  path: FieldPath,
-  annotationPath: FieldPath,
-): string[] {
+/** Names that make host names should be able to. */
+export function nameWarnings(name: string | undefined, use: string): string[] {
+  const problems = checkDns1123Label(name ?? '');
+  if (!name || problems.length === 0) return [];
   return [
-    ...placementWarnings(spec, path),
-    ...annotationWarnings(annotations ?? {}, annotationPath),
-    ...aliasWarnings(spec, path),
-    ...volumeWarnings(spec, path),
-    ...pullSecretWarnings(spec, path),
-    ...containerWarnings(spec, path),
-    ...overheadWarnings(spec, path),
+    `metadata.name: this is used in ${use}, which can result in surprising behavior; a DNS label is recommended: [${problems.join(' ')}]`,
   ];
 }
 
-function placementWarnings(spec: DeepReadonly<PodSpec>, path: FieldPath): string[] {
+/** All containers with their places, in upstream's order. */
+function* visit(spec: Spec, path: FieldPath): Generator<readonly [Box, FieldPath]> {
+  for (const list of CONTAINER_LISTS) {
+    for (const [index, container] of (spec[list] ?? []).entries()) yield [container as Box, path.child(list).index(index)];
+  }
+}
+
+function specWarnings(spec: Spec, annotations: Annotations, path: FieldPath, annotationPath: FieldPath, isTemplate: boolean): string[] {
+  return [
+    ...placementWarnings(spec, path),
+    ...(CRITICAL in annotations
+      ? [`${annotationPath.key(CRITICAL)}: non-functional in v1.16+; use the "priorityClassName" field instead`]
+      : []),
+    ...volumeWarnings(spec, path.child('volumes')),
+    ...aliasWarnings(spec, path),
+    ...pullSecretWarnings(spec, path),
+    ...fractionWarnings(spec.overhead, path.child('overhead'), SIZES),
+    ...podSeccompWarnings(spec, annotations, annotationPath),
+    ...[...visit(spec, path)].flatMap(([container, at]) => [
+      ...containerSeccompWarnings(container, annotations, annotationPath),
+      ...(isTemplate ? appArmorWarnings(container, spec, annotations, annotationPath) : []),
+      ...containerWarnings(container, at),
+    ]),
+    ...portWarnings(spec, path),
+    ...((spec.terminationGracePeriodSeconds ?? 0) < 0
+      ? [`${path.child('terminationGracePeriodSeconds')}: must be >= 0; negative values are invalid and will be treated as 1`]
+      : []),
+    ...podAffinityWarnings(spec, path.child('affinity')),
+  ];
+}
+
+const deprecation = ([, since, instead]: readonly [string, string, string]) => `deprecated since ${since}; use "${instead}" instead`;
+
+function termWarnings(term: DeepReadonly<NodeSelectorTerm>, path: FieldPath): string[] {
+  return (term.matchExpressions ?? []).flatMap(({ key }, index) => {
+    const found = labelOf(key);
+    return found ? [`${path.child('matchExpressions').index(index).child('key')}: ${key} is ${deprecation(found)}`] : [];
+  });
+}
+
+function placementWarnings(spec: Spec, path: FieldPath): string[] {
   const warnings: string[] = [];
   for (const key of Object.keys(spec.nodeSelector ?? {}).sort()) {
     const found = labelOf(key);
-    if (found) warnings.push(`${path.child('nodeSelector').key(key)}: deprecated since ${found[1]}; use "${found[2]}" instead`);
+    if (found) warnings.push(`${path.child('nodeSelector').key(key)}: ${deprecation(found)}`);
   }
-  const hard = spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
-  const terms = path.child('affinity', 'nodeAffinity', 'requiredDuringSchedulingIgnoredDuringExecution', 'nodeSelectorTerms');
-  for (const [index, term] of (hard?.nodeSelectorTerms ?? []).entries()) {
-    for (const [position, { key }] of (term.matchExpressions ?? []).entries()) {
-      const found = labelOf(key);
-      const at = terms.index(index).child('matchExpressions').index(position).child('key');
-      if (found) warnings.push(`${at}: ${key} is deprecated since ${found[1]}; use "${found[2]}" instead`);
-    }
-  }
+  const [hard, soft] = ['requiredDuringSchedulingIgnoredDuringExecution', 'preferredDuringSchedulingIgnoredDuringExecution'] as const;
+  const node = path.child('affinity', 'nodeAffinity');
+  for (const [index, term] of (spec.affinity?.nodeAffinity?.[hard]?.nodeSelectorTerms ?? []).entries())
+    warnings.push(...termWarnings(term, node.child(hard, 'nodeSelectorTerms').index(index)));
+  for (const [index, { preference }] of (spec.affinity?.nodeAffinity?.[soft] ?? []).entries())
+    warnings.push(...termWarnings(preference ?? {}, node.child(soft).index(index).child('preference')));
   for (const [index, constraint] of (spec.topologySpreadConstraints ?? []).entries()) {
     const at = path.child('topologySpreadConstraints').index(index);
     const found = labelOf(constraint.topologyKey);
-    if (found)
-      warnings.push(`${at.child('topologyKey')}: ${constraint.topologyKey} is deprecated since ${found[1]}; use "${found[2]}" instead`);
-    if (!constraint.labelSelector) warnings.push(`${at.child('labelSelector')}: a null labelSelector results in matching no pod`);
+    if (found) warnings.push(`${at.child('topologyKey')}: ${constraint.topologyKey} is ${deprecation(found)}`);
+    if (!constraint.labelSelector) warnings.push(`${at.child('labelSelector')}: ${MATCHES_NOTHING}`);
   }
   return warnings;
 }
 
-function annotationWarnings(annotations: Readonly<Record<string, string>>, path: FieldPath): string[] {
-  return Object.keys(annotations)
-    .sort()
-    .flatMap((key) => {
-      if (key === SECCOMP_POD || key.startsWith(SECCOMP_CONTAINER))
-        return [`${path.key(key)}: non-functional in v1.27+; use the "seccompProfile" field instead`];
-      if (key.startsWith(APPARMOR)) return [`${path.key(key)}: deprecated since v1.30; use the "appArmorProfile" field instead`];
-      return key === CRITICAL ? [`${path.key(key)}: non-functional in v1.16+; use the "priorityClassName" field instead`] : [];
-    });
+const MATCHES_NOTHING = 'a null labelSelector results in matching no pod';
+
+function podAffinityWarnings({ affinity }: Spec, path: FieldPath): string[] {
+  const warnings: string[] = [];
+  const note = (term: { readonly labelSelector?: unknown } | undefined, at: FieldPath) => {
+    if (!term?.labelSelector) warnings.push(`${at.child('labelSelector')}: ${MATCHES_NOTHING}`);
+  };
+  const [hard, soft] = ['requiredDuringSchedulingIgnoredDuringExecution', 'preferredDuringSchedulingIgnoredDuringExecution'] as const;
+  for (const name of ['podAffinity', 'podAntiAffinity'] as const) {
+    for (const [index, term] of (affinity?.[name]?.[hard] ?? []).entries()) note(term, path.child(name, hard).index(index));
+    for (const [index, { podAffinityTerm }] of (affinity?.[name]?.[soft] ?? []).entries())
+      note(podAffinityTerm, path.child(name, soft).index(index).child('podAffinityTerm'));
+  }
+  return warnings;
 }
 
-function aliasWarnings({ hostAliases }: DeepReadonly<PodSpec>, path: FieldPath): string[] {
+function podSeccompWarnings(spec: Spec, annotations: Annotations, path: FieldPath): string[] {
+  if (!(SECCOMP_POD in annotations) || spec.securityContext?.seccompProfile) return [];
+  return [`${path.key(SECCOMP_POD)}: non-functional in v1.27+; use the "seccompProfile" field instead`];
+}
+
+function containerSeccompWarnings(container: Box, annotations: Annotations, path: FieldPath): string[] {
+  const key = `${SECCOMP_CONTAINER}${container.name}`;
+  if (!(key in annotations) || container.securityContext?.seccompProfile) return [];
+  return [`${path.key(key)}: non-functional in v1.27+; use the "seccompProfile" field instead`];
+}
+
+function appArmorWarnings(container: Box, spec: Spec, annotations: Annotations, path: FieldPath): string[] {
+  const key = `${APPARMOR}${container.name}`;
+  if (!(key in annotations) || spec.securityContext?.appArmorProfile || container.securityContext?.appArmorProfile) return [];
+  return [`${path.key(key)}: ${APPARMOR_INSTEAD}`];
+}
+
+function aliasWarnings({ hostAliases }: Spec, path: FieldPath): string[] {
   const seen = new Set<string>();
   return (hostAliases ?? []).flatMap(({ ip }, index) => {
     const isRepeated = seen.has(ip);
@@ -106,68 +170,132 @@ function aliasWarnings({ hostAliases }: DeepReadonly<PodSpec>, path: FieldPath):
   });
 }
 
-function volumeWarnings({ volumes }: DeepReadonly<PodSpec>, path: FieldPath): string[] {
-  return (volumes ?? []).flatMap((volume, index) => {
-    const empty = volume.projected && (volume.projected.sources ?? []).every((source) => Object.keys(source).length === 0);
+function volumeWarnings({ volumes }: Spec, path: FieldPath): string[] {
+  if (!volumes) return [];
+  const own = volumes.flatMap((volume, index) => {
+    const at = path.index(index);
+    const isEmpty = volume.projected && (volume.projected.sources ?? []).every((source) => Object.keys(source).length === 0);
+    const template = volume.ephemeral?.volumeClaimTemplate;
     return [
-      ...deprecatedSourceWarnings(volume, path.child('volumes').index(index)),
-      ...(empty ? [`volume "${volume.name}" (Projected) has no sources provided`] : []),
+      ...deprecatedSourceWarnings(volume, at),
+      ...(template ? claimSpecWarnings(template.spec, at.child('ephemeral', 'volumeClaimTemplate', 'spec')) : []),
+      ...(isEmpty ? [`volume "${volume.name}" (Projected) has no sources provided`] : []),
     ];
   });
+  return [...own, ...tokenPathWarnings(volumes, path)];
 }
 
-function pullSecretWarnings({ imagePullSecrets }: DeepReadonly<PodSpec>, path: FieldPath): string[] {
-  const seen = new Set<string>();
-  return (imagePullSecrets ?? []).flatMap(({ name }, index) => {
-    const at = path.child('imagePullSecrets').index(index).child('name');
-    if (!name) return [`${at}: invalid empty name ""`];
-    const isRepeated = seen.has(name);
-    seen.add(name);
-    return isRepeated ? [`${at}: duplicate name "${name}"`] : [];
-  });
-}
+type Volumes = NonNullable<Spec['volumes']>;
 
-function containerWarnings(spec: DeepReadonly<PodSpec>, path: FieldPath): string[] {
+/** Files that take the place of a token. */
+function tokenPathWarnings(volumes: Volumes, path: FieldPath): string[] {
+  const tokens = new Set(
+    volumes.flatMap(({ projected }) =>
+      (projected?.sources ?? []).flatMap(({ serviceAccountToken }) => (serviceAccountToken ? [serviceAccountToken.path] : [])),
+    ),
+  );
+  if (tokens.size === 0) return [];
   const warnings: string[] = [];
-  const ports = new Map<string, string>();
-  const visit = (containers: readonly DeepReadonly<Container>[] | undefined, at: FieldPath) => {
-    for (const [index, container] of (containers ?? []).entries()) {
-      const own = at.index(index);
-      warnings.push(...fractionWarnings(container.resources?.limits, own.child('resources', 'limits')));
-      warnings.push(...fractionWarnings(container.resources?.requests, own.child('resources', 'requests')));
-      warnings.push(...envWarnings(container, own.child('env')));
-      for (const [position, port] of (container.ports ?? []).entries()) {
-        const here = String(own.child('ports').index(position));
-        const key = `${port.protocol ?? 'TCP'}/${port.containerPort}/${port.hostPort ?? 0}/${port.hostIP ?? ''}`;
-        const before = ports.get(key);
-        if (before !== undefined) warnings.push(`${here}: duplicate port definition with ${before}`);
-        else ports.set(key, here);
-      }
-    }
+  const note = (file: string | undefined, at: FieldPath) => {
+    if (file !== undefined && tokens.has(file))
+      warnings.push(`${at}: has duplicated path with ServiceAccountToken ${JSON.stringify(file)}`);
   };
-  visit(spec.initContainers, path.child('initContainers'));
-  visit(spec.containers, path.child('containers'));
+  for (const [index, { projected }] of volumes.entries()) {
+    const at = path.index(index).child('projected', 'sources');
+    for (const source of projected?.sources ?? []) {
+      for (const [place, item] of (source.configMap?.items ?? []).entries()) note(item.path, at.child('configMap').index(place));
+      for (const [place, item] of (source.secret?.items ?? []).entries()) note(item.path, at.child('secrets').index(place));
+      for (const [place, item] of (source.downwardAPI?.items ?? []).entries()) note(item.path, at.child('downwardAPI').index(place));
+      note(source.clusterTrustBundle?.path, at.child('ClusterTrustBundle'));
+    }
+  }
   return warnings;
 }
 
-function fractionWarnings(list: Readonly<Record<string, string>> | undefined, path: FieldPath): string[] {
-  const value = list?.['memory'];
-  const quantity = value === undefined ? undefined : findQuantity(String(value));
-  if (quantity === undefined || quantity.nanos % 1_000_000_000n === 0n) return [];
-  return [`${path.key('memory')}: fractional byte value "${value}" is invalid, must be an integer`];
+function pullSecretWarnings({ imagePullSecrets }: Spec, path: FieldPath): string[] {
+  const seen = new Set<string | undefined>();
+  const list = imagePullSecrets ?? [];
+  const at = (index: number) => path.child('imagePullSecrets').index(index).child('name');
+  const repeated = list.flatMap(({ name }, index) => {
+    const isRepeated = seen.has(name ?? '');
+    seen.add(name ?? '');
+    return isRepeated ? [`${at(index)}: duplicate name "${name ?? ''}"`] : [];
+  });
+  return [...repeated, ...list.flatMap(({ name }, index) => (name ? [] : [`${at(index)}: invalid empty name ""`]))];
 }
 
-function envWarnings({ env }: DeepReadonly<Container>, path: FieldPath): string[] {
-  const seen = new Map<string, string>();
-  return (env ?? []).flatMap(({ name, value }, index) => {
-    const before = seen.get(name);
-    seen.set(name, value ?? '');
-    // A later variable that builds on the former one is meant.
-    if (before === undefined || value?.includes(`$(${name})`)) return [];
-    return [`${path.index(index)}: hides previous definition of "${name}", which may be dropped when using apply`];
+const SIZES = ['memory', 'ephemeral-storage'];
+
+function containerWarnings(container: Box, path: FieldPath): string[] {
+  const { limits, requests } = container.resources ?? {};
+  const at = path.child('resources');
+  const sizes = SIZES.flatMap((name) => [
+    ...fractionWarnings(limits, at.child('limits'), [name]),
+    ...fractionWarnings(requests, at.child('requests'), [name]),
+  ]);
+  return [...sizes, ...envWarnings(container, path.child('env'))];
+}
+
+interface Place {
+  readonly at: string;
+  readonly hostIP: string;
+  readonly hostPort: number;
+}
+
+/** Ports that several containers, or one of them twice, open. */
+function portWarnings(spec: Spec, path: FieldPath): string[] {
+  const warnings: string[] = [];
+  const all = new Map<string, Place[]>();
+  for (const [container, own] of visit(spec, path)) {
+    for (const [index, port] of (container.ports ?? []).entries()) {
+      const { name = '', hostIP = '', hostPort = 0, containerPort, protocol = '' } = port;
+      const place = { at: String(own.child('ports').index(index)), hostIP, hostPort };
+      if (hostIP !== '' && hostPort === 0) {
+        const shown = `{Name:${name} HostPort:${hostPort} ContainerPort:${containerPort} Protocol:${protocol} HostIP:${hostIP}}`;
+        warnings.push(`${place.at}: hostIP set without hostPort: ${shown}`);
+      }
+      const key = `${containerPort}/${protocol}`;
+      const others = all.get(key) ?? [];
+      for (const other of others) {
+        const how = overlapOf(place, other);
+        if (how !== undefined) warnings.push(`${place.at}: ${how} port definition with ${other.at}`);
+      }
+      all.set(key, [...others, place]);
+    }
+  }
+  return warnings;
+}
+
+function overlapOf(a: Place, b: Place): string | undefined {
+  if (a.hostIP === b.hostIP && a.hostPort === b.hostPort) return 'duplicate';
+  if (a.hostPort === 0 || b.hostPort === 0) return 'overlapping';
+  return a.hostPort === b.hostPort && (a.hostIP === '') !== (b.hostIP === '') ? 'dangerously ambiguous' : undefined;
+}
+
+function fractionWarnings(list: Annotations | undefined, path: FieldPath, names: readonly string[]): string[] {
+  return names.flatMap((name) => {
+    const value = list?.[name];
+    const quantity = value === undefined ? undefined : findQuantity(String(value));
+    if (quantity === undefined || quantity.nanos % 1_000_000_000n === 0n) return [];
+    return [`${path.key(name)}: fractional byte value "${value}" is invalid, must be an integer`];
   });
 }
 
-function overheadWarnings({ overhead }: DeepReadonly<PodSpec>, path: FieldPath): string[] {
-  return fractionWarnings(overhead, path.child('overhead'));
+/** Of a PersistentVolumeClaim, also in templates. */
+export function claimSpecWarnings(spec: DeepReadonly<PersistentVolumeClaimSpec> | undefined, path: FieldPath): string[] {
+  return fractionWarnings(spec?.resources?.requests, path.child('resources', 'requests'), ['storage']);
+}
+
+function envWarnings({ env }: Box, path: FieldPath): string[] {
+  const seen = new Set<string>();
+  return (env ?? []).flatMap(({ name, value = '', valueFrom }, index) => {
+    if (!seen.has(name)) {
+      seen.add(name);
+      return [];
+    }
+    // A later variable that builds on the former one is meant.
+    const reference = `$(${name})`;
+    if (!valueFrom && value !== reference && value.includes(reference)) return [];
+    return [`${path.index(index)}: hides previous definition of "${name}", which may be dropped when using apply`];
+  });
 }

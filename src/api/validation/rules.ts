@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Small rules that many kinds share: ranges, enumerations, selectors, names of ports and hosts, `IntOrString`s and percentages.
 import {
+  checkDns1123Subdomain,
   checkLabelValue,
   checkQualifiedName,
   type DeepReadonly,
@@ -36,12 +37,15 @@ export function enumCauses(value: string | undefined, allowed: readonly string[]
   return allowed.includes(value) ? [] : [notSupported(path, value, allowed)];
 }
 
+const PORT_NAME = /^[-a-z0-9]+$/;
+const LETTER = /[a-z]/;
+
 /** The name of a port (IANA service name). */
 export function portNameProblems(name: string): string[] {
   const list: string[] = [];
   if (name.length > 15) list.push('must be no more than 15 characters');
-  if (!/^[-a-z0-9]+$/.test(name)) list.push('must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)');
-  if (!/[a-z]/.test(name)) list.push('must contain at least one letter (a-z)');
+  if (!PORT_NAME.test(name)) list.push('must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)');
+  if (!LETTER.test(name)) list.push('must contain at least one letter (a-z)');
   if (name.includes('--')) list.push('must not contain consecutive hyphens');
   if (name.length > 0 && (name.startsWith('-') || name.endsWith('-'))) list.push('must not begin or end with a hyphen');
   return list;
@@ -127,11 +131,46 @@ export function configKeyProblems(key: string): string[] {
 
 export { dnsLabelProblems } from './dns-label.ts';
 
+export const isSet = <T>(value: T | null | undefined): value is T => value !== undefined && value !== null;
+
+const byKey = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]) => (a < b ? -1 : a > b ? 1 : 0);
+
+/** The entries of a map, keys in order: Go's own order is left to chance. */
+export function sortedEntries<T>(map: Readonly<Record<string, T>> | undefined): [string, T][] {
+  if (!map) return [];
+  const entries = Object.entries(map);
+  return entries.length > 1 ? entries.sort(byKey) : entries;
+}
+
+const DOMAIN_PATH_RULE = 'must be a domain-prefixed path (such as "acme.io/foo")';
+
+/** `acme.io/foo`: a domain, a slash and a path (apimachinery's IsDomainPrefixedPath). */
+export function domainPathCauses(text: string, path: FieldPath): FieldCause[] {
+  if (text === '') return [required(path)];
+  const slash = text.indexOf('/');
+  const [domain, rest] = slash < 0 ? [text, ''] : [text.slice(0, slash), text.slice(slash + 1)];
+  if (slash < 0 || domain === '' || rest === '') return [invalidValue(path, text, DOMAIN_PATH_RULE)];
+  const wrong = checkDns1123Subdomain(domain);
+  if (wrong.length > 0) return problems(wrong, path, domain);
+  return isPathText(rest) ? [] : [invalidValue(path, rest, PATH_RULE)];
+}
+
+const PATH_TEXT = /^[A-Za-z0-9/\-._~%!$&'()*+,;=:]+$/;
+const PATH_RULE = `Invalid path (regex used for validation is '[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+')`;
+const isPathText = (text: string) => PATH_TEXT.test(text);
+
 /** A path below some root. */
 export function relativePathCauses(text: string, path: FieldPath): FieldCause[] {
   const causes: FieldCause[] = [];
   if (text.startsWith('/')) causes.push(invalidValue(path, text, 'must be a relative path'));
   return [...causes, ...backstepCauses(text, path)];
+}
+
+/** A path below some root that does not begin with two dots: what writes files of a volume keeps those names for itself. */
+export function unreservedPathCauses(text: string, path: FieldPath): FieldCause[] {
+  const causes = relativePathCauses(text, path);
+  if (text.startsWith('..') && !text.startsWith('../')) causes.push(invalidValue(path, text, `must not start with '..'`));
+  return causes;
 }
 
 export function backstepCauses(text: string, path: FieldPath): FieldCause[] {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Validation of Services, Endpoints and EndpointSlices. Families against the cluster's are service-families.ts.
+// Validation of Services and of load balancers' status. Families against the cluster's are service-families.ts.
 import {
   checkDns1123Label,
   checkDns1123Subdomain,
@@ -15,16 +15,17 @@ import {
   required,
   semanticEqual,
 } from '../../machinery/mod.ts';
-import type { Endpoints, LoadBalancerStatus, Service } from '../generated/core/v1.ts';
-import type { EndpointSlice } from '../generated/discovery/v1.ts';
+import type { LoadBalancerStatus, Service } from '../generated/core/v1.ts';
 import { internalForm } from './difference.ts';
 import { cidrProblems, ipProblems, isDualStackPair } from './ip.ts';
-import { immutableCauses, labelCauses } from './object-meta.ts';
-import { enumCauses, portCauses, portOrNameCauses, problems } from './rules.ts';
+import { labelCauses } from './object-meta.ts';
+import { enumCauses, isSet, portCauses, portOrNameCauses, problems } from './rules.ts';
 
 const SPEC = field('spec');
-const PROTOCOLS = ['SCTP', 'TCP', 'UDP'];
+export const PROTOCOLS = ['SCTP', 'TCP', 'UDP'];
 const TYPES = ['ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort'];
+const KUBELET_PORT = 10_250;
+const [TOPOLOGY_MODE, TOPOLOGY_HINTS] = ['service.kubernetes.io/topology-mode', 'service.kubernetes.io/topology-aware-hints'];
 type Spec = DeepReadonly<Service>['spec'];
 const isHeadless = (spec: Spec) => spec.clusterIPs?.[0] === 'None' || spec.clusterIP === 'None';
 
@@ -34,6 +35,10 @@ export function serviceCauses(service: DeepReadonly<Service>): FieldCause[] {
   const ports = SPEC.child('ports');
   if ((spec.ports ?? []).length === 0 && !isHeadless(spec) && spec.type !== 'ExternalName') causes.push(required(ports));
   if (spec.type === 'LoadBalancer') {
+    for (const [index, { port }] of (spec.ports ?? []).entries()) {
+      const why = `may not expose port ${KUBELET_PORT} externally since it is used by kubelet`;
+      if (port === KUBELET_PORT) causes.push(invalidValue(ports.index(index).child('port'), port, why));
+    }
     if (isHeadless(spec))
       causes.push(
         invalidValue(
@@ -64,7 +69,15 @@ export function serviceCauses(service: DeepReadonly<Service>): FieldCause[] {
     causes.push(...hostAddressCauses(address, SPEC.child('externalIPs').index(index)));
   causes.push(...enumCauses(spec.type, TYPES, SPEC.child('type'), true));
   causes.push(...portUseCauses(spec, ports), ...balancerCauses(spec), ...trafficCauses(spec));
-  return causes;
+  return [...causes, ...topologyCauses(service)];
+}
+
+/** The old and the new name of the same annotation. */
+function topologyCauses({ metadata }: DeepReadonly<Service>): FieldCause[] {
+  const [mode, hints] = [metadata.annotations?.[TOPOLOGY_MODE], metadata.annotations?.[TOPOLOGY_HINTS]];
+  if (!isSet(mode) || !isSet(hints) || mode === hints) return [];
+  const path = field('metadata', 'annotations').key(TOPOLOGY_HINTS);
+  return [invalidValue(path, hints, `must match annotations[${TOPOLOGY_MODE}] when both are specified`)];
 }
 
 function externalNameCauses(spec: Spec): FieldCause[] {
@@ -72,7 +85,7 @@ function externalNameCauses(spec: Spec): FieldCause[] {
   const why = 'may not be set for ExternalName services';
   if (spec.clusterIPs?.length) causes.push(forbiddenField(SPEC.child('clusterIPs'), why));
   if (spec.ipFamilies?.length) causes.push(forbiddenField(SPEC.child('ipFamilies'), why));
-  if (spec.ipFamilyPolicy !== undefined) causes.push(forbiddenField(SPEC.child('ipFamilyPolicy'), why));
+  if (isSet(spec.ipFamilyPolicy)) causes.push(forbiddenField(SPEC.child('ipFamilyPolicy'), why));
   const name = (spec.externalName ?? '').replace(/\.$/, '');
   if (name === '') causes.push(required(SPEC.child('externalName')));
   else causes.push(...problems(checkDns1123Subdomain(name), SPEC.child('externalName'), name));
@@ -105,8 +118,11 @@ function affinityConfigCauses(spec: Spec): FieldCause[] {
   const config = spec.sessionAffinityConfig;
   const path = SPEC.child('sessionAffinityConfig');
   if (spec.sessionAffinity === 'ClientIP') {
-    const seconds = config?.clientIP?.timeoutSeconds;
-    if (seconds === undefined || seconds === null) return [required(path, 'when session affinity type is ClientIP')];
+    const why = 'when session affinity type is ClientIP';
+    if (!config) return [required(path, why)];
+    if (!config.clientIP) return [required(path.child('clientIP'), why)];
+    const seconds = config.clientIP.timeoutSeconds;
+    if (!isSet(seconds)) return [required(path.child('clientIP', 'timeoutSeconds'), why)];
     if (seconds <= 0 || seconds > 86_400) {
       return [invalidValue(path.child('clientIP', 'timeoutSeconds'), seconds, 'must be greater than 0 and less than 86400')];
     }
@@ -148,14 +164,22 @@ function clusterIpCauses({ spec }: DeepReadonly<Service>): FieldCause[] {
   return causes;
 }
 
-function portUseCauses(spec: Spec, path: FieldPath): FieldCause[] {
+/** Ports of the nodes: not of every type of Service. That each is used once is the allocator's business. */
+function nodePortCauses({ type, ports }: Spec, path: FieldPath): FieldCause[] {
   const causes: FieldCause[] = [];
+  for (const [index, { nodePort }] of (ports ?? []).entries()) {
+    if (!nodePort) continue;
+    const at = path.index(index).child('nodePort');
+    if (type === 'ClusterIP' || type === 'ExternalName') causes.push(forbiddenField(at, `may not be used when \`type\` is '${type}'`));
+  }
+  return causes;
+}
+
+function portUseCauses(spec: Spec, path: FieldPath): FieldCause[] {
+  const causes = nodePortCauses(spec, path);
   const seen = new Set<string>();
   for (const [index, port] of (spec.ports ?? []).entries()) {
     const at = path.index(index);
-    if (port.nodePort && (spec.type === 'ClusterIP' || spec.type === 'ExternalName')) {
-      causes.push(forbiddenField(at.child('nodePort'), `may not be used when \`type\` is '${spec.type}'`));
-    }
     const key = `${port.protocol}/${port.port}`;
     if (seen.has(key)) causes.push(duplicateValue(at, internalForm({ protocol: port.protocol, port: port.port })));
     seen.add(key);
@@ -168,15 +192,15 @@ function balancerCauses(spec: Spec): FieldCause[] {
   const isBalancer = spec.type === 'LoadBalancer';
   const ranges = spec.loadBalancerSourceRanges ?? [];
   if (ranges.length > 0) {
-    const path = SPEC.child('loadBalancerSourceRanges');
+    const path = SPEC.child('LoadBalancerSourceRanges');
     if (!isBalancer) causes.push(forbiddenField(path, `may only be used when \`type\` is 'LoadBalancer'`));
-    for (const [index, range] of ranges.entries()) causes.push(...problems(cidrProblems(range.trim()), path.index(index), range));
+    for (const [index, range] of ranges.entries()) causes.push(...problems(cidrProblems(range.trim()), path.index(index), range.trim()));
   }
   const only = `may only be used when \`type\` is 'LoadBalancer'`;
-  if (spec.allocateLoadBalancerNodePorts !== undefined && !isBalancer)
+  if (isSet(spec.allocateLoadBalancerNodePorts) && !isBalancer)
     causes.push(forbiddenField(SPEC.child('allocateLoadBalancerNodePorts'), only));
-  if (isBalancer && spec.allocateLoadBalancerNodePorts === undefined) causes.push(required(SPEC.child('allocateLoadBalancerNodePorts')));
-  if (spec.loadBalancerClass !== undefined) {
+  if (isBalancer && !isSet(spec.allocateLoadBalancerNodePorts)) causes.push(required(SPEC.child('allocateLoadBalancerNodePorts')));
+  if (isSet(spec.loadBalancerClass)) {
     const path = SPEC.child('loadBalancerClass');
     if (!isBalancer) causes.push(forbiddenField(path, only));
     causes.push(...problems(checkQualifiedName(spec.loadBalancerClass), path, spec.loadBalancerClass));
@@ -192,7 +216,7 @@ function trafficCauses(spec: Spec): FieldCause[] {
   if (spec.externalTrafficPolicy) {
     if (!isExternal) causes.push(invalidValue(external, spec.externalTrafficPolicy, 'may only be set for externally-accessible services'));
     else causes.push(...enumCauses(spec.externalTrafficPolicy, ['Cluster', 'Local'], external));
-  }
+  } else if (isExternal) causes.push(required(external));
   const health = SPEC.child('healthCheckNodePort');
   if (spec.healthCheckNodePort) {
     const needed = spec.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local';
@@ -208,8 +232,8 @@ function trafficCauses(spec: Spec): FieldCause[] {
   }
   const internal = SPEC.child('internalTrafficPolicy');
   if (spec.type !== 'ExternalName') causes.push(...enumCauses(spec.internalTrafficPolicy, ['Cluster', 'Local'], internal, true));
-  else if (spec.internalTrafficPolicy !== undefined) causes.push(forbiddenField(internal, 'may not be set for ExternalName services'));
-  if (spec.trafficDistribution !== undefined) {
+  else if (isSet(spec.internalTrafficPolicy)) causes.push(forbiddenField(internal, 'may not be set for ExternalName services'));
+  if (isSet(spec.trafficDistribution)) {
     causes.push(
       ...enumCauses(spec.trafficDistribution, ['PreferClose', 'PreferSameZone', 'PreferSameNode'], SPEC.child('trafficDistribution')),
     );
@@ -220,10 +244,10 @@ function trafficCauses(spec: Spec): FieldCause[] {
 export function serviceUpdateCauses(next: DeepReadonly<Service>, previous: DeepReadonly<Service>): FieldCause[] {
   const causes: FieldCause[] = [];
   const [old, spec] = [previous.spec, next.spec];
-  const bothHaveAddresses = old.type !== 'ExternalName' && spec.type !== 'ExternalName';
-  const [before, now] = [old.clusterIPs?.[0], spec.clusterIPs?.[0]];
-  if (bothHaveAddresses && before && before !== now) {
-    causes.push(invalidValue(SPEC.child('clusterIPs').index(0), spec.clusterIPs, 'may not change once set'));
+  if (old.type !== 'ExternalName' && spec.type !== 'ExternalName') {
+    causes.push(...keptCauses(spec, old, 'clusterIPs', 'clusterIP'));
+    const isFree = isHeadless(old) && isHeadless(spec) && Object.keys(spec.selector ?? {}).length === 0;
+    if (!isFree) causes.push(...keptCauses(spec, old, 'ipFamilies', 'ipFamily'));
   }
   if (old.type === 'LoadBalancer' && spec.type === 'LoadBalancer' && !semanticEqual(old.loadBalancerClass, spec.loadBalancerClass)) {
     causes.push(invalidValue(SPEC.child('loadBalancerClass'), spec.loadBalancerClass ?? null, 'may not change once set'));
@@ -231,22 +255,54 @@ export function serviceUpdateCauses(next: DeepReadonly<Service>, previous: DeepR
   return [...causes, ...serviceCauses(next)];
 }
 
-export function loadBalancerStatusCauses(status: DeepReadonly<LoadBalancerStatus> | undefined, path: FieldPath): FieldCause[] {
-  return (status?.ingress ?? []).flatMap((ingress, index) => {
+/** Addresses and families stay; a second one may come, and goes when one stack is asked for. */
+function keptCauses(next: Spec, previous: Spec, name: 'clusterIPs' | 'ipFamilies', one: string): FieldCause[] {
+  const path = SPEC.child(name);
+  const [now, before]: readonly (readonly string[])[] = [next[name] ?? [], previous[name] ?? []];
+  if (!now || !before || before.length === 0 || before[0] === '') return [];
+  if (now.length === 0 && name === 'ipFamilies') return []; // They follow from the addresses.
+  if (now.length === 0) return [invalidValue(path.index(0), now, `primary ${one} can not be unset`)];
+  const causes = now[0] === before[0] ? [] : [invalidValue(path.index(0), now, 'may not change once set')];
+  if (before.length < 2) return causes;
+  if (now.length > 1 && now[1] !== before[1]) causes.push(invalidValue(path.index(1), now, 'may not change once set'));
+  if (now.length === 1 && next.ipFamilyPolicy !== 'SingleStack') {
+    const why = `must be set to 'SingleStack' when releasing the secondary ${one}`;
+    causes.push(invalidValue(SPEC.child('ipFamilyPolicy'), next.ipFamilyPolicy ?? null, why));
+  }
+  return causes;
+}
+
+/** @param hasModes Whether addresses say how traffic to them arrives: those of Ingresses do not. */
+export function loadBalancerStatusCauses(
+  status: DeepReadonly<LoadBalancerStatus> | undefined,
+  path: FieldPath,
+  hasModes = false,
+): FieldCause[] {
+  return (status?.ingress ?? []).flatMap(({ ip, ipMode, hostname }, index) => {
     const at = path.child('ingress').index(index);
     const causes: FieldCause[] = [];
-    if (ingress.ip) causes.push(...problems(ipProblems(ingress.ip), at.child('ip'), ingress.ip));
-    if (ingress.hostname) {
-      causes.push(...problems(checkDns1123Subdomain(ingress.hostname), at.child('hostname'), ingress.hostname));
-      if (ipProblems(ingress.hostname).length === 0)
-        causes.push(invalidValue(at.child('hostname'), ingress.hostname, 'must be a DNS name, not an IP address'));
+    if (ip) causes.push(...problems(ipProblems(ip), at.child('ip'), ip));
+    if (hasModes) causes.push(...modeCauses(ip, ipMode, at.child('ipMode')));
+    if (hostname) {
+      causes.push(...problems(checkDns1123Subdomain(hostname), at.child('hostname'), hostname));
+      if (ipProblems(hostname).length === 0)
+        causes.push(invalidValue(at.child('hostname'), hostname, 'must be a DNS name, not an IP address'));
     }
     return causes;
   });
 }
 
-export function serviceStatusCauses(next: DeepReadonly<Service>): FieldCause[] {
-  return loadBalancerStatusCauses(next.status?.loadBalancer, field('status', 'loadBalancer'));
+function modeCauses(ip: string | undefined, mode: string | undefined, path: FieldPath): FieldCause[] {
+  if (!isSet(mode)) return ip ? [required(path, 'must be specified when `ip` is set')] : [];
+  if (!ip) return [forbiddenField(path, 'may not be specified when `ip` is not set')];
+  return mode === 'VIP' || mode === 'Proxy' ? [] : [notSupported(path, mode, ['Proxy', 'VIP'])];
+}
+
+export function serviceStatusCauses({ spec, status }: DeepReadonly<Service>): FieldCause[] {
+  const path = field('status', 'loadBalancer');
+  const isOdd = spec.type !== 'LoadBalancer' && (status?.loadBalancer?.ingress ?? []).length > 0;
+  const odd = isOdd ? [forbiddenField(path.child('ingress'), "may only be used when `spec.type` is 'LoadBalancer'")] : [];
+  return [...odd, ...loadBalancerStatusCauses(status?.loadBalancer, path, true)];
 }
 
 /** An address of a host: not unspecified, loopback, link-local or multicast. */
@@ -255,7 +311,7 @@ function hostAddressCauses(address: string, path: FieldPath): FieldCause[] {
   return wrong.length > 0 ? wrong : specialAddressCauses(address, path);
 }
 
-function specialAddressCauses(address: string, path: FieldPath): FieldCause[] {
+export function specialAddressCauses(address: string, path: FieldPath): FieldCause[] {
   const causes: FieldCause[] = [];
   if (address === '0.0.0.0' || address === '::') causes.push(invalidValue(path, address, `may not be unspecified (${address})`));
   if (address.startsWith('127.') || address === '::1')
@@ -267,74 +323,4 @@ function specialAddressCauses(address: string, path: FieldPath): FieldCause[] {
     causes.push(invalidValue(path, address, 'may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)'));
   }
   return causes;
-}
-
-export function endpointsCauses({ subsets }: DeepReadonly<Endpoints>): FieldCause[] {
-  return (subsets ?? []).flatMap((subset, index) => {
-    const at = field('subsets').index(index);
-    const causes: FieldCause[] = [];
-    if ((subset.addresses ?? []).length + (subset.notReadyAddresses ?? []).length === 0) {
-      causes.push(required(at, 'must specify `addresses` or `notReadyAddresses`'));
-    }
-    for (const name of ['addresses', 'notReadyAddresses'] as const) {
-      for (const [position, address] of (subset[name] ?? []).entries()) {
-        const here = at.child(name).index(position);
-        const wrong = ipProblems(address.ip);
-        causes.push(...problems(wrong, here.child('ip'), address.ip));
-        if (address.hostname) causes.push(...problems(checkDns1123Label(address.hostname), here.child('hostname'), address.hostname));
-        if (wrong.length > 0) causes.push(invalidValue(here.child('ip'), address.ip, 'must be a valid IP address'));
-        else causes.push(...specialAddressCauses(address.ip, here.child('ip')));
-      }
-    }
-    for (const [position, port] of (subset.ports ?? []).entries()) {
-      const here = at.child('ports').index(position);
-      if ((subset.ports ?? []).length > 1 && !port.name) causes.push(required(here.child('name')));
-      else if (port.name) causes.push(...problems(checkDns1123Label(port.name), here.child('name'), port.name));
-      causes.push(...portCauses(port.port ?? 0, here.child('port')));
-      if (!PROTOCOLS.includes(port.protocol ?? '')) causes.push(notSupported(here.child('protocol'), port.protocol ?? '', PROTOCOLS));
-    }
-    return causes;
-  });
-}
-
-export function endpointSliceCauses(slice: DeepReadonly<EndpointSlice>): FieldCause[] {
-  const type = slice.addressType;
-  const causes = enumCauses(type, ['FQDN', 'IPv4', 'IPv6'], field('addressType'), true);
-  for (const [index, endpoint] of (slice.endpoints ?? []).entries()) {
-    const at = field('endpoints').index(index);
-    const list = at.child('addresses');
-    if ((endpoint.addresses ?? []).length === 0) causes.push(required(list, 'must contain at least 1 address'));
-    for (const [position, address] of (endpoint.addresses ?? []).entries()) {
-      const here = list.index(position);
-      if (type === 'FQDN') {
-        causes.push(...problems(checkDns1123Subdomain(address), here, address));
-        continue;
-      }
-      if (type !== 'IPv4' && type !== 'IPv6') continue;
-      const wrong = problems(ipProblems(address), here, address);
-      causes.push(...wrong);
-      if (wrong.length > 0) continue;
-      if (address.includes(':') !== (type === 'IPv6')) causes.push(invalidValue(list, address, `must be an ${type} address`));
-      causes.push(...specialAddressCauses(address, here));
-    }
-    if (endpoint.hostname) causes.push(...problems(checkDns1123Label(endpoint.hostname), at.child('hostname'), endpoint.hostname));
-  }
-  return [...causes, ...slicePortCauses(slice)];
-}
-
-function slicePortCauses({ ports }: DeepReadonly<EndpointSlice>): FieldCause[] {
-  const names = new Set<string>();
-  return (ports ?? []).flatMap((port, index) => {
-    const at = field('ports').index(index);
-    const causes: FieldCause[] = [];
-    if (port.name) causes.push(...problems(checkDns1123Label(port.name), at.child('name'), port.name));
-    if (names.has(port.name ?? '')) causes.push(duplicateValue(at.child('name'), port.name ?? ''));
-    names.add(port.name ?? '');
-    if (!PROTOCOLS.includes(port.protocol ?? '')) causes.push(notSupported(at.child('protocol'), port.protocol ?? '', PROTOCOLS));
-    return causes;
-  });
-}
-
-export function endpointSliceUpdateCauses(next: DeepReadonly<EndpointSlice>, previous: DeepReadonly<EndpointSlice>): FieldCause[] {
-  return [...endpointSliceCauses(next), ...immutableCauses(next.addressType, previous.addressType, field('addressType'))];
 }
