@@ -4,6 +4,7 @@ import type { Client, EventRecorder, Informer, InformerFactory, Result } from '#
 import { RateLimitedQueue, runController } from '#client';
 import type { Clock, Logger } from '#component';
 import { type DeepReadonly, type KubeObject, keyOf, type Resource } from '#machinery';
+import type { CustomResources } from './custom-resources.ts';
 
 /** A certificate authority that the signers of the cluster use. */
 export interface SigningAuthority {
@@ -30,6 +31,8 @@ export interface ControllerContext {
   readonly client: Client;
   /** Shared by all controllers. */
   readonly informers: InformerFactory;
+  /** Shared likewise. */
+  readonly customResources: CustomResources;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly recorder: EventRecorder;

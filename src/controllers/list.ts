@@ -9,6 +9,7 @@ import { daemonSet } from './daemonset/mod.ts';
 import { deployment } from './deployment/mod.ts';
 import { disruption } from './disruption/mod.ts';
 import { endpointSlice } from './endpoint-slice/mod.ts';
+import { endpointSliceMirroring } from './endpoint-slice-mirroring/mod.ts';
 import { endpointsController } from './endpoints/mod.ts';
 import { garbageCollector } from './garbage-collector/mod.ts';
 import { job } from './job/mod.ts';
@@ -23,6 +24,7 @@ import { serviceAccount } from './service-account/mod.ts';
 import { statefulSet } from './statefulset/mod.ts';
 import { taintEviction } from './taint-eviction/mod.ts';
 import { ttlAfterFinished } from './ttl-after-finished/mod.ts';
+import { attributesClassProtection, claimProtection, volumeProtection } from './volume-protection/mod.ts';
 
 export const CONTROLLERS: readonly ControllerEntry[] = [
   serviceAccount,
@@ -40,6 +42,7 @@ export const CONTROLLERS: readonly ControllerEntry[] = [
   cronJob,
   endpointSlice,
   endpointsController,
+  endpointSliceMirroring,
   namespace,
   podGc,
   csrApproving,
@@ -48,5 +51,8 @@ export const CONTROLLERS: readonly ControllerEntry[] = [
   disruption,
   resourceQuota,
   ttlAfterFinished,
+  claimProtection,
+  volumeProtection,
+  attributesClassProtection,
   garbageCollector,
 ];

@@ -316,20 +316,3 @@ test('a Job counts every Pod once, and ends when enough succeeded', async () => 
   );
   assert.ok(lab.api.peekAll(pods).every(({ metadata }) => (metadata.finalizers ?? []).length === 0));
 });
-
-test('a Job with features that are not there is refused by an event', async () => {
-  await using lab = new Lab(['job-controller']);
-  const selector = { matchLabels: { j: 'u' } };
-  const template = { metadata: { labels: { j: 'u' } }, spec: { ...podSpec(), restartPolicy: 'Never' as const } };
-  await lab.api.create(jobs, {
-    metadata: { namespace: 'default', name: 'j' },
-    spec: { selector, template, successPolicy: { rules: [{ succeededCount: 1 }] } },
-  });
-  await lab.settle();
-
-  assert.equal(lab.api.peekAll(pods).length, 0);
-  assert.deepEqual(
-    lab.api.peekAll(events).map(({ reason, message }) => [reason, message]),
-    [['UnsupportedFeature', 'Job is not run: spec.successPolicy is not implemented']],
-  );
-});

@@ -6,6 +6,7 @@ import { hostname } from 'node:os';
 import { type Client, createInformerFactory, EventRecorder, LeaderElector } from '#client';
 import { type Clock, type Logger, systemClock } from '#component';
 import type { ControllerContext, ControllerEntry, ManagerSettings, Run, SigningAuthority } from './context.ts';
+import { CustomResources } from './custom-resources.ts';
 import { CONTROLLERS } from './list.ts';
 
 export interface ControllerManagerOptions {
@@ -54,10 +55,10 @@ export async function runControllerManager(options: ControllerManagerOptions): P
 async function lead(options: ControllerManagerOptions, signal: AbortSignal): Promise<void> {
   const { client, clock = systemClock, logger, controllers = ['*'] } = options;
   const informers = createInformerFactory(client, { logger, clock });
-  const settings = settingsOf(options);
+  const shared = { informers, settings: settingsOf(options), customResources: new CustomResources({ client, informers, logger, clock }) };
   const runs: Run[] = [];
   for (const entry of CONTROLLERS.filter(({ name }) => isEnabled(name, controllers))) {
-    const context = contextOf(entry, options, { informers, settings });
+    const context = contextOf(entry, options, shared);
     const run = entry.create(context);
     if (run !== undefined) runs.push(run, (until) => context.recorder.run(until));
   }
@@ -65,7 +66,7 @@ async function lead(options: ControllerManagerOptions, signal: AbortSignal): Pro
   try {
     await informers.waitForSync(signal);
     logger.info({ controllers: runs.length / 2 }, 'Controllers started');
-    await Promise.all(runs.map((run) => run(signal)));
+    await Promise.all([shared.customResources.run(signal), ...runs.map((run) => run(signal))]);
   } catch (error) {
     if (!signal.aborted) throw error;
   } finally {
@@ -88,10 +89,10 @@ function settingsOf(options: ControllerManagerOptions): ManagerSettings {
 function contextOf(
   { account, eventSource = account }: ControllerEntry,
   { client: shared, clientFor, clock = systemClock, logger }: ControllerManagerOptions,
-  { informers, settings }: Pick<ControllerContext, 'informers' | 'settings'>,
+  caches: Pick<ControllerContext, 'informers' | 'settings' | 'customResources'>,
 ): ControllerContext {
   const client = clientFor?.(account) ?? shared;
-  return { client, informers, clock, logger, settings, recorder: new EventRecorder({ client, component: eventSource, logger, clock }) };
+  return { ...caches, client, clock, logger, recorder: new EventRecorder({ client, component: eventSource, logger, clock }) };
 }
 
 /** Upstream's rule: the last word on a name counts, `*` is for names not mentioned. */

@@ -2,11 +2,10 @@
 // garbage-collector-controller: removes what has lost its owners, waits in foreground deletions, and orphans on request. Watches every
 // built-in resource that can be listed, watched and deleted, and those of CustomResourceDefinitions as they come; resources of
 // aggregated API servers are not watched, so their objects are not collected.
-import type { CustomResourceDefinition } from '#api/apiextensions/v1';
-import { customresourcedefinitions, RESOURCES } from '#api/resources';
-import { createInformerFactory, DONE, type Informer } from '#client';
+import { RESOURCES } from '#api/resources';
+import { DONE, type Informer } from '#client';
 import { apiVersionOf, type DeepReadonly, type KubeObject, qualifiedResource, type Resource } from '#machinery';
-import { type ControllerContext, type ControllerEntry, KeyQueue, type Run } from '../context.ts';
+import { type ControllerEntry, KeyQueue } from '../context.ts';
 import { AbsentOwners, examine, orphan } from './collector.ts';
 import { OwnerGraph } from './graph.ts';
 
@@ -36,10 +35,12 @@ export const garbageCollector: ControllerEntry = {
     for (const resource of builtIns()) follow(resource, informers.informer(resource));
     for (const resource of RESOURCES)
       if (!kinds.has(`${apiVersionOf(resource)}/${resource.kind}`)) kinds.set(`${apiVersionOf(resource)}/${resource.kind}`, resource);
-    const custom = new CustomResources(context, (resource, informer) => {
-      follow(resource, informer);
-      // Owners of this kind could not be looked up before.
-      for (const node of graph.virtualNodes()) if (node.kind === resource.kind) deletions.addKey(node.uid);
+    context.customResources.follow({
+      add(resource, informer) {
+        follow(resource, informer);
+        // Owners of this kind could not be looked up before.
+        for (const node of graph.virtualNodes()) if (node.kind === resource.kind) deletions.addKey(node.uid);
+      },
     });
     const run = deletions.run({
       workers: 20,
@@ -57,7 +58,7 @@ export const garbageCollector: ControllerEntry = {
       },
     });
     return async (signal) => {
-      await Promise.all([run(signal), runOrphans(signal), custom.run(signal)]);
+      await Promise.all([run(signal), runOrphans(signal)]);
     };
   },
 };
@@ -72,71 +73,4 @@ function builtIns(): Resource[] {
     seen.add(name);
     return true;
   });
-}
-
-type Crd = DeepReadonly<CustomResourceDefinition>;
-
-/** Watches the resources of CRDs for as long as these are established. */
-class CustomResources {
-  readonly #context: ControllerContext;
-  readonly #onResource: (resource: Resource, informer: Informer<KubeObject>) => void;
-  readonly #watched = new Map<string, { readonly stop: AbortController; readonly done: Promise<void> }>();
-  readonly #definitions: Informer<CustomResourceDefinition>;
-  #signal: AbortSignal | undefined;
-
-  constructor(context: ControllerContext, onResource: (resource: Resource, informer: Informer<KubeObject>) => void) {
-    this.#context = context;
-    this.#onResource = onResource;
-    this.#signal = undefined;
-    this.#definitions = context.informers.informer(customresourcedefinitions);
-  }
-
-  readonly run: Run = async (signal) => {
-    this.#signal = signal;
-    const start = (crd: Crd) => this.#start(crd);
-    using _handler = this.#definitions.addHandler({
-      add: start,
-      update: (_, after) => start(after),
-      delete: ({ metadata }) => this.#stop(metadata.name),
-    });
-    await new Promise<void>((resolve) => (signal.aborted ? resolve() : signal.addEventListener('abort', () => resolve(), { once: true })));
-    await Promise.all([...this.#watched.values()].map(({ done }) => done));
-  };
-
-  #start(crd: Crd): void {
-    const { name } = crd.metadata;
-    const isServed = crd.status?.conditions?.some(({ type, status }) => type === 'Established' && status === 'True');
-    const version = crd.spec.versions.find(({ served, storage }) => served && storage) ?? crd.spec.versions.find(({ served }) => served);
-    if (!isServed || version === undefined || this.#watched.has(name) || this.#signal === undefined) return;
-    const { client, logger, clock } = this.#context;
-    const resource = resourceOf(crd, version.name);
-    const stop = new AbortController();
-    const factory = createInformerFactory(client, { logger, clock });
-    this.#onResource(resource, factory.informer(resource));
-    factory.start(AbortSignal.any([this.#signal, stop.signal]));
-    this.#watched.set(name, { stop, done: factory.drained() });
-  }
-
-  #stop(name: string): void {
-    this.#watched.get(name)?.stop.abort();
-    this.#watched.delete(name);
-  }
-}
-
-function resourceOf({ spec, status }: Crd, version: string): Resource {
-  const { plural, kind, singular = '', shortNames = [], categories = [] } = status?.acceptedNames ?? spec.names;
-  const verbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
-  return {
-    group: spec.group,
-    version,
-    resource: plural,
-    singular,
-    kind,
-    namespaced: spec.scope === 'Namespaced',
-    verbs,
-    shortNames,
-    categories,
-    storageVersionHash: '',
-    subresources: [],
-  };
 }

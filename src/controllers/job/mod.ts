@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// job-controller: runs Pods until enough have succeeded or too many failed. Jobs with podFailurePolicy, successPolicy or
-// backoffLimitPerIndex are not run; a warning event says so.
+// job-controller: runs Pods until enough have succeeded, by count or by policy, or too many failed.
 import { jobs } from '#api/resources';
 import { keyOf, selectorOf } from '#machinery';
 import { type ControllerEntry, KeyQueue } from '../context.ts';

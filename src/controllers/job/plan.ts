@@ -5,6 +5,7 @@ import type { Pod } from '#api/core/v1';
 import { type DeepReadonly, timeMs } from '#machinery';
 import { isReady, isTerminal } from '../pods/conditions.ts';
 import { indexOf, parseIndexes } from './indexes.ts';
+import { failedIndexesOf, failJobMessage, isCounted, matchSuccessPolicy } from './policies.ts';
 
 export type ReadJob = DeepReadonly<Job>;
 export type ReadPod = DeepReadonly<Pod>;
@@ -13,6 +14,7 @@ export type ReadPod = DeepReadonly<Pod>;
 export const TRACKING = 'batch.kubernetes.io/job-tracking';
 const FIRST_BACKOFF_MS = 10_000;
 const MOST_BACKOFF_MS = 600_000;
+const DEFAULT_BACKOFF_LIMIT = 6;
 
 export function hasTracking({ metadata }: ReadPod): boolean {
   return metadata.finalizers?.includes(TRACKING) === true;
@@ -30,14 +32,6 @@ export function isIndexed({ spec }: ReadJob): boolean {
   return spec.completionMode === 'Indexed';
 }
 
-/** Features of Jobs that are not there: a Job that needs one is not run at all. */
-export function unsupportedFeature({ spec }: ReadJob): string | undefined {
-  if (spec.podFailurePolicy !== undefined) return 'podFailurePolicy';
-  if (spec.successPolicy !== undefined) return 'successPolicy';
-  if (spec.backoffLimitPerIndex !== undefined) return 'backoffLimitPerIndex';
-  return undefined;
-}
-
 export interface Tally {
   readonly active: readonly ReadPod[];
   readonly ready: number;
@@ -45,10 +39,16 @@ export interface Tally {
   /** Ended, still to be counted. */
   readonly newSucceeded: readonly ReadPod[];
   readonly newFailed: readonly ReadPod[];
+  /** Failed, but by the Job's failure policy of no account. */
+  readonly newIgnored: readonly ReadPod[];
   /** All that ever succeeded or failed, counted or not. */
   readonly succeeded: number;
   readonly failed: number;
   readonly completedIndexes: ReadonlySet<number>;
+  /** Given up, where every index has a limit of its own. */
+  readonly failedIndexes: ReadonlySet<number>;
+  /** Why a failed Pod ends the Job, where one does. */
+  readonly failure: string | undefined;
 }
 
 export function tally(job: ReadJob, pods: readonly ReadPod[]): Tally {
@@ -59,9 +59,10 @@ export function tally(job: ReadJob, pods: readonly ReadPod[]): Tally {
   const isGoing = ({ metadata }: ReadPod) => metadata.deletionTimestamp !== undefined;
   const newSucceeded = fresh.filter((pod) => pod.status?.phase === 'Succeeded');
   // A Pod that is deleted counts as failed at once, unless only ended ones are to be replaced.
-  const newFailed = fresh.filter(
+  const ended = fresh.filter(
     (pod) => pod.status?.phase === 'Failed' || (isGoing(pod) && pod.status?.phase !== 'Succeeded' && !replacesOnlyFailed),
   );
+  const newFailed = ended.filter((pod) => isCounted(job, pod));
   const active = pods.filter((pod) => !isTerminal(pod) && !isGoing(pod));
   const { completions } = job.spec;
   const completedIndexes = isIndexed(job) ? parseIndexes(status?.completedIndexes ?? '', completions ?? 0) : new Set<number>();
@@ -79,10 +80,23 @@ export function tally(job: ReadJob, pods: readonly ReadPod[]): Tally {
     terminating: pods.filter((pod) => isGoing(pod) && !isTerminal(pod)).length,
     newSucceeded,
     newFailed,
+    newIgnored: ended.filter((pod) => !newFailed.includes(pod)),
     succeeded,
     failed: (status?.failed ?? 0) + (uncounted?.failed ?? []).length + newFailed.length,
     completedIndexes,
+    failedIndexes: failedIndexesOf(job, [...ended, ...pods.filter((pod) => pod.status?.phase === 'Failed')]),
+    failure: failJobMessage(job, pods),
   };
+}
+
+/** Of a Job that fails every Pod that is going has failed, whatever its policy of replacing them. */
+export function withGoingFailed({ status }: ReadJob, counts: Tally, pods: readonly ReadPod[]): Tally {
+  const known = new Set([...counts.newFailed, ...counts.newSucceeded, ...counts.newIgnored]);
+  const uncounted = new Set(status?.uncountedTerminatedPods?.failed);
+  const going = pods.filter(
+    (pod) => pod.metadata.deletionTimestamp !== undefined && hasTracking(pod) && !known.has(pod) && !uncounted.has(pod.metadata.uid),
+  );
+  return { ...counts, newFailed: [...counts.newFailed, ...going], failed: counts.failed + going.length };
 }
 
 export interface Verdict {
@@ -95,7 +109,9 @@ export interface Verdict {
 export function judge(job: ReadJob, counts: Tally, now: number): Verdict | undefined {
   const known = conditionOf(job, 'FailureTarget') ?? conditionOf(job, 'SuccessCriteriaMet');
   if (known !== undefined) return { type: known.type as Verdict['type'], reason: known.reason ?? '', message: known.message ?? '' };
-  const { backoffLimit = 6, completions, activeDeadlineSeconds, suspend } = job.spec;
+  const { completions, activeDeadlineSeconds, suspend, backoffLimitPerIndex } = job.spec;
+  const { backoffLimit = backoffLimitPerIndex === undefined ? DEFAULT_BACKOFF_LIMIT : Number.POSITIVE_INFINITY } = job.spec;
+  if (counts.failure !== undefined) return { type: 'FailureTarget', reason: 'PodFailurePolicy', message: counts.failure };
   if (counts.failed > backoffLimit || restarts(job, counts.active) > backoffLimit) {
     return { type: 'FailureTarget', reason: 'BackoffLimitExceeded', message: 'Job has reached the specified backoff limit' };
   }
@@ -103,6 +119,8 @@ export function judge(job: ReadJob, counts: Tally, now: number): Verdict | undef
   if (activeDeadlineSeconds !== undefined && suspend !== true && deadline !== undefined && deadline <= 0) {
     return { type: 'FailureTarget', reason: 'DeadlineExceeded', message: 'Job was active longer than specified deadline' };
   }
+  const indexes = judgeIndexes(job, counts);
+  if (indexes !== undefined) return indexes;
   // Without completions any success is enough, once the others have ended.
   const isDone =
     completions === undefined
@@ -111,6 +129,21 @@ export function judge(job: ReadJob, counts: Tally, now: number): Verdict | undef
   return isDone && suspend !== true
     ? { type: 'SuccessCriteriaMet', reason: 'CompletionsReached', message: 'Reached expected number of succeeded pods' }
     : undefined;
+}
+
+/** The rules that only indexed Jobs have. */
+function judgeIndexes(job: ReadJob, { failedIndexes, completedIndexes }: Tally): Verdict | undefined {
+  if (!isIndexed(job)) return undefined;
+  const { maxFailedIndexes, completions = 0 } = job.spec;
+  if (maxFailedIndexes !== undefined && failedIndexes.size > maxFailedIndexes) {
+    const message = 'Job has exceeded the specified maximal number of failed indexes';
+    return { type: 'FailureTarget', reason: 'MaxFailedIndexesExceeded', message };
+  }
+  if (failedIndexes.size > 0 && failedIndexes.size + completedIndexes.size >= completions) {
+    return { type: 'FailureTarget', reason: 'FailedIndexes', message: 'Job has failed indexes' };
+  }
+  const message = matchSuccessPolicy(job, completedIndexes);
+  return message === undefined ? undefined : { type: 'SuccessCriteriaMet', reason: 'SuccessPolicy', message };
 }
 
 /** With restartPolicy OnFailure the restarts of running Pods count too. */
@@ -127,11 +160,15 @@ export function deadlineIn({ spec, status }: ReadJob, now: number): number | und
 }
 
 /** How many Pods should be active. */
-export function wantedActive({ spec }: ReadJob, { active, succeeded, terminating }: Tally): number {
+export function wantedActive({ spec }: ReadJob, { active, succeeded, terminating, failedIndexes }: Tally): number {
   if (spec.suspend === true) return 0;
   const { parallelism = 1, completions } = spec;
   const wanted =
-    completions === undefined ? (succeeded > 0 ? active.length : parallelism) : Math.min(parallelism, Math.max(0, completions - succeeded));
+    completions === undefined
+      ? succeeded > 0
+        ? active.length
+        : parallelism
+      : Math.min(parallelism, Math.max(0, completions - succeeded - failedIndexes.size));
   return spec.podReplacementPolicy === 'Failed' ? Math.max(0, wanted - terminating) : wanted;
 }
 

@@ -11,6 +11,7 @@ import { formatTime } from '#component';
 import { type DeepReadonly, type Draft, deepCopy, isNotFound, keyOf, selectorOf, semanticEqual } from '#machinery';
 import { type ControllerContext, controllerReference } from '../context.ts';
 import { claimPods } from '../pods/claim.ts';
+import { isTerminal } from '../pods/conditions.ts';
 import type { Expectations } from '../pods/expectations.ts';
 import { type PodControl, podFromTemplate, slowStart } from '../pods/pod-control.ts';
 import type { PodIndex } from '../pods/pod-index.ts';
@@ -27,11 +28,12 @@ import {
   type Tally,
   TRACKING,
   tally,
-  unsupportedFeature,
   type Verdict,
   wantedActive,
   withCondition,
+  withGoingFailed,
 } from './plan.ts';
+import { FAILURES, failuresOf, IGNORED_FAILURES, type IndexFailures } from './policies.ts';
 
 export interface JobDeps extends Pick<ControllerContext, 'client' | 'clock' | 'recorder'> {
   readonly jobs: Lister<Job>;
@@ -48,20 +50,16 @@ export async function reconcile(key: string, deps: JobDeps): Promise<Result> {
     return DONE;
   }
   if (cached.spec.managedBy !== undefined && cached.spec.managedBy !== 'kubernetes.io/job-controller') return DONE;
-  const feature = unsupportedFeature(cached);
-  if (feature !== undefined) {
-    deps.recorder.event(cached, 'Warning', 'UnsupportedFeature', `Job is not run: spec.${feature} is not implemented`);
-    return DONE;
-  }
   const pods = await claim(cached, deps);
   if (isFinished(cached) || cached.metadata.deletionTimestamp !== undefined) {
     await Promise.all(pods.filter(hasTracking).map((pod) => stopTracking(pod, deps)));
     return DONE;
   }
   const job = await start(cached, deps);
-  const counts = tally(job, pods);
+  const seen = tally(job, pods);
   const now = deps.clock.now();
-  const verdict = judge(job, counts, now);
+  const verdict = judge(job, seen, now);
+  const counts = verdict?.type === 'FailureTarget' ? withGoingFailed(job, seen, pods) : seen;
   const waitMs = deps.expectations.satisfied(key) ? await manage(key, job, { pods, counts, verdict }, deps) : undefined;
   await count(job, { pods, counts, verdict }, deps);
   const waits = [waitMs, verdict === undefined ? deadlineIn(job, now) : undefined].filter((ms): ms is number => ms !== undefined && ms > 0);
@@ -126,10 +124,54 @@ async function manage(key: string, job: ReadJob, { pods, counts, verdict }: Pass
     return undefined;
   }
   if (active.length === wanted || verdict !== undefined) return undefined;
-  const waitMs = backoffMs(pods, counts.succeeded > 0 ? Math.min(1, counts.failed) : counts.failed, deps.clock.now());
+  const now = deps.clock.now();
+  const missing = wanted - active.length;
+  if (isIndexed(job)) {
+    const { ready, waitMs } = dueIndexes(job, { pods, counts, now });
+    const shared = job.spec.backoffLimitPerIndex === undefined ? sharedBackoffMs(pods, counts, now) : 0;
+    if (shared > 0) return shared;
+    await createPods(
+      key,
+      job,
+      ready.slice(0, missing).map((index) => podOf(job, index, failuresOf(job, pods, index))),
+      deps,
+    );
+    return ready.length < missing ? waitMs : undefined;
+  }
+  const waitMs = sharedBackoffMs(pods, counts, now);
   if (waitMs > 0) return waitMs;
-  await createPods(key, job, { missing: wanted - active.length, counts }, deps);
+  await createPods(
+    key,
+    job,
+    Array.from({ length: missing }, () => podOf(job)),
+    deps,
+  );
   return undefined;
+}
+
+function sharedBackoffMs(pods: readonly ReadPod[], { succeeded, failed }: Tally, now: number): number {
+  return backoffMs(pods, succeeded > 0 ? Math.min(1, failed) : failed, now);
+}
+
+/** Indexes that lack a Pod, lowest first; those whose last failure is too fresh wait, where each has a limit of its own. */
+function dueIndexes(
+  job: ReadJob,
+  { pods, counts, now }: { pods: readonly ReadPod[]; counts: Tally; now: number },
+): { ready: number[]; waitMs: number | undefined } {
+  const { completions = 0, backoffLimitPerIndex, podReplacementPolicy } = job.spec;
+  const busy = podReplacementPolicy === 'Failed' ? pods.filter((pod) => !isTerminal(pod)) : counts.active;
+  const taken = new Set([...counts.completedIndexes, ...counts.failedIndexes, ...busy.flatMap((pod) => indexOf(pod) ?? [])]);
+  const free = freeIndexes(taken, completions, completions);
+  if (backoffLimitPerIndex === undefined) return { ready: free, waitMs: undefined };
+  const waits = new Map(
+    free.map((index) => {
+      const failures = failuresOf(job, pods, index);
+      return [index, failures === undefined ? 0 : backoffMs([failures.last], failures.counted, now)];
+    }),
+  );
+  const ready = free.filter((index) => waits.get(index) === 0);
+  const waiting = [...waits.values()].filter((ms) => ms > 0);
+  return { ready, waitMs: waiting.length === 0 ? undefined : Math.min(...waiting) };
 }
 
 async function removePods(key: string, job: ReadJob, doomed: readonly ReadPod[], { control, expectations }: JobDeps): Promise<void> {
@@ -151,23 +193,15 @@ async function removePods(key: string, job: ReadJob, doomed: readonly ReadPod[],
   if (failed !== undefined) throw failed.reason;
 }
 
-async function createPods(
-  key: string,
-  job: ReadJob,
-  { missing, counts }: { missing: number; counts: Tally },
-  { control, expectations }: JobDeps,
-): Promise<void> {
-  const taken = new Set([...counts.completedIndexes, ...counts.active.flatMap((pod) => indexOf(pod) ?? [])]);
-  const indexes = isIndexed(job) ? freeIndexes(taken, missing, job.spec.completions ?? 0) : [];
-  const total = isIndexed(job) ? indexes.length : missing;
-  if (total === 0) return;
-  expectations.expectCreations(key, total);
-  const { done, error } = await slowStart(total, (at) => control.create(job, podOf(job, indexes[at])));
-  expectations.created(key, total - done);
+async function createPods(key: string, job: ReadJob, drafts: readonly Draft<Pod>[], { control, expectations }: JobDeps): Promise<void> {
+  if (drafts.length === 0) return;
+  expectations.expectCreations(key, drafts.length);
+  const { done, error } = await slowStart(drafts.length, (at) => control.create(job, drafts[at] as Draft<Pod>));
+  expectations.created(key, drafts.length - done);
   if (error !== undefined) throw error;
 }
 
-function podOf(job: ReadJob, index: number | undefined): Draft<Pod> {
+function podOf(job: ReadJob, index?: number, failures?: IndexFailures): Draft<Pod> {
   const draft = podFromTemplate(job, controllerReference(job, jobs), job.spec.template);
   const finalizers = [...((draft.metadata?.finalizers as string[] | undefined) ?? []), TRACKING];
   if (index === undefined) return { ...draft, metadata: { ...draft.metadata, finalizers } };
@@ -180,6 +214,8 @@ function podOf(job: ReadJob, index: number | undefined): Draft<Pod> {
     if (!container.env?.some(({ name }) => name === variable.name)) container.env = [...(container.env ?? []), variable];
   }
   const mark = { [INDEX_ANNOTATION]: String(index) };
+  const counted = job.spec.backoffLimitPerIndex === undefined ? {} : { [FAILURES]: String(failures?.counted ?? 0) };
+  const ignored = failures !== undefined && failures.ignored > 0 ? { [IGNORED_FAILURES]: String(failures.ignored) } : {};
   const name = job.metadata.name;
   return {
     ...draft,
@@ -187,7 +223,7 @@ function podOf(job: ReadJob, index: number | undefined): Draft<Pod> {
       ...draft.metadata,
       finalizers,
       generateName: `${name}-${index}-`,
-      annotations: { ...draft.metadata?.annotations, ...mark },
+      annotations: { ...draft.metadata?.annotations, ...mark, ...counted, ...(job.spec.backoffLimitPerIndex === undefined ? {} : ignored) },
       labels: { ...draft.metadata?.labels, ...mark },
     },
     spec: { ...spec, hostname: `${name}-${index}`.slice(0, 63) },
@@ -206,7 +242,10 @@ async function count(job: ReadJob, pass: Pass, deps: JobDeps): Promise<void> {
   const ended = pods.filter(
     (pod) =>
       hasTracking(pod) &&
-      (uncounted.succeeded.includes(pod.metadata.uid) || uncounted.failed.includes(pod.metadata.uid) || counts.newSucceeded.includes(pod)),
+      (uncounted.succeeded.includes(pod.metadata.uid) ||
+        uncounted.failed.includes(pod.metadata.uid) ||
+        counts.newSucceeded.includes(pod) ||
+        counts.newIgnored.includes(pod)),
   );
   if (ended.length === 0 && uncounted.succeeded.length + uncounted.failed.length === 0) return await finish(job, pass, deps);
   const noted = await writeStatus(
@@ -225,9 +264,13 @@ async function count(job: ReadJob, pass: Pass, deps: JobDeps): Promise<void> {
   await finish({ ...noted, status: { ...noted.status, ...total } }, pass, deps, noted);
 }
 
-function indexStatus(job: ReadJob, { completedIndexes }: Tally): Partial<JobStatus> {
+function indexStatus(job: ReadJob, { completedIndexes, failedIndexes }: Tally): Partial<JobStatus> {
   if (!isIndexed(job)) return {};
-  return { completedIndexes: formatIndexes(completedIndexes), succeeded: completedIndexes.size };
+  return {
+    completedIndexes: formatIndexes(completedIndexes),
+    succeeded: completedIndexes.size,
+    ...(job.spec.backoffLimitPerIndex === undefined ? {} : { failedIndexes: formatIndexes(failedIndexes) }),
+  };
 }
 
 function statusOf(job: ReadJob, { counts, verdict }: Pass, { clock }: JobDeps): DeepReadonly<JobStatus> {

@@ -2,12 +2,13 @@
 // namespace-controller: empties a Namespace that is being deleted, then gives up its finalizer, so that the server removes it.
 //
 // Flow: discover every namespaced resource that can be listed and deleted (built-in or not); delete its collection; list what stays;
-// write the conditions; finalize when nothing is left, else look again when the slowest Pod must be gone.
+// write the conditions; finalize when nothing is left, else look again when the slowest Pod must be gone. Nothing else is touched while
+// Pods remain: they may still read what is there (KEP-5080).
 
 import { namespaces } from '#api/resources';
 import { DONE, requeueAfter } from '#client';
 import { formatTime } from '#component';
-import { isConflict, isNotFound } from '#machinery';
+import { isConflict, isNotFound, type Resource } from '#machinery';
 import { type ControllerEntry, KeyQueue } from '../context.ts';
 import { conditionsOf, type Outcome } from './conditions.ts';
 import { emptyResource } from './content.ts';
@@ -41,8 +42,10 @@ export const namespace: ControllerEntry = {
         finalizers: new Map(),
       };
       let graceMs = 0;
-      for (const resource of resources)
+      for (const resource of podsFirst(resources)) {
         graceMs = Math.max(graceMs, await emptyResource({ client, clock, resource, namespace: name, outcome }));
+        if (isPods(resource) && outcome.remaining.size > 0) break;
+      }
       await finish(name, outcome);
       const isEmpty = outcome.remaining.size === 0 && outcome.deleteFailures.length === 0 && outcome.contentFailures.length === 0;
       if (isEmpty && failures.length === 0) return DONE;
@@ -83,3 +86,11 @@ export const namespace: ControllerEntry = {
     });
   },
 };
+
+function isPods({ group, resource }: Resource): boolean {
+  return group === '' && resource === 'pods';
+}
+
+function podsFirst(resources: readonly Resource[]): readonly Resource[] {
+  return [...resources.filter(isPods), ...resources.filter((resource) => !isPods(resource))];
+}

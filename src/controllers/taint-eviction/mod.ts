@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // taint-eviction-controller: deletes Pods from nodes with NoExecute taints that they do not tolerate, or no longer: a toleration with
-// seconds counts from when the taint was added, or the Pod made, whichever was later.
+// seconds counts from when the taint was added (where it does not say: was first seen), or the Pod made, whichever was later.
 import { nodes, pods } from '#api/resources';
 import { DONE, type Result, requeueAfter } from '#client';
 import { formatTime } from '#component';
@@ -31,14 +31,23 @@ export const taintEviction: ControllerEntry = {
     };
     podIndex.informer.addHandler({ add: addPod, update: (before, after) => before.spec !== after.spec && addPod(after) });
 
+    /** By key, when a Pod was first seen beside taints that do not say since when they are there. */
+    const since = new Map<string, number>();
+    podIndex.informer.addHandler({ delete: ({ metadata }) => void since.delete(keyOf(metadata)) });
+
     async function reconcile(key: string): Promise<Result> {
       const pod = podIndex.find(key);
       if (pod === undefined || pod.metadata.deletionTimestamp !== undefined) return DONE;
       const taints = noExecute(all.lister.find(pod.spec.nodeName ?? ''));
       const eviction = evictionOf(pod, taints);
-      if (taints.length === 0 || eviction.type === 'never') return DONE;
+      if (taints.length === 0 || eviction.type === 'never') {
+        since.delete(key);
+        return DONE;
+      }
       if (eviction.type === 'after') {
-        const leftMs = startOf(pod, taints, clock.now()) + eviction.seconds * 1000 - clock.now();
+        const first = since.get(key) ?? clock.now();
+        since.set(key, first);
+        const leftMs = startOf(pod, taints, first) + eviction.seconds * 1000 - clock.now();
         if (leftMs > 0) return requeueAfter(leftMs);
       }
       await evict(pod, context);
@@ -49,9 +58,9 @@ export const taintEviction: ControllerEntry = {
   },
 };
 
-function startOf({ metadata }: ReadPod, taints: readonly ReadTaint[], now: number): number {
+function startOf({ metadata }: ReadPod, taints: readonly ReadTaint[], first: number): number {
   const added = taints.map(({ timeAdded }) => timeMs(timeAdded)).filter((ms) => !Number.isNaN(ms));
-  return Math.max(added.length === 0 ? now : Math.min(...added), timeMs(metadata.creationTimestamp) || 0);
+  return Math.max(added.length === 0 ? first : Math.min(...added), timeMs(metadata.creationTimestamp) || 0);
 }
 
 async function evict(pod: ReadPod, { client, clock, recorder }: ControllerContext): Promise<void> {

@@ -10,7 +10,6 @@ export function refuseUnsupported(pod: PodView, spec: ContainerSpec | EphemeralS
 }
 
 function unsupportedField(pod: PodView, spec: ContainerSpec | EphemeralSpec): string | undefined {
-  if ('targetContainerName' in spec && spec.targetContainerName) return 'targetContainerName of ephemeral containers';
   if ((spec.volumeDevices?.length ?? 0) > 0) return 'volumeDevices';
   if (spec.volumeMounts?.some((mount) => mount.recursiveReadOnly === 'Enabled')) return 'recursiveReadOnly: Enabled';
   if ((spec.resources?.claims?.length ?? 0) > 0) return 'resources.claims (dynamic resource allocation)';

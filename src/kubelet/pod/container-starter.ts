@@ -11,7 +11,8 @@ import { StartError } from '../images/image-puller.ts';
 import type { ReadyVolumes } from '../volumes/volume-manager.ts';
 import type { PodDeps } from './deps.ts';
 import type { StartStep } from './plan.ts';
-import type { ContainerKind, ContainerSpec, PodView } from './pod.ts';
+import type { ContainerKind, ContainerSpec, EphemeralSpec, PodView } from './pod.ts';
+import { latest, observePod, type PodRuntime } from './pod-runtime.ts';
 
 export interface StartContext {
   readonly pod: PodView;
@@ -54,7 +55,11 @@ export async function startContainer(step: StartStep, context: StartContext, dep
     { paths: deps.paths, sources: deps.sourcesFor(pod), memoryCapacity: deps.memoryCapacity, pidsLimit: deps.podPidsLimit },
   );
   // It may wait for an object of the API.
-  const config = await abortable(making, signal).catch((error: unknown) => {
+  const made = abortable(making, signal).then((config) => ({
+    ...config,
+    ...pidTargetOf(step.spec, observePod(runtime, pod.metadata.uid)),
+  }));
+  const config = await made.catch((error: unknown) => {
     if (signal.aborted) throw error;
     throw fail(error, error instanceof ConfigError ? 'CreateContainerConfigError' : 'CreateContainerError');
   });
@@ -68,6 +73,15 @@ export async function startContainer(step: StartStep, context: StartContext, dep
   });
   recorder.event(pod, 'Normal', 'Started', 'Container started', fieldPath);
   await postStart(id, step, context, deps, signal);
+}
+
+/** The container whose processes an ephemeral one is to see. @throws {ConfigError} If that does not run. */
+export function pidTargetOf(spec: ContainerSpec | EphemeralSpec, observed: PodRuntime): { readonly pidTarget?: string } {
+  const name = 'targetContainerName' in spec ? spec.targetContainerName : undefined;
+  if (!name) return {};
+  const target = latest(observed, name);
+  if (target?.state !== 'running') throw new ConfigError(`unable to find target container ${name}`);
+  return { pidTarget: target.id };
 }
 
 async function postStart(id: string, step: StartStep, context: StartContext, deps: PodDeps, signal: AbortSignal): Promise<void> {
