@@ -18,7 +18,7 @@ export const ADMIN: UserInfo = { name: 'admin', uid: '', groups: [MASTERS_GROUP,
 export interface TestRequest {
   readonly query?: string;
   readonly headers?: Readonly<Record<string, string>>;
-  /** An object is sent as JSON, text as it is. */
+  /** An object is sent as JSON, text and bytes as they are. */
   readonly body?: unknown;
   /** Undefined: anonymous. @default the admin */
   readonly user?: UserInfo | undefined;
@@ -28,6 +28,7 @@ export interface TestAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | readonly string[]>>;
   readonly text: string;
+  readonly bytes: Buffer;
   // biome-ignore lint/suspicious/noExplicitAny: answers of every kind, looked into by tests.
   readonly body: any;
 }
@@ -89,13 +90,13 @@ export async function startTestServer(overrides: Partial<ApiServerOptions> = {})
 
 async function send(server: ApiServer, method: string, path: string, request: TestRequest): Promise<TestAnswer> {
   const { query = '', headers = {}, body } = request;
-  const text = body === undefined ? '' : typeof body === 'string' ? body : JSON.stringify(body);
+  const bytes = bytesOf(body);
   const { context, result } = server.serve({
     method,
     path,
     search: query,
     headers: { 'user-agent': 'test/1', ...headers },
-    readBody: async () => Buffer.from(text),
+    readBody: async () => bytes,
     connectionUser: 'user' in request ? request.user : ADMIN,
     remoteAddress: '127.0.0.1',
     signal: AbortSignal.timeout(20_000),
@@ -105,7 +106,12 @@ async function send(server: ApiServer, method: string, path: string, request: Te
   const ended = new Promise<void>((resolve) => sink.once('close', resolve));
   await answer(context, await result, writer, () => Date.now(), 'audit');
   await ended;
-  return { status: sink.status, headers: sink.headers, text: sink.text, body: parsed(sink.text) };
+  return { status: sink.status, headers: sink.headers, text: sink.text, bytes: sink.bytes, body: parsed(sink.text) };
+}
+
+function bytesOf(body: unknown): Buffer {
+  if (body instanceof Uint8Array) return Buffer.from(body);
+  return Buffer.from(body === undefined ? '' : typeof body === 'string' ? body : JSON.stringify(body));
 }
 
 function parsed(text: string): unknown {
@@ -136,7 +142,11 @@ class Sink extends Writable {
     done();
   }
 
+  get bytes(): Buffer {
+    return Buffer.concat(this.#chunks);
+  }
+
   get text(): string {
-    return Buffer.concat(this.#chunks).toString();
+    return this.bytes.toString();
   }
 }

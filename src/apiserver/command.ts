@@ -11,6 +11,7 @@ import { MemoryStore, SqliteStore, type Store } from '#store';
 import { readAdmissionConfiguration } from './admission/admission-configuration.ts';
 import { AGGREGATION_FLAGS, aggregationFrom, FRONT_PROXY_NAME, type OwnFrontProxy } from './aggregation/mod.ts';
 import { AUTHENTICATION_FLAGS, AUTHORIZATION_FLAGS, authenticationFrom, authorizationFrom } from './auth/command-options.ts';
+import { FEATURE_GATE_FLAGS, featureGatesFrom } from './feature-gates.ts';
 import { OPERATION_FLAGS, operationsFrom } from './operation-flags.ts';
 import { ApiServer, firstAddress } from './server.ts';
 import type { ApiServerOptions } from './server-options.ts';
@@ -50,6 +51,7 @@ const FLAGS: FlagSpecs = {
   ...AUTHENTICATION_FLAGS,
   ...AUTHORIZATION_FLAGS,
   ...OPERATION_FLAGS,
+  ...FEATURE_GATE_FLAGS,
   'log-level': { type: 'string', default: 'info', help: 'debug, info, warn, error or silent.' },
 };
 
@@ -121,6 +123,7 @@ async function optionsFrom(flags: Flags, store: Store, logger: ApiServerOptions[
       preferredAddressTypes: flags.strings('kubelet-preferred-address-types'),
     },
     operations: operationsFrom(flags),
+    cbor: featureGatesFrom(flags).CBORServingAndStorage ? await import('#machinery/cbor') : undefined,
     encryption:
       flags.string('encryption-provider-config') === ''
         ? undefined

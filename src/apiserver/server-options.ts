@@ -8,6 +8,7 @@ import type { AggregationOptions } from './aggregation/mod.ts';
 import type { AuthenticationOptions } from './auth/authenticators.ts';
 import type { AuthorizerChoice } from './auth/authorization-configuration.ts';
 import type { TokenKeys } from './auth/tokens.ts';
+import type { CborCodec } from './encoding/negotiation.ts';
 import type { OperationsOptions } from './operations.ts';
 import type { KubeletClientConfig } from './proxying/kubelet-connection.ts';
 
@@ -34,6 +35,8 @@ export interface ApiServerOptions extends AuthenticationOptions {
   readonly maxInFlight: { readonly reading: number; readonly mutating: number };
   /** What a server in production is told. @default as upstream's flags */
   readonly operations?: OperationsOptions;
+  /** Given where the server speaks CBOR: `--feature-gates=CBORServingAndStorage=true`. */
+  readonly cbor?: CborCodec | undefined;
   /** Encryption at rest; undefined: values are stored as they are. */
   readonly encryption?: { readonly file: string; readonly reload: boolean } | undefined;
 }

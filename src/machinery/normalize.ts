@@ -29,6 +29,10 @@ export function normalize(value: unknown, schema: StructSchema, { strictErrors }
   return normalizeStruct(walk, value ?? {}, schema);
 }
 
+/** An object that says that it has no owners has them taken away: empty is not absent. Only its own metadata is meant. */
+const MANAGED_FIELDS = 'managedFields';
+const META_DEPTH = 2;
+
 interface Walk {
   /** Names of the struct fields on the way. */
   readonly fields: string[];
@@ -82,7 +86,7 @@ function present(walk: Walk, value: unknown, field: Field): unknown {
   const kept = normalizeValue(walk, value, field.schema);
   walk.fields.pop();
   if (strict) walk.path.pop();
-  return isLeftOut(kept, field) ? undefined : kept;
+  return isLeftOut(kept, field) && !(walk.depth === META_DEPTH && field.name === MANAGED_FIELDS) ? undefined : kept;
 }
 
 /** What stands for a field that is not there. */

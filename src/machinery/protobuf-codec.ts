@@ -4,9 +4,9 @@
 
 import { setOwn } from './deep-copy.ts';
 import { DecodeError, normalize } from './normalize.ts';
-import { decodeScalarMessage, encodeScalarMessage, type Inner } from './protobuf-scalars.ts';
-import { BYTES, FIXED64, ProtobufError, VARINT, WireReader, WireWriter } from './protobuf-wire.ts';
-import type { ListSchema, MapSchema, ProtoField, Schema, StructSchema } from './schema.ts';
+import { decodeScalarMessage, type Inner, writeScalarMessage } from './protobuf-scalars.ts';
+import { BYTES, FIXED64, ProtobufError, VARINT, WireCounter, WireReader, type WireSink, WireWriter } from './protobuf-wire.ts';
+import type { ListSchema, MapSchema, ProtoField, ScalarSchema, Schema, StructSchema } from './schema.ts';
 
 type Json = Record<string, unknown>;
 
@@ -48,23 +48,74 @@ export function decodeProtobuf(bytes: Uint8Array, schema: StructSchema): Json {
 
 /** An object in its envelope. */
 export function encodeProtobuf(object: Readonly<Json>, schema: StructSchema): Buffer {
-  const type = new WireWriter(64);
-  type.tag(1, BYTES);
-  type.string(String(object['apiVersion'] ?? ''));
-  type.tag(2, BYTES);
-  type.string(String(object['kind'] ?? ''));
   const writer = new WireWriter(1024);
+  openEnvelope(writer, object);
+  const start = writer.open();
+  writeMessage(writer, object, schema);
+  writer.close(start);
+  closeEnvelope(writer);
+  return writer.finish();
+}
+
+function openEnvelope(writer: WireWriter, object: Readonly<Json>): void {
   writer.raw(MAGIC);
   writer.tag(1, BYTES);
-  writer.bytes(type.finish());
+  const type = writer.open();
+  writer.tag(1, BYTES);
+  writer.string(String(object['apiVersion'] ?? ''));
   writer.tag(2, BYTES);
-  writer.bytes(encodeMessage(object, schema));
+  writer.string(String(object['kind'] ?? ''));
+  writer.close(type);
+  writer.tag(2, BYTES);
+}
+
+function closeEnvelope(writer: WireWriter): void {
   writer.tag(3, BYTES); // contentEncoding and contentType: always there, empty.
   writer.string('');
   writer.tag(4, BYTES);
   writer.string('');
-  return writer.finish();
 }
+
+/** Bytes of a list that are handed on at once. */
+const CHUNK_BYTES = 256 * 1024;
+/** Items that are counted before others get their turn. */
+const COUNTED_ITEMS = 1000;
+
+/**
+ * A list in its envelope, in chunks: its items are gone through twice, once to count, since the length stands before them.
+ *
+ * @param head The list without its items. @param items Yields the same each time.
+ * @returns Chunks; an empty one stands for a while of counting, so that a reader can let others have their turn.
+ * @throws {ProtobufError} If the schema is not that of a list.
+ */
+export function* encodeProtobufList(head: Readonly<Json>, items: () => Iterable<Readonly<Json>>, schema: StructSchema): Generator<Buffer> {
+  const field = schema.protoFields.at(-1);
+  if (field?.name !== 'items' || field.schema.kind !== 'list' || field.schema.element.kind !== 'struct')
+    throw new ProtobufError(`encode ${schema.name} as a list: its last field is not the items`);
+  const { element } = field.schema;
+  const counter = new WireCounter();
+  writeMessage(counter, head, schema);
+  let count = 0;
+  for (const item of items()) {
+    writeStruct(counter, field.number, item, element);
+    count += 1;
+    if (count % COUNTED_ITEMS === 0) yield NOTHING;
+  }
+  let writer = new WireWriter(2 * CHUNK_BYTES);
+  openEnvelope(writer, head);
+  writer.varint(counter.length);
+  writeMessage(writer, head, schema);
+  for (const item of items()) {
+    writeStruct(writer, field.number, item, element);
+    if (writer.length < CHUNK_BYTES) continue;
+    yield writer.finish();
+    writer = new WireWriter(2 * CHUNK_BYTES);
+  }
+  closeEnvelope(writer);
+  yield writer.finish();
+}
+
+const NOTHING = Buffer.alloc(0);
 
 function eachField(bytes: Uint8Array, take: (number: number, wire: number, reader: WireReader) => void): void {
   const reader = new WireReader(bytes);
@@ -178,7 +229,7 @@ function readWrappedList(schema: ListSchema, parent: StructSchema, reading: Read
 
 function innerOf(parent: StructSchema, depth: number): Inner {
   return {
-    encode: (value) => encodeMessage(value as Json, parent),
+    write: (sink, value) => writeMessage(sink, value as Json, parent),
     decode: (bytes) => decodeMessage(bytes, parent, depth + 1),
   };
 }
@@ -186,22 +237,25 @@ function innerOf(parent: StructSchema, depth: number): Inner {
 /** A message without envelope. */
 export function encodeMessage(object: Readonly<Json>, schema: StructSchema): Buffer {
   const writer = new WireWriter();
-  for (const field of byNumber(schema)) {
-    if (field.name === undefined) {
-      writer.tag(field.number, BYTES);
-      writer.bytes(encodeMessage(object, field.schema as StructSchema));
-    } else writeField(writer, field, Object.hasOwn(object, field.name) ? object[field.name] : undefined, schema);
-  }
+  writeMessage(writer, object, schema);
   return writer.finish();
 }
 
-function byNumber(schema: StructSchema): readonly ProtoField[] {
-  const { protoFields } = schema;
-  const sorted = protoFields.every(({ number }, index) => index === 0 || number > (protoFields[index - 1]?.number ?? 0));
-  return sorted ? protoFields : [...protoFields].sort((a, b) => a.number - b.number);
+function writeMessage(writer: WireSink, object: Readonly<Json>, schema: StructSchema): void {
+  for (const field of schema.protoFields) {
+    if (field.name === undefined) writeStruct(writer, field.number, object, field.schema as StructSchema);
+    else writeField(writer, field, Object.hasOwn(object, field.name) ? object[field.name] : undefined, schema);
+  }
 }
 
-function writeField(writer: WireWriter, { number, schema, pointer }: ProtoField, value: unknown, parent: StructSchema): void {
+function writeStruct(writer: WireSink, number: number, object: Readonly<Json>, schema: StructSchema): void {
+  writer.tag(number, BYTES);
+  const start = writer.open();
+  writeMessage(writer, object, schema);
+  writer.close(start);
+}
+
+function writeField(writer: WireSink, { number, schema, pointer }: ProtoField, value: unknown, parent: StructSchema): void {
   const absent = value === undefined || value === null;
   if (schema.kind === 'list' && schema.name === undefined) {
     if (!absent) for (const item of value as unknown[]) writeValue(writer, number, schema.element, item, parent);
@@ -227,23 +281,23 @@ const ZEROS: Readonly<Partial<Record<Schema['kind'], unknown>>> = {
   rawExtension: null,
 };
 
-function writeZero(writer: WireWriter, number: number, schema: Schema, parent: StructSchema): void {
+function writeZero(writer: WireSink, number: number, schema: Schema, parent: StructSchema): void {
   const zero = ZEROS[schema.kind];
   if (zero !== undefined) writeValue(writer, number, schema, zero, parent);
 }
 
-function writeMap(writer: WireWriter, number: number, schema: MapSchema, map: Json, parent: StructSchema): void {
+function writeMap(writer: WireSink, number: number, schema: MapSchema, map: Json, parent: StructSchema): void {
   for (const key of Object.keys(map).sort()) {
-    const entry = new WireWriter(64);
-    entry.tag(1, BYTES);
-    entry.string(key);
-    writeValue(entry, 2, schema.value, map[key], parent);
     writer.tag(number, BYTES);
-    writer.bytes(entry.finish());
+    const start = writer.open();
+    writer.tag(1, BYTES);
+    writer.string(key);
+    writeValue(writer, 2, schema.value, map[key], parent);
+    writer.close(start);
   }
 }
 
-function writeValue(writer: WireWriter, number: number, schema: Schema, value: unknown, parent: StructSchema): void {
+function writeValue(writer: WireSink, number: number, schema: Schema, value: unknown, parent: StructSchema): void {
   switch (schema.kind) {
     case 'boolean':
     case 'int32':
@@ -263,19 +317,26 @@ function writeValue(writer: WireWriter, number: number, schema: Schema, value: u
       writer.tag(number, BYTES);
       writer.bytes(Buffer.from(String(value ?? ''), 'base64'));
       break;
-    default:
+    default: {
       writer.tag(number, BYTES);
-      writer.bytes(messageOf(schema, value, parent));
+      const start = writer.open();
+      writeInner(writer, schema, value, parent);
+      writer.close(start);
+    }
   }
 }
 
-function messageOf(schema: Schema, value: unknown, parent: StructSchema): Uint8Array {
-  if (schema.kind === 'struct') return encodeMessage((value ?? {}) as Json, schema);
-  if (schema.kind === 'list') {
-    const writer = new WireWriter(64);
-    for (const item of (value ?? []) as unknown[]) writeValue(writer, 1, schema.element, item, parent);
-    return writer.finish();
+function writeInner(writer: WireSink, schema: Schema, value: unknown, parent: StructSchema): void {
+  switch (schema.kind) {
+    case 'struct':
+      writeMessage(writer, (value ?? {}) as Json, schema);
+      break;
+    case 'list':
+      for (const item of (value ?? []) as unknown[]) writeValue(writer, 1, schema.element, item, parent);
+      break;
+    case 'map':
+      throw new ProtobufError('proto: a map cannot be a value');
+    default:
+      writeScalarMessage(writer, schema as ScalarSchema, value, innerOf(parent, 0));
   }
-  if (schema.kind === 'map') throw new ProtobufError('proto: a map cannot be a value');
-  return encodeScalarMessage(schema, value, innerOf(parent, 0));
 }

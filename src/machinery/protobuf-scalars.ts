@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // The types that are one value in JSON and a message in protobuf: times, quantities, IntOrString, raw JSON, and the "or" types of
 // CRD schemas.
-import { BYTES, ProtobufError, VARINT, WireReader, WireWriter } from './protobuf-wire.ts';
+import { BYTES, ProtobufError, VARINT, WireReader, type WireSink } from './protobuf-wire.ts';
 import type { ScalarSchema } from './schema.ts';
 import { formatSeconds, parseTime } from './time.ts';
 
 /** Encodes the struct that an "or" type may hold: it refers back to `JSONSchemaProps`. */
 export interface Inner {
-  encode(value: unknown): Uint8Array;
+  write(sink: WireSink, value: unknown): void;
   decode(bytes: Uint8Array): unknown;
 }
 
-export function encodeScalarMessage(schema: ScalarSchema, value: unknown, inner: Inner): Uint8Array {
-  const writer = new WireWriter(32);
+export function writeScalarMessage(writer: WireSink, schema: ScalarSchema, value: unknown, inner: Inner): void {
   switch (schema.kind) {
     case 'time':
     case 'microTime':
@@ -35,7 +34,6 @@ export function encodeScalarMessage(schema: ScalarSchema, value: unknown, inner:
     default:
       writeAny(writer, schema.name, value, inner);
   }
-  return writer.finish();
 }
 
 export function decodeScalarMessage(schema: ScalarSchema, bytes: Uint8Array, inner: Inner): unknown {
@@ -57,7 +55,7 @@ export function decodeScalarMessage(schema: ScalarSchema, bytes: Uint8Array, inn
   }
 }
 
-function text(writer: WireWriter, number: number, value: string): void {
+function text(writer: WireSink, number: number, value: string): void {
   writer.tag(number, BYTES);
   writer.string(value);
 }
@@ -80,7 +78,7 @@ function fieldsOf(bytes: Uint8Array): Map<number, (number | Buffer)[]> {
   return fields;
 }
 
-function writeTime(writer: WireWriter, value: unknown): void {
+function writeTime(writer: WireSink, value: unknown): void {
   if (typeof value !== 'string' || value === '') return; // The zero time is an empty message.
   const { seconds, nanos } = parseTime(value);
   writer.tag(1, VARINT);
@@ -98,7 +96,7 @@ function readTime(bytes: Uint8Array, micro: boolean): string | null {
   return formatSeconds(seconds, micro ? `.${String(micros).padStart(6, '0')}` : '');
 }
 
-function writeIntOrString(writer: WireWriter, value: unknown): void {
+function writeIntOrString(writer: WireSink, value: unknown): void {
   const isText = typeof value === 'string';
   writer.tag(1, VARINT);
   writer.varint(isText ? 1 : 0);
@@ -131,28 +129,30 @@ function durationNanos(value: string): number {
   return value.startsWith('-') ? -nanos : nanos;
 }
 
-function writeAny(writer: WireWriter, name: string, value: unknown, inner: Inner): void {
+function writeAny(writer: WireSink, name: string, value: unknown, inner: Inner): void {
   if (name.endsWith('JSONSchemaPropsOrArray') || name.endsWith('JSONSchemaPropsOrStringArray')) {
     const isText = Array.isArray(value) && name.endsWith('OrStringArray');
     if (!Array.isArray(value)) {
-      writer.tag(1, BYTES);
-      writer.bytes(inner.encode(value));
+      nested(writer, 1, value, inner);
     } else
       for (const item of value) {
         if (isText) text(writer, 2, String(item));
-        else {
-          writer.tag(2, BYTES);
-          writer.bytes(inner.encode(item));
-        }
+        else nested(writer, 2, item, inner);
       }
   } else if (name.endsWith('JSONSchemaPropsOrBool')) {
     writer.tag(1, VARINT);
     writer.varint(value === false ? 0 : 1);
     if (typeof value !== 'boolean') {
-      writer.tag(2, BYTES);
-      writer.bytes(inner.encode(value));
+      nested(writer, 2, value, inner);
     }
   } else text(writer, 1, JSON.stringify(value));
+}
+
+function nested(writer: WireSink, number: number, value: unknown, inner: Inner): void {
+  writer.tag(number, BYTES);
+  const start = writer.open();
+  inner.write(writer, value);
+  writer.close(start);
 }
 
 function readAny(name: string, bytes: Uint8Array, inner: Inner): unknown {

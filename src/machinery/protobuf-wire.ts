@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The wire format of protobuf: varints, fixed numbers and length-delimited bytes. A writer that grows, a reader that checks bounds.
+// The wire format of protobuf: varints, fixed numbers and length-delimited bytes. A writer that grows, a counter that only says
+// how much would be written, a reader that checks bounds.
 
 /** Thrown when bytes are no protobuf message of the expected kind. */
 export class ProtobufError extends Error {
@@ -11,7 +12,20 @@ export const FIXED64 = 1;
 export const BYTES = 2;
 export const FIXED32 = 5;
 
-export class WireWriter {
+/** Where messages are written. Nested ones go in place, between `open` and `close`; nothing is copied out of a buffer of its own. */
+export interface WireSink {
+  tag(number: number, wire: number): void;
+  /** An integer; a negative one takes ten bytes, as two's complement of 64 bits. */
+  varint(value: number): void;
+  double(value: number): void;
+  string(text: string): void;
+  bytes(bytes: Uint8Array): void;
+  /** Begins what is preceded by its length. @returns What `close` takes. */
+  open(): number;
+  close(start: number): void;
+}
+
+export class WireWriter implements WireSink {
   #buffer: Buffer;
   #length: number;
 
@@ -24,7 +38,6 @@ export class WireWriter {
     this.varint(number * 8 + wire);
   }
 
-  /** An integer; a negative one takes ten bytes, as two's complement of 64 bits. */
   varint(value: number): void {
     this.#reserve(10);
     if (value < 0 || value > Number.MAX_SAFE_INTEGER) {
@@ -71,6 +84,29 @@ export class WireWriter {
     this.#length += bytes.length;
   }
 
+  open(): number {
+    this.#reserve(1);
+    this.#length += 1; // Most lengths take one byte; what is longer is moved.
+    return this.#length;
+  }
+
+  close(start: number): void {
+    const size = this.#length - start;
+    const more = varintSize(size) - 1;
+    if (more > 0) {
+      this.#reserve(more);
+      this.#buffer.copyWithin(start + more, start, this.#length);
+    }
+    this.#length = start - 1;
+    this.varint(size);
+    this.#length += size;
+  }
+
+  /** Bytes so far. */
+  get length(): number {
+    return this.#length;
+  }
+
   /** The message so far; later writes do not change it. */
   finish(): Buffer {
     return this.#buffer.subarray(0, this.#length);
@@ -82,6 +118,54 @@ export class WireWriter {
     this.#buffer.copy(next, 0, 0, this.#length);
     this.#buffer = next;
   }
+}
+
+/** How many bytes a `WireWriter` would have. */
+export class WireCounter implements WireSink {
+  #length = 0;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  tag(number: number, wire: number): void {
+    this.varint(number * 8 + wire);
+  }
+
+  varint(value: number): void {
+    this.#length += varintSize(value);
+  }
+
+  double(): void {
+    this.#length += 8;
+  }
+
+  string(text: string): void {
+    this.#delimited(Buffer.byteLength(text));
+  }
+
+  bytes(bytes: Uint8Array): void {
+    this.#delimited(bytes.length);
+  }
+
+  open(): number {
+    return this.#length;
+  }
+
+  close(start: number): void {
+    this.varint(this.#length - start);
+  }
+
+  #delimited(size: number): void {
+    this.#length += varintSize(size) + size;
+  }
+}
+
+function varintSize(value: number): number {
+  if (value < 0) return 10;
+  let size = 1;
+  for (let rest = value; rest > 127; rest = Math.floor(rest / 128)) size += 1;
+  return size;
 }
 
 export class WireReader {

@@ -33,7 +33,7 @@ const BINARY: readonly (readonly [string, number])[] = [
 const SYNTAX = /^([+-]?)(\d+(?:\.\d*)?|\.\d+)(?:([KMGTPE]i)|([numkMGTPE])|[eE]([+-]?\d+))?$/;
 /** Upstream's text for whatever does not parse. */
 export const QUANTITY_RULE = `quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'`;
-const LARGEST = 2n ** 63n * NANO;
+const LARGEST = (2n ** 63n - 1n) * NANO;
 
 /** @throws {RangeError} With upstream's text, if the text is no quantity. */
 export function parseQuantity(text: string | number): Quantity {
@@ -47,7 +47,7 @@ export function findQuantity(text: string): Quantity | undefined {
   const match = SYNTAX.exec(text);
   if (match === null) return undefined;
   const [, sign, digits = '0', binary, decimal, exponent] = match;
-  const [whole = '', fraction = ''] = digits.split('.');
+  const [whole = '', fraction = ''] = shortened(digits).split('.');
   const mantissa = BigInt(`${whole}${fraction}` || '0');
   let numerator = mantissa * NANO;
   let denominator = 10n ** BigInt(fraction.length);
@@ -66,6 +66,17 @@ export function findQuantity(text: string): Quantity | undefined {
   let nanos = (numerator + denominator - 1n) / denominator;
   if (nanos > LARGEST) nanos = LARGEST;
   return { nanos: sign === '-' ? -nanos : nanos, format };
+}
+
+/** More digits than these say nothing, but that a value is beyond the largest, or not exactly what its first digits say. */
+const DIGITS = 500;
+
+function shortened(digits: string): string {
+  if (digits.length <= DIGITS) return digits;
+  const [whole = '', fraction = ''] = digits.split('.');
+  const large = whole.replace(/^0+/, '').slice(0, DIGITS);
+  const small = fraction.slice(0, DIGITS);
+  return `${large || '0'}.${small}${/[1-9]/.test(fraction.slice(DIGITS)) ? '1' : ''}`;
 }
 
 /** The canonical text. Binary formats fall back to decimal below 1024 or with a fraction. */

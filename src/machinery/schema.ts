@@ -55,7 +55,7 @@ export interface StructSchema {
   /** In declaration order, which is the order of encoding; inlined structs are flattened here. */
   readonly fields: readonly Field[];
   readonly byName: ReadonlyMap<string, Field>;
-  /** As protobuf has them: an inlined struct is one message field. */
+  /** As protobuf has them, by number: an inlined struct is one message field. */
   readonly protoFields: readonly ProtoField[];
   /** `atomic` where server-side apply owns the whole struct at once. */
   readonly mapType: 'granular' | 'atomic';
@@ -198,6 +198,7 @@ export class SchemaRegistry {
     };
     this.#built.set(name, struct); // Before its fields: types refer to themselves.
     for (const field of facts.fields ?? []) this.#addField(struct, field);
+    struct.protoFields.sort((a, b) => a.number - b.number);
     return struct;
   }
 

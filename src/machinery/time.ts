@@ -20,6 +20,8 @@ export class TimeParseError extends Error {
 
 /** Parses an RFC 3339 time. @throws {TimeParseError} */
 export function parseTime(text: string, layout: string = LAYOUT): ParsedTime {
+  const plain = plainSeconds(text);
+  if (plain !== undefined) return { seconds: plain, nanos: 0 };
   const match = RFC3339.exec(text);
   if (match === null) throw new TimeParseError(explain(text, layout));
   const [, year = '', month = '', day = '', hour = '', minute = '', second = '', fraction = '', zone = 'Z'] = match;
@@ -39,6 +41,13 @@ export function parseTime(text: string, layout: string = LAYOUT): ParsedTime {
   date.setUTCFullYear(Number(year), Number(month) - 1, Number(day));
   const nanos = Number(fraction.slice(0, 9).padEnd(9, '0'));
   return { seconds: date.getTime() / 1000 - offsetSeconds(zone), nanos };
+}
+
+/** The usual form, of days that every month has, in a tenth of the time; undefined for all others. */
+function plainSeconds(text: string): number | undefined {
+  if (text.length !== 20 || !CANONICAL.test(text) || text.slice(8, 10) > '28' || text.slice(11, 13) > '23') return undefined;
+  const milliseconds = Date.parse(text);
+  return Number.isNaN(milliseconds) ? undefined : milliseconds / 1000;
 }
 
 function daysIn(year: number, month: number): number {

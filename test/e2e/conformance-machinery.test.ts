@@ -139,7 +139,7 @@ describe('conformance: API machinery', { timeout: 120_000 }, () => {
   });
 
   describe('Servers with support for API chunking', () => {
-    test('should return chunks of results for list calls, and continue from the last key when the version is compacted', async () => {
+    test('should return chunks of results for list calls', async () => {
       const collection = `${await makeNamespace('chunking')}/podtemplates`;
       for (let index = 0; index < 30; index++) {
         await api.post(collection, {

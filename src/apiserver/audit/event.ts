@@ -69,11 +69,11 @@ export class AuditRecord implements AuditNotes {
   requestObject(object: unknown): void {
     const { metadata } = (object ?? {}) as Named;
     const reference = this.#reference;
-    if (reference !== undefined && metadata !== undefined) {
-      reference.namespace ||= metadata.namespace ?? '';
-      reference.name ||= metadata.name ?? '';
-      reference.uid ||= metadata.uid ?? '';
-      reference.resourceVersion ||= metadata.resourceVersion ?? '';
+    if (reference !== undefined && typeof metadata === 'object' && metadata !== null) {
+      reference.namespace ||= textOf(metadata.namespace);
+      reference.name ||= textOf(metadata.name);
+      reference.uid ||= textOf(metadata.uid);
+      reference.resourceVersion ||= textOf(metadata.resourceVersion);
     }
     // As text at once: what follows changes the object.
     if (this.#takes('Request')) this.#requestObject = JSON.stringify(this.#trimmed(object));
@@ -188,4 +188,9 @@ function userAgentOf(context: RequestContext): string | undefined {
   const text = context.header('user-agent');
   if (text === '') return undefined;
   return text.length > MAX_USER_AGENT ? `${text.slice(0, MAX_USER_AGENT)}${TRUNCATED}` : text;
+}
+
+/** A patch may say anything there. */
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
 }

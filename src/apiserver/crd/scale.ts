@@ -60,7 +60,7 @@ function scaleOf(object: DeepReadonly<MutableObject>, paths: ScalePaths, strict:
 }
 
 function answer(context: RequestContext, object: Scale): ApiResult {
-  const output = negotiate(context.header('accept'), OBJECT_RULES, isPretty(context));
+  const output = negotiate(context.header('accept'), OBJECT_RULES, isPretty(context), context.cbor);
   return { type: 'object', status: 200, object, output };
 }
 

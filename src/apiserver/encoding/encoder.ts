@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Turns results into bytes. JSON of cached objects is joined from parts made once; lists are written in chunks and never built
-// whole; other forms (YAML, protobuf, Table) are made per request.
+// Turns results into bytes. JSON of cached objects is joined from parts made once; other forms (YAML, protobuf, Table) are made per
+// request. Lists are written in chunks and never built whole, in no form.
 
-import { findSchema } from '#api';
+import { findSchema, schemaOfType } from '#api';
 import { type DeepReadonly, encodeProtobuf, formatYaml, type StructSchema } from '#machinery';
 import type { CachedObject } from '../cacher/cached-object.ts';
 import { tailOf } from '../cacher/cached-object.ts';
 import { inServedVersion, type ServedResource } from '../registry/generic/served-resource.ts';
 import type { MutableObject } from '../registry/strategy.ts';
 import type { ListResult, ObjectResult, WatchFrame, WatchResult } from '../request/context.ts';
+import { encodeByItem, type ListForm } from './list-form.ts';
 import { contentTypeOf, JSON_OUTPUT, type Output } from './negotiation.ts';
-import { type IncludeObject, includeObjectOf, listMeta, partialMetadata, type TableMeta, tableOf } from './table.ts';
+import { type IncludeObject, includeObjectOf, listMeta, partialMetadata, rowOf, type TableMeta, tableOf } from './table.ts';
 
 export interface Encoded {
   readonly contentType: string;
@@ -34,7 +35,12 @@ export function encodeObject(result: ObjectResult, query: URLSearchParams, now: 
 }
 
 function schemaFor(served: ServedResource, output: Output): StructSchema | undefined {
-  return output.transform === undefined ? served.schema : findSchema({ group: 'meta.k8s.io', version: 'v1', kind: output.transform });
+  return output.transform === undefined ? served.schema : metaSchema(output.transform);
+}
+
+/** Types of `meta.k8s.io` are of no kind of the API. */
+function metaSchema(kind: string): StructSchema {
+  return schemaOfType(`io.k8s.apimachinery.pkg.apis.meta.v1.${kind}`) as StructSchema;
 }
 
 function transformed(served: ServedResource, cached: CachedObject, output: Output, query: URLSearchParams, now: number): unknown {
@@ -43,7 +49,7 @@ function transformed(served: ServedResource, cached: CachedObject, output: Outpu
     const meta = { resourceVersion: object.metadata.resourceVersion ?? '' };
     return tableOf(served, [object], meta, { include: includeObjectOf(query), now, withColumns: true, version: output.transformVersion });
   }
-  if (output.transform === 'PartialObjectMetadata') return partialMetadata(object);
+  if (output.transform === 'PartialObjectMetadata') return partialMetadata(served, object);
   return withKind(served, inServedVersion(served, object));
 }
 
@@ -57,6 +63,7 @@ function withKind(served: ServedResource, object: DeepReadonly<MutableObject>): 
 function schemaOfValue(value: unknown): StructSchema | undefined {
   const { kind, apiVersion } = value as { kind?: string; apiVersion?: string };
   if (kind === undefined) return undefined;
+  if (kind === 'PartialObjectMetadata') return metaSchema(kind);
   if (kind === 'Status') return findSchema({ group: '', version: 'v1', kind });
   const [group = '', version = ''] = apiVersion?.includes('/') ? apiVersion.split('/') : ['', apiVersion ?? ''];
   return findSchema({ group, version, kind });
@@ -64,39 +71,41 @@ function schemaOfValue(value: unknown): StructSchema | undefined {
 
 export function encodeValue(value: unknown, output: Output, schema: StructSchema | undefined): string | Uint8Array {
   if (output.mediaType === 'yaml') return formatYaml(value);
+  if (output.cbor !== undefined) return output.cbor.encodeCbor(value);
   if (output.mediaType === 'protobuf' && schema !== undefined) return encodeProtobuf(value as MutableObject, schema);
   return output.pretty ? `${JSON.stringify(value, undefined, 2)}\n` : `${JSON.stringify(value)}\n`;
 }
 
-/** A list in chunks (JSON), or at once (other forms). */
+/** A list in chunks. An empty chunk lets others have their turn: see `encodeProtobufList`. */
 export function* encodeList(result: ListResult, now: number): Generator<string | Uint8Array> {
   const { served, output, items } = result;
-  const meta = { resourceVersion: result.resourceVersion, continue: result.continue, remainingItemCount: result.remainingItemCount };
   if (output.mediaType === 'json' && output.transform === undefined && !output.pretty) {
-    yield `${served.listHead}${JSON.stringify(ownListMeta(served, meta))},"items":[`;
+    yield `${served.listHead}${JSON.stringify(ownListMeta(served, metaOf(result)))},"items":[`;
     yield* itemBytes(served, items);
     return;
   }
+  yield* encodeByItem(listFormOf(result, now), output);
+}
+
+function metaOf(result: ListResult): TableMeta {
+  return { resourceVersion: result.resourceVersion, continue: result.continue, remainingItemCount: result.remainingItemCount };
+}
+
+function listFormOf(result: ListResult, now: number): ListForm {
+  const { served, output, items, query } = result;
+  const meta = metaOf(result);
   if (output.transform === 'Table') {
-    const objects = items.map((item) => item.object);
-    yield encodeValue(
-      tableOf(served, objects, meta, { include: includeObjectOf(result.query), now, withColumns: true, version: output.transformVersion }),
-      output,
-      undefined,
-    );
-    return;
+    const row = { include: includeObjectOf(query), now, version: output.transformVersion };
+    const { rows: _rows, ...head } = tableOf(served, [], meta, { ...row, withColumns: true });
+    return { head, member: 'rows', items, itemOf: ({ object }) => rowOf(served, object, row), whenEmpty: [], schema: undefined };
   }
-  const partial = output.transform === 'PartialObjectMetadataList';
-  const list = {
-    kind: partial ? 'PartialObjectMetadataList' : served.listKind,
-    apiVersion: partial ? 'meta.k8s.io/v1' : served.apiVersion,
-    metadata: partial ? listMeta(meta) : ownListMeta(served, meta),
-    items:
-      partial && items.length === 0 && output.mediaType !== 'protobuf'
-        ? null
-        : items.map((item) => (partial ? partialMetadata(item.object) : itemOf(served, item))),
-  };
-  yield encodeValue(list, output, schemaOfValue(list));
+  if (output.transform === 'PartialObjectMetadataList') {
+    const head = { kind: 'PartialObjectMetadataList', apiVersion: 'meta.k8s.io/v1', metadata: listMeta(meta) };
+    const itemOf = ({ object }: CachedObject) => partialMetadata(served, object);
+    return { head, member: 'items', items, itemOf, whenEmpty: null, schema: metaSchema('PartialObjectMetadataList') };
+  }
+  const head = { kind: served.listKind, apiVersion: served.apiVersion, metadata: ownListMeta(served, meta) };
+  return { head, member: 'items', items, itemOf: (item) => itemOf(served, item), whenEmpty: [], schema: schemaOfValue(head) };
 }
 
 /** Lists of custom resources say that nothing follows. */
@@ -110,7 +119,7 @@ interface ListBytes {
   readonly chunks: readonly Buffer[] | undefined;
 }
 
-/** The most that is kept of a list. */
+/** The most that is kept of a list, and of the JSON that a list or watch makes of the objects in it. */
 const KEPT_BYTES = 16 * 1024 * 1024;
 /**
  * The bytes of lists that were asked for twice without a change between. The cache hands out the same array until an object
@@ -140,11 +149,13 @@ function* itemBytes(served: ServedResource, items: readonly CachedObject[]): Gen
 function* jsonItems(served: ServedResource, items: readonly CachedObject[]): Generator<string> {
   let chunk = '';
   let separator = '';
+  let given = 0;
   const itemHead = served.itemsHaveKind ? served.head : '{';
   for (const item of items) {
-    chunk += separator + itemHead + tailIn(served, item);
+    chunk += separator + itemHead + tailIn(served, item, given < KEPT_BYTES);
     separator = ',';
     if (chunk.length > CHUNK_CHARACTERS) {
+      given += chunk.length;
       yield chunk;
       chunk = '';
     }
@@ -152,8 +163,10 @@ function* jsonItems(served: ServedResource, items: readonly CachedObject[]): Gen
   yield `${chunk}]}\n`;
 }
 
-function tailIn(served: ServedResource, cached: CachedObject): string {
-  return served.convert === undefined ? cached.tail : tailOf(served.convert.fromStorage(cached.object));
+/** @param keep Whether JSON that had to be made stays with the object: what comes late in a large list is made for it alone. */
+function tailIn(served: ServedResource, cached: CachedObject, keep: boolean): string {
+  if (served.convert !== undefined) return tailOf(served.convert.fromStorage(cached.object));
+  return keep ? cached.tail : cached.tailOnce();
 }
 
 function itemOf(served: ServedResource, cached: CachedObject): unknown {
@@ -163,16 +176,23 @@ function itemOf(served: ServedResource, cached: CachedObject): unknown {
   return rest;
 }
 
-/** Makes the frames of one watch: newline-delimited JSON, or length-prefixed protobuf. */
+/** Makes the frames of one watch: newline-delimited JSON, length-prefixed protobuf, or one CBOR item after the other. */
 export function frameEncoder(result: WatchResult, now: () => number): (frame: WatchFrame) => string | Uint8Array {
   const { served, output } = result;
   if (output.mediaType === 'protobuf') return (frame) => protobufFrame(frame, served, output);
   const include = output.transform === 'Table' ? includeObjectOf(result.query) : 'None';
   const state = { first: true };
+  const { cbor } = output;
+  if (cbor !== undefined)
+    return (frame) => cbor.encodeCbor({ type: frame.type, object: frameObject(frame, result, include, now(), state) });
+  let given = 0;
   return (frame) => {
     if (frame.cached !== undefined && output.transform === undefined) {
       const before = `{"type":"${frame.type}","object":${served.head}`;
-      return served.convert === undefined ? frame.cached.frame(before) : `${before}${tailIn(served, frame.cached)}}\n`;
+      if (served.convert === undefined && frame.alone !== true) return frame.cached.frame(before);
+      const text = `${before}${tailIn(served, frame.cached, given < KEPT_BYTES)}}\n`;
+      given += text.length;
+      return text;
     }
     return `${JSON.stringify({ type: frame.type, object: frameObject(frame, result, include, now(), state) })}\n`;
   };
@@ -187,7 +207,7 @@ function frameObject(
 ): unknown {
   if (frame.type === 'ERROR') return frame.object;
   const object = frame.cached?.object ?? (frame.object as MutableObject);
-  if (output.transform === 'PartialObjectMetadata') return partialMetadata(object);
+  if (output.transform === 'PartialObjectMetadata') return partialMetadata(served, object);
   if (output.transform !== 'Table') return withKind(served, inServedVersion(served, object));
   const meta = { resourceVersion: object.metadata.resourceVersion ?? '' };
   const withColumns = state.first;
@@ -197,7 +217,8 @@ function frameObject(
 
 function protobufFrame(frame: WatchFrame, served: ServedResource, output: Output): Uint8Array {
   const plain = frame.cached !== undefined ? inServedVersion(served, frame.cached.object) : (frame.object as MutableObject);
-  const object = output.transform === 'PartialObjectMetadata' && frame.type !== 'ERROR' ? (partialMetadata(plain) as MutableObject) : plain;
+  const object =
+    output.transform === 'PartialObjectMetadata' && frame.type !== 'ERROR' ? (partialMetadata(served, plain) as MutableObject) : plain;
   const schema = frame.type === 'ERROR' || output.transform !== undefined ? schemaOfValue(object) : served.schema;
   const raw = Buffer.from(encodeValue(object, output, schema));
   const body = Buffer.concat([protobufField(1, Buffer.from(frame.type)), protobufField(2, protobufField(1, raw))]);

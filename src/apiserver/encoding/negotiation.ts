@@ -3,7 +3,16 @@
 // @source upstream apiserver pkg/endpoints/handlers/negotiation/negotiate.go
 import { notAcceptable } from '#machinery';
 
-export type MediaType = 'json' | 'yaml' | 'protobuf';
+export type MediaType = 'json' | 'yaml' | 'protobuf' | 'cbor';
+
+/** CBOR is spoken only by servers that were told to, which have loaded it. */
+export interface CborCodec {
+  encodeCbor(value: unknown): Uint8Array;
+  /** A map whose last member is a list, in chunks. */
+  encodeCborList(head: object, member: string, items: Iterable<unknown>, count: number): Generator<Uint8Array>;
+  /** @throws {JsonSyntaxError} */
+  decodeCbor(bytes: Uint8Array): unknown;
+}
 export type Transform = 'Table' | 'PartialObjectMetadata' | 'PartialObjectMetadataList' | 'APIGroupDiscoveryList';
 
 export interface Output {
@@ -14,6 +23,8 @@ export interface Output {
   /** `;stream=watch` was asked for. */
   readonly stream: boolean;
   readonly pretty: boolean;
+  /** Given where the media type is `cbor`. */
+  readonly cbor?: CborCodec;
 }
 
 export const JSON_OUTPUT: Output = { mediaType: 'json', transform: undefined, stream: false, pretty: false };
@@ -23,14 +34,17 @@ export const CONTENT_TYPES: Readonly<Record<MediaType, string>> = {
   json: 'application/json',
   yaml: 'application/yaml',
   protobuf: 'application/vnd.kubernetes.protobuf',
+  cbor: 'application/cbor',
 };
-const BY_NAME: Readonly<Record<string, MediaType>> = {
-  'application/json': 'json',
-  'application/yaml': 'yaml',
-  'application/vnd.kubernetes.protobuf': 'protobuf',
-  'application/*': 'json',
-  '*/*': 'json',
-};
+const BY_NAME: ReadonlyMap<string, MediaType> = new Map(
+  Object.entries({
+    'application/json': 'json',
+    'application/yaml': 'yaml',
+    'application/vnd.kubernetes.protobuf': 'protobuf',
+    'application/*': 'json',
+    '*/*': 'json',
+  } as const),
+);
 
 export interface MediaRange {
   readonly name: string;
@@ -61,31 +75,42 @@ export const OBJECT_RULES: NegotiationRules = { transforms: new Set(['Table', 'P
 export const LIST_RULES: NegotiationRules = { transforms: new Set(['Table', 'PartialObjectMetadataList']), protobuf: true };
 export const WATCH_RULES: NegotiationRules = { transforms: new Set(['Table', 'PartialObjectMetadata']), protobuf: true };
 
-/** @throws {ApiError} 406 if nothing that is asked for can be given. */
-export function negotiate(header: string, rules: NegotiationRules, pretty: boolean): Output {
+/** @param cbor Of servers that speak it. @throws {ApiError} 406 if nothing that is asked for can be given. */
+export function negotiate(header: string, rules: NegotiationRules, pretty: boolean, cbor?: CborCodec): Output {
   if (header === '' || header === '*/*' || header === 'application/json') return pretty ? PRETTY_JSON : JSON_OUTPUT;
   for (const range of parseAccept(header)) {
-    const output = outputOf(range, rules, pretty);
+    const output = outputOf(range, rules, pretty, cbor);
     if (output !== undefined) return output;
   }
-  throw notAcceptable(`only the following media types are accepted: ${acceptedTypes(rules).join(', ')}`);
+  throw notAcceptable(`only the following media types are accepted: ${acceptedTypes(rules, cbor).join(', ')}`);
 }
 
-export function acceptedTypes(rules: { protobuf: boolean }): readonly string[] {
-  return ['application/json', 'application/yaml', ...(rules.protobuf ? ['application/vnd.kubernetes.protobuf'] : [])];
+export function acceptedTypes(rules: { protobuf: boolean }, cbor?: CborCodec): readonly string[] {
+  const types = rules.protobuf
+    ? [CONTENT_TYPES.json, CONTENT_TYPES.yaml, CONTENT_TYPES.protobuf]
+    : [CONTENT_TYPES.json, CONTENT_TYPES.yaml];
+  return cbor === undefined ? types : [...types, CONTENT_TYPES.cbor];
 }
 
-function outputOf({ name, parameters }: MediaRange, rules: NegotiationRules, pretty: boolean): Output | undefined {
-  const mediaType = BY_NAME[name];
+function outputOf({ name, parameters }: MediaRange, rules: NegotiationRules, pretty: boolean, codec?: CborCodec): Output | undefined {
+  const mediaType = BY_NAME.get(name) ?? (name === CONTENT_TYPES.cbor && codec !== undefined ? 'cbor' : undefined);
   if (mediaType === undefined || (mediaType === 'protobuf' && !rules.protobuf)) return undefined;
   const stream = parameters['stream'] === 'watch';
   const as = parameters['as'];
-  if (as === undefined) return { mediaType, transform: undefined, stream, pretty: pretty || parameters['pretty'] === '1' };
+  const cbor = mediaType === 'cbor' && codec !== undefined ? { cbor: codec } : {};
+  if (as === undefined) return { mediaType, transform: undefined, stream, pretty: pretty || parameters['pretty'] === '1', ...cbor };
   const version = parameters['v'];
   const known = parameters['g'] === 'meta.k8s.io' && (version === 'v1' || (version === 'v1beta1' && as === 'Table'));
   if (!known || !rules.transforms.has(as as Transform)) return undefined;
   if (as === 'Table' && mediaType === 'protobuf') return undefined;
-  return { mediaType, transform: as as Transform, ...(version === 'v1beta1' ? { transformVersion: version } : {}), stream, pretty };
+  return {
+    mediaType,
+    transform: as as Transform,
+    ...(version === 'v1beta1' ? { transformVersion: version } : {}),
+    stream,
+    pretty,
+    ...cbor,
+  };
 }
 
 /** The Content-Type of an answer in this form. Transforms do not show, as upstream has it; discovery's alone does. */

@@ -24,7 +24,7 @@ export interface TableMeta {
   readonly remainingItemCount?: number | undefined;
 }
 
-interface RowOptions {
+export interface RowOptions {
   readonly include: IncludeObject;
   readonly now: number;
   /** Of the Table and of the metadata in it. @default v1 */
@@ -37,7 +37,7 @@ export function tableOf(
   objects: readonly DeepReadonly<MutableObject>[],
   meta: TableMeta,
   options: RowOptions & { readonly withColumns: boolean },
-): object {
+): Readonly<Record<string, unknown>> {
   return {
     kind: 'Table',
     apiVersion: `meta.k8s.io/${options.version ?? 'v1'}`,
@@ -55,16 +55,26 @@ export function listMeta(meta: TableMeta): object {
   };
 }
 
-function rowOf(served: ServedResource, object: DeepReadonly<MutableObject>, { include, now, version }: RowOptions): object {
+/** The row of one object. */
+export function rowOf(served: ServedResource, object: DeepReadonly<MutableObject>, { include, now, version }: RowOptions): object {
   const conditions = served.table.conditions?.(object);
   return {
     cells: served.table.cells(object, now),
     ...(conditions === undefined ? {} : { conditions }),
-    object: include === 'None' ? null : include === 'Object' ? inServedVersion(served, object) : partialMetadata(object, version),
+    object: include === 'None' ? null : include === 'Object' ? inServedVersion(served, object) : partialMetadata(served, object, version),
   };
 }
 
 /** Only the metadata of an object. */
-export function partialMetadata(object: DeepReadonly<MutableObject>, version = 'v1'): object {
-  return { kind: 'PartialObjectMetadata', apiVersion: `meta.k8s.io/${version}`, metadata: object.metadata };
+export function partialMetadata({ table }: ServedResource, { metadata }: DeepReadonly<MutableObject>, version = 'v1'): object {
+  const { hiddenAnnotations } = table;
+  const shown = hiddenAnnotations === undefined ? metadata : without(metadata, hiddenAnnotations);
+  return { kind: 'PartialObjectMetadata', apiVersion: `meta.k8s.io/${version}`, metadata: shown };
+}
+
+/** The same in the same order, with fewer annotations. */
+function without(metadata: DeepReadonly<MutableObject>['metadata'], hidden: readonly string[]): object {
+  const annotations = Object.entries(metadata.annotations ?? {}).filter(([name]) => !hidden.includes(name));
+  const kept = annotations.length === 0 ? undefined : Object.fromEntries(annotations);
+  return Object.fromEntries(Object.entries(metadata).map(([name, value]) => [name, name === 'annotations' ? kept : value]));
 }

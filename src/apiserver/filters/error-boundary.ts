@@ -32,10 +32,10 @@ export function statusResult(error: ApiError, context?: RequestContext): ApiResu
 const STATUS_RULES = { transforms: new Set<never>(), protobuf: true };
 
 /** JSON where nothing that is asked for can be given. */
-function formOf(accept: string, { query }: RequestContext): Output {
+function formOf(accept: string, { query, cbor }: RequestContext): Output {
   const pretty = query.has('pretty') && query.get('pretty') !== 'false' && query.get('pretty') !== '0';
   try {
-    return negotiate(accept, STATUS_RULES, pretty);
+    return negotiate(accept, STATUS_RULES, pretty, cbor);
   } catch {
     return JSON_OUTPUT;
   }

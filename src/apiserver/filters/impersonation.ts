@@ -40,7 +40,7 @@ function requestedUser({ request: { headers } }: RequestContext): UserInfo {
   const uid = listOf(headers['impersonate-uid'])[0] ?? '';
   const extra: Record<string, string[]> = {};
   for (const header in headers) {
-    if (header.startsWith(EXTRA)) extra[decodeURIComponent(header.slice(EXTRA.length))] = listOf(headers[header]);
+    if (header.startsWith(EXTRA)) extra[unescaped(header.slice(EXTRA.length))] = listOf(headers[header]);
   }
   if (name === '') {
     const what = groups.length > 0 || uid !== '' || Object.keys(extra).length > 0;
@@ -182,4 +182,13 @@ function completed(wanted: UserInfo): UserInfo {
     groups.push(AUTHENTICATED_GROUP);
   }
   return { ...wanted, groups };
+}
+
+/** The name itself where it is not escaped as it should be. @source upstream apiserver impersonation unescapeExtraKey */
+function unescaped(name: string): string {
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name;
+  }
 }

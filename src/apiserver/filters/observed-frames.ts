@@ -4,13 +4,13 @@
 import type { WatchResult } from '../request/context.ts';
 
 export interface FrameObserver {
-  /** Before a batch is made; the first is 1. */
-  readonly asked?: (count: number) => void;
+  /** Once: all of the state that the watch begins with was taken, and more is asked for. */
+  readonly begun?: () => void;
   /** Once: the frames have ended, failed, or were given up. */
   readonly ended?: () => void;
 }
 
-export function observedFrames(result: WatchResult, { asked, ended }: FrameObserver): WatchResult {
+export function observedFrames(result: WatchResult, { begun, ended }: FrameObserver): WatchResult {
   let over = false;
   const end = () => {
     if (over) return;
@@ -20,14 +20,16 @@ export function observedFrames(result: WatchResult, { asked, ended }: FrameObser
   const frames: WatchResult['frames'] = {
     [Symbol.asyncIterator]() {
       const inner = result.frames[Symbol.asyncIterator]();
-      let count = 0;
+      let inState = true;
+      let isBegun = false;
       return {
         async next() {
-          count += 1;
-          asked?.(count);
+          if (!inState && !isBegun) begun?.();
+          isBegun = !inState;
           try {
             const taken = await inner.next();
             if (taken.done === true) end();
+            else inState = taken.value.at(-1)?.alone === true;
             return taken;
           } catch (error) {
             end();

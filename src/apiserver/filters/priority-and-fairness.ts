@@ -86,8 +86,7 @@ function finishLater(result: ApiResult | Promise<ApiResult>, execution: Executio
   };
   const settled = (answer: ApiResult): ApiResult => {
     if (answer.type === 'watch' && context.query.get('sendInitialEvents') === 'true' && !level.spec.exempt) {
-      // The first batch has been taken when the second is asked for.
-      return observedFrames(answer, { asked: (count) => (count === 2 ? finish() : undefined), ended: finish });
+      return observedFrames(answer, { begun: finish, ended: finish });
     }
     finish();
     return answer;

@@ -14,8 +14,10 @@ import {
   normalize,
   ProtobufError,
   type StructSchema,
+  unmarshalError,
   unsupportedMediaType,
 } from '#machinery';
+import { acceptedTypes } from '../encoding/negotiation.ts';
 import type { ServedResource } from '../registry/generic/served-resource.ts';
 import type { MutableObject } from '../registry/strategy.ts';
 import type { RequestContext } from '../request/context.ts';
@@ -81,7 +83,7 @@ async function decodeBody(
   expected: ExpectedKind,
 ): Promise<Decoded> {
   const bytes = await context.request.readBody(MAX_BODY_BYTES);
-  const decoded = decodeAs(mediaTypeOf(context), bytes, schema, validation !== 'Ignore', (error) => undecodable(error, bytes, expected));
+  const decoded = decodeAs(context, bytes, schema, validation !== 'Ignore', (error) => undecodable(error, bytes, expected));
   if (schema.coerce !== undefined) requireKind(decoded.object, bytes, expected);
   return decoded;
 }
@@ -95,16 +97,17 @@ function requireKind({ kind = '', apiVersion = '' }: Partial<MutableObject>, byt
   if (apiVersion === '') throw mismatch('', `${expected.group}/${expected.version}`);
 }
 
-/** Decodes bytes of a media type. @param explain The API's error for what cannot be decoded. @throws {ApiError} 415, and what `explain` makes. */
+/** Decodes bytes of the request's media type. @param explain The API's error for what cannot be decoded. @throws {ApiError} 415, and what `explain` makes. */
 export function decodeAs(
-  type: string,
+  context: RequestContext,
   bytes: Uint8Array,
   schema: StructSchema,
   strict: boolean,
   explain: (error: unknown) => ApiError,
 ): Decoded {
+  const { cbor } = context;
   try {
-    switch (type) {
+    switch (mediaTypeOf(context)) {
       case '':
       case 'application/json':
         return decodeJson(bytes, schema, { strict }) as unknown as Decoded;
@@ -114,13 +117,24 @@ export function decodeAs(
         if (schema.coerce !== undefined) break; // Custom objects have no protobuf form.
         if (bytes.length === 0) throw new ProtobufError('empty data');
         return { object: decodeProtobuf(bytes, schema) as unknown as MutableObject, strictErrors: [], warnings: [] };
+      case 'application/cbor':
+        if (cbor !== undefined) return decodeValue(cbor.decodeCbor(bytes), schema, strict);
     }
   } catch (error) {
     throw explain(error);
   }
   throw unsupportedMediaType(
-    'the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf',
+    `the body of the request was in an unknown format - accepted media types include: ${acceptedTypes({ protobuf: true }, cbor).join(', ')}`,
   );
+}
+
+/** An object of a parsed value that says no more than JSON can. */
+function decodeValue(value: unknown, schema: StructSchema, strict: boolean): Decoded {
+  if (value !== null && (typeof value !== 'object' || Array.isArray(value)))
+    throw new JsonSyntaxError(unmarshalError(value, 'map[string]interface {}'));
+  const unknown: string[] = [];
+  const object = normalize(value, schema, { strictErrors: strict ? unknown : undefined }) as MutableObject;
+  return { object, strictErrors: unknown, warnings: unknown };
 }
 
 /** How much of a body that is no object is shown. */
@@ -136,7 +150,7 @@ function summaryOf(bytes: Uint8Array): string {
 /** The words for a body that is no object of any kind. */
 export function explainUnreadable(error: unknown): string {
   const why = error instanceof Error ? error.message : String(error);
-  return error instanceof JsonSyntaxError && !why.startsWith('yaml: ') ? `couldn't get version/kind; json parse error: ${why}` : why;
+  return error instanceof JsonSyntaxError && !/^(yaml|cbor): /.test(why) ? `couldn't get version/kind; json parse error: ${why}` : why;
 }
 
 /** @source upstream apiserver pkg/endpoints/handlers/rest.go transformDecodeError */

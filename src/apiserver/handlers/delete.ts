@@ -10,7 +10,7 @@ import { type DeletionRequest, deleteObject } from '../registry/generic/deletion
 import type { ServedResource } from '../registry/generic/served-resource.ts';
 import type { MutableObject } from '../registry/strategy.ts';
 import { type ApiResult, objectResult, type RequestContext } from '../request/context.ts';
-import { decodeAs, explainUnreadable, MAX_BODY_BYTES, mediaTypeOf } from './body.ts';
+import { decodeAs, explainUnreadable, MAX_BODY_BYTES } from './body.ts';
 import type { ServerParts } from './endpoint.ts';
 import { isPretty } from './get.ts';
 import { listOptionsOf, pageNow } from './list.ts';
@@ -71,7 +71,7 @@ async function readOptions(context: RequestContext): Promise<DeleteOptions | und
   if (bodyObject !== undefined) return bodyObject as DeleteOptions;
   const bytes = await context.request.readBody(MAX_BODY_BYTES);
   if (bytes.length === 0) return undefined;
-  const { object } = decodeAs(mediaTypeOf(context), bytes, schemaOfType(OPTIONS_TYPE) as StructSchema, false, (error) =>
+  const { object } = decodeAs(context, bytes, schemaOfType(OPTIONS_TYPE) as StructSchema, false, (error) =>
     badRequest(explainUnreadable(error), error),
   );
   context.audit?.requestObject(object);
@@ -92,7 +92,7 @@ function admit(context: RequestContext, served: ServedResource, parts: ServerPar
 }
 
 export async function remove(context: RequestContext, served: ServedResource, parts: ServerParts): Promise<ApiResult> {
-  const output = negotiate(context.header('accept'), OBJECT_RULES, isPretty(context));
+  const output = negotiate(context.header('accept'), OBJECT_RULES, isPretty(context), context.cbor);
   const request = await deletionRequestOf(context);
   const namespace = served.resource.namespaced ? context.info.namespace : '';
   const deletion = { store: served.store, clock: parts.clock, request, admit: admit(context, served, parts, request) };
@@ -111,7 +111,7 @@ function deletedStatus({ resource }: ServedResource, cached: CachedObject): Stat
 
 /** Answers with the objects as they were found. */
 export async function deleteCollection(context: RequestContext, served: ServedResource, parts: ServerParts): Promise<ApiResult> {
-  const output = negotiate(context.header('accept'), LIST_RULES, isPretty(context));
+  const output = negotiate(context.header('accept'), LIST_RULES, isPretty(context), context.cbor);
   const wanted = listOptionsOf(context);
   const selection = selectionOf(context, served);
   const request = await deletionRequestOf(context);

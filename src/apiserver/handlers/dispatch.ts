@@ -127,7 +127,7 @@ function refuseProtobuf(context: RequestContext): void {
   const header = context.header('accept');
   if (!header.includes('protobuf')) return;
   const rules = context.info.verb === 'list' ? LIST_RULES : OBJECT_RULES;
-  const { mediaType, transform } = negotiate(header, rules, false);
+  const { mediaType, transform } = negotiate(header, rules, false, context.cbor);
   if (mediaType !== 'protobuf' || transform !== undefined) return;
   const type = context.info.verb === 'list' ? 'UnstructuredList' : 'Unstructured';
   throw notAcceptable(
@@ -163,18 +163,21 @@ function fitsVerb({ verb, name, subresource }: RequestInfo): boolean {
 }
 
 const PRODUCED: readonly string[] = acceptedTypes({ protobuf: true });
-const STREAMED = [...PRODUCED, 'application/json;stream=watch', 'application/vnd.kubernetes.protobuf;stream=watch'];
+const STREAMED: readonly string[] = ['application/json;stream=watch', 'application/vnd.kubernetes.protobuf;stream=watch'];
+const CBOR = 'application/cbor';
 
 /** Routes say what they produce; a media type that is none of it is refused before the handler sees it. @throws {ApiError} 406 */
 function checkAccept(context: RequestContext): void {
   const header = context.header('accept');
   if (header === '' || header === 'application/json' || context.info.subresource !== '') return;
-  if (header.split(',').some((part) => isProduced((part.split(';')[0] ?? '').trim()))) return;
-  const available = context.info.verb === 'list' || context.info.verb === 'watch' ? STREAMED : PRODUCED;
+  if (header.split(',').some((part) => isProduced((part.split(';')[0] ?? '').trim(), context))) return;
+  const streamed = context.info.verb === 'list' || context.info.verb === 'watch';
+  const available = [...PRODUCED, ...(context.cbor === undefined ? [] : [CBOR]), ...(streamed ? STREAMED : [])];
   throw apiError(406, 'NotAcceptable', `406: Not Acceptable\n\nAvailable representations: ${available.join(', ')}`, {});
 }
 
-const isProduced = (name: string) => name === '*/*' || PRODUCED.includes(name);
+const isProduced = (name: string, { cbor }: RequestContext) =>
+  name === '*/*' || PRODUCED.includes(name) || (name === CBOR && cbor !== undefined);
 
 /** Namespaced objects are named only within a namespace, cluster-scoped ones only outside. */
 function fitsScope({ info }: RequestContext, resource: Resource): boolean {

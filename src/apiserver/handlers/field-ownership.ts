@@ -51,11 +51,6 @@ export function bookUpdate(
   resetFields: readonly string[],
   now: number,
 ): void {
-  const cleared = next.metadata.managedFields !== undefined && next.metadata.managedFields.length === 0;
-  if (cleared) {
-    delete next.metadata.managedFields;
-    return;
-  }
   if (served.schema.coerce !== undefined && !isTyped(served, before, next)) {
     delete next.metadata.managedFields;
     return;
@@ -157,6 +152,7 @@ function checkConfiguration({ resource, apiVersion }: ServedResource, object: Mu
   if (object.metadata.managedFields !== undefined && object.metadata.managedFields.length > 0)
     throw badRequest('metadata.managedFields must be nil');
   if (object.apiVersion === apiVersion && object.kind === resource.kind) return;
-  const { apiVersion: found = '', kind = '' } = object as Partial<MutableObject>;
+  const textIn = (value: unknown) => (typeof value === 'string' ? value : '');
+  const [found, kind] = [textIn(object.apiVersion), textIn(object.kind)];
   throw badRequest(`invalid object type: ${found.includes('/') ? found : `/${found}`}, Kind=${kind}`);
 }

@@ -13,7 +13,7 @@ export function isPretty({ query }: RequestContext): boolean {
 }
 
 export function get(context: RequestContext, served: ServedResource, parts: ServerParts): ApiResult | Promise<ApiResult> {
-  const output = negotiate(context.header('accept'), OBJECT_RULES, isPretty(context));
+  const output = negotiate(context.header('accept'), OBJECT_RULES, isPretty(context), context.cbor);
   const read = (): ApiResult => {
     const namespace = served.resource.namespaced ? context.info.namespace : '';
     const cached = served.store.get(namespace, context.info.name);

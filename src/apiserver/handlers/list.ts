@@ -20,7 +20,7 @@ interface Page {
 }
 
 export function list(context: RequestContext, served: ServedResource, parts: ServerParts): ApiResult | Promise<ApiResult> {
-  const output = negotiate(context.header('accept'), LIST_RULES, isPretty(context));
+  const output = negotiate(context.header('accept'), LIST_RULES, isPretty(context), context.cbor);
   if (output.transform === 'Table') includeObjectOf(context.query);
   const wanted = listOptionsOf(context);
   const selection = selectionOf(context, served);

@@ -40,12 +40,15 @@ export type Patch =
   | { readonly type: 'json' | 'merge' | 'strategic'; readonly apply: (object: MutableObject) => MutableObject }
   | { readonly type: 'apply'; readonly object: MutableObject; readonly force: boolean };
 
-const TYPES: Readonly<Record<string, PatchType>> = {
-  'application/json-patch+json': 'json',
-  'application/merge-patch+json': 'merge',
-  'application/strategic-merge-patch+json': 'strategic',
-  'application/apply-patch+yaml': 'apply',
-};
+const TYPES: ReadonlyMap<string, PatchType> = new Map(
+  Object.entries({
+    'application/json-patch+json': 'json',
+    'application/merge-patch+json': 'merge',
+    'application/strategic-merge-patch+json': 'strategic',
+    'application/apply-patch+yaml': 'apply',
+  } as const),
+);
+const APPLY_CBOR = 'application/apply-patch+cbor';
 const ANYTHING = { kind: 'any', name: '' } as const;
 const OBJECT = 'map[string]interface {}';
 
@@ -53,10 +56,11 @@ const CUSTOM_TYPES = ['application/json-patch+json', 'application/merge-patch+js
 
 /** @param schema Of the resource: custom ones know no strategic patch. @throws {ApiError} 415 */
 export function patchTypeOf(context: RequestContext, schema?: StructSchema): PatchType {
-  const type = TYPES[mediaTypeOf(context)];
+  const name = mediaTypeOf(context);
+  const type = TYPES.get(name) ?? (name === APPLY_CBOR && context.cbor !== undefined ? 'apply' : undefined);
   if (schema?.coerce !== undefined && (type === undefined || type === 'strategic')) {
     throw unsupportedMediaType(
-      `the body of the request was in an unknown format - accepted media types include: ${CUSTOM_TYPES.join(', ')}`,
+      `the body of the request was in an unknown format - accepted media types include: ${[...CUSTOM_TYPES, ...(context.cbor === undefined ? [] : [APPLY_CBOR])].join(', ')}`,
     );
   }
   if (type === undefined) throw apiError(415, 'UnsupportedMediaType', '415: Unsupported Media Type', {});
@@ -159,7 +163,7 @@ function typed(
   document.kind ||= resource.kind;
   document.apiVersion ||= apiVersion;
   const unknown: string[] = [];
-  const other = document.kind === resource.kind ? undefined : findSchema({ ...parseApiVersion(document.apiVersion), kind: document.kind });
+  const other = document.kind === resource.kind ? undefined : schemaOfClaim(document);
   const result = fitting(document, other ?? schema, unknown, shown);
   if (document.kind !== resource.kind || document.apiVersion !== apiVersion) {
     throw invalidPatch(
@@ -169,6 +173,12 @@ function typed(
   }
   report([...duplicates, ...unknown], shown);
   return result;
+}
+
+/** Of the kind that a document says it is; undefined where that is none. */
+function schemaOfClaim({ apiVersion, kind }: MutableObject): StructSchema | undefined {
+  if (typeof apiVersion !== 'string' || typeof kind !== 'string' || apiVersion.split('/').length > 2) return undefined;
+  return findSchema({ ...parseApiVersion(apiVersion), kind });
 }
 
 function strategicChange(object: MutableObject, { value, duplicates }: Body, { schema }: PatchedResource, report: Report): MutableObject {
@@ -261,12 +271,22 @@ function inOrder(value: unknown, order: readonly string[]): Record<string, unkno
 
 async function readApply(context: RequestContext): Promise<Patch> {
   const force = flagOf(context.query, 'force') ?? false;
-  const object = context.request.bodyObject ?? readYaml(context, await context.request.readBody(MAX_BODY_BYTES));
+  const object = context.request.bodyObject ?? readConfiguration(context, await context.request.readBody(MAX_BODY_BYTES));
   if (typeof object !== 'object' || object === null || Array.isArray(object)) {
     throw badRequest(`error decoding YAML: error unmarshaling JSON: while decoding JSON: ${unmarshalError(object, OBJECT)}`);
   }
   context.audit?.requestObject(object);
   return { type: 'apply', object: object as MutableObject, force };
+}
+
+function readConfiguration(context: RequestContext, bytes: Uint8Array): unknown {
+  const { cbor } = context;
+  if (cbor === undefined || mediaTypeOf(context) !== APPLY_CBOR) return readYaml(context, bytes);
+  try {
+    return cbor.decodeCbor(bytes);
+  } catch (error) {
+    throw badRequest(`error decoding CBOR: ${(error as Error).message}`, error);
+  }
 }
 
 function readYaml(context: RequestContext, bytes: Uint8Array): unknown {

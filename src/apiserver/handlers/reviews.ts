@@ -11,6 +11,7 @@ import { type Attributes, type Authorizer, decide } from '../auth/authorizer.ts'
 import type { RbacAuthorizer } from '../auth/rbac.ts';
 import type { Identification } from '../auth/tokens.ts';
 import type { UserInfo } from '../auth/user.ts';
+import { type NegotiationRules, negotiate } from '../encoding/negotiation.ts';
 import type { MutableObject } from '../registry/strategy.ts';
 import { type ApiResult, objectResult, type RequestContext } from '../request/context.ts';
 import { readAs } from './body.ts';
@@ -28,8 +29,13 @@ export interface ReviewDeps {
 const AUTHENTICATION = { group: 'authentication.k8s.io', version: 'v1' };
 const AUTHORIZATION = { group: 'authorization.k8s.io', version: 'v1' };
 
+/** They have no columns: a Table of one is refused, before it is looked into. */
+const REVIEW_RULES: NegotiationRules = { transforms: new Set(['PartialObjectMetadata']), protobuf: true };
+
 /** Reads a review and books it to its sender, as every object that is sent. */
 async function read<T>(context: RequestContext, group: typeof AUTHENTICATION, kind: string): Promise<T> {
+  const accept = context.header('accept');
+  if (accept.includes('as=')) negotiate(accept, REVIEW_RULES, false);
   const type = group === AUTHENTICATION ? 'authentication' : 'authorization';
   const schema = schemaOfType(`io.k8s.api.${type}.v1.${kind}`) as StructSchema;
   const review = await readAs(context, schema, { ...group, kind });

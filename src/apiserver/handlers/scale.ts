@@ -59,7 +59,7 @@ export function scaleOf(object: DeepReadonly<MutableObject>, plainSelector: bool
 const isPlain = ({ resource }: ServedResource) => resource.resource === 'replicationcontrollers';
 
 function answer(context: RequestContext, served: ServedResource, object: DeepReadonly<MutableObject>): ApiResult {
-  const output = negotiate(context.header('accept'), OBJECT_RULES, isPretty(context));
+  const output = negotiate(context.header('accept'), OBJECT_RULES, isPretty(context), context.cbor);
   return { type: 'object', status: 200, object: scaleOf(object, isPlain(served)), output };
 }
 

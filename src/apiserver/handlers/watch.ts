@@ -6,6 +6,7 @@
 // that falls behind.
 // @source upstream apiserver pkg/endpoints/handlers/watch.go, storage/cacher
 import { type ApiError, expired, type FieldCause } from '#machinery';
+import type { CachedObject } from '../cacher/cached-object.ts';
 import type { ObjectCache } from '../cacher/resource-cache.ts';
 import { type Interest, WatchChannel } from '../cacher/watch-channel.ts';
 import { negotiate, WATCH_RULES } from '../encoding/negotiation.ts';
@@ -23,6 +24,8 @@ const MIN_TIMEOUT_SECONDS = 1800;
 const MAX_TIMEOUT_SECONDS = 2_000_000;
 /** @source upstream cacher bookmarkFrequency: about a minute */
 const BOOKMARK_MS = 60_000;
+/** Objects of the state that a watch begins with, made into frames at once. */
+const STATE_BATCH = 500;
 const INITIAL_EVENTS_END = 'k8s.io/initial-events-end';
 
 interface WatchOptions {
@@ -33,7 +36,7 @@ interface WatchOptions {
 }
 
 export function watch(context: RequestContext, served: ServedResource, parts: ServerParts): ApiResult | Promise<ApiResult> {
-  const output = negotiate(context.header('accept'), WATCH_RULES, isPretty(context));
+  const output = negotiate(context.header('accept'), WATCH_RULES, isPretty(context), context.cbor);
   if (output.transform === 'Table') includeObjectOf(context.query);
   const options = watchOptionsOf(context, parts.minRequestTimeoutSeconds ?? MIN_TIMEOUT_SECONDS);
   const selection = selectionOf(context, served);
@@ -116,8 +119,11 @@ async function* frames(
   signal.addEventListener('abort', close, { once: true });
   try {
     let sent = parts.cacher.revision;
-    if (first.length > 0) yield first;
-    if (first.at(-1)?.type === 'ERROR') return;
+    for (const batch of first) {
+      yield batch;
+      if (batch.at(-1)?.type === 'ERROR') return;
+      if (signal.aborted) return;
+    }
     while (!channel.closed) {
       const items = await channel.take();
       if (items.length > 0) yield items.map((item): WatchFrame => ({ type: item.type, cached: item.object }));
@@ -141,7 +147,8 @@ async function* frames(
 interface Begun {
   readonly channel: WatchChannel;
   readonly subscription: Disposable;
-  readonly first: readonly WatchFrame[];
+  /** What it begins with, made as it is taken. */
+  readonly first: Iterable<readonly WatchFrame[]>;
 }
 
 interface Beginning {
@@ -164,21 +171,34 @@ function firstFrames(
   options: WatchOptions,
   selection: Selection,
   served: ServedResource,
-): readonly WatchFrame[] {
+): Iterable<readonly WatchFrame[]> {
   if (options.initialEvents !== 'never') {
-    const added = cache.list(selection.namespace).filter((cached) => selection.matches(cached));
-    const frames = added.map((cached): WatchFrame => ({ type: 'ADDED', cached }));
-    if (options.initialEvents === 'always' && options.bookmarks) frames.push(bookmark(served, revision, true));
-    return frames;
+    const end = options.initialEvents === 'always' && options.bookmarks ? bookmark(served, revision, true) : undefined;
+    return stateFrames(cache.list(selection.namespace), selection, end);
   }
   if (options.revision === undefined) return [];
   const past = cache.since(options.revision);
-  if (past === undefined) return [errorFrame(expired(`too old resource version: ${options.revision} (${cache.windowStart})`))];
+  if (past === undefined) return [[errorFrame(expired(`too old resource version: ${options.revision} (${cache.windowStart})`))]];
   const replay = new WatchChannel({ namespace: '', name: '', nodeName: '' }, (cached) => selection.matches(cached));
-  return past.flatMap((event) => {
+  const frames = past.flatMap((event): WatchFrame[] => {
     const item = replay.judge(event);
     return item === undefined ? [] : [{ type: item.type, cached: item.object }];
   });
+  return frames.length === 0 ? [] : [frames];
+}
+
+/** The list is of one moment and never changes: what is in it may be judged later. */
+function* stateFrames(list: readonly CachedObject[], selection: Selection, end: WatchFrame | undefined): Generator<readonly WatchFrame[]> {
+  let batch: WatchFrame[] = [];
+  for (const cached of list) {
+    if (!selection.matches(cached)) continue;
+    batch.push({ type: 'ADDED', cached, alone: true });
+    if (batch.length < STATE_BATCH) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
+  yield end === undefined ? [] : [end]; // A batch that is not of the state: that is all of it.
 }
 
 function bookmark(served: ServedResource, revision: number, initialEnd: boolean): WatchFrame {

@@ -18,7 +18,7 @@ import { writeContextOf } from './options.ts';
 import { type Patch, patchCauses, patchTypeOf, readPatch } from './patch.ts';
 
 function answer(context: RequestContext, served: ServedResource, cached: CachedObject, status: number): ObjectResult {
-  const output = negotiate(context.header('accept'), OBJECT_RULES, isPretty(context));
+  const output = negotiate(context.header('accept'), OBJECT_RULES, isPretty(context), context.cbor);
   return { type: 'object', status, object: cached.object, cached, served, output };
 }
 
@@ -30,7 +30,7 @@ function intoStorage(served: ServedResource, object: MutableObject): MutableObje
 }
 
 export async function create(context: RequestContext, served: ServedResource, parts: ServerParts): Promise<ApiResult> {
-  negotiate(context.header('accept'), OBJECT_RULES, isPretty(context));
+  negotiate(context.header('accept'), OBJECT_RULES, isPretty(context), context.cbor);
   const write = writeContextOf(context, served, 'CreateOptions');
   const object = await readObject(context, served);
   if (object.metadata.resourceVersion && object.metadata.resourceVersion !== '0') {
@@ -46,7 +46,7 @@ export async function create(context: RequestContext, served: ServedResource, pa
 }
 
 export async function update(context: RequestContext, served: ServedResource, parts: ServerParts): Promise<ApiResult> {
-  negotiate(context.header('accept'), OBJECT_RULES, isPretty(context));
+  negotiate(context.header('accept'), OBJECT_RULES, isPretty(context), context.cbor);
   const write = writeContextOf(context, served, 'UpdateOptions');
   const object = intoStorage(served, await readObject(context, served));
   checkName(object, context.info.name);
@@ -70,7 +70,7 @@ export async function update(context: RequestContext, served: ServedResource, pa
 }
 
 export async function patch(context: RequestContext, served: ServedResource, parts: ServerParts): Promise<ApiResult> {
-  negotiate(context.header('accept'), OBJECT_RULES, isPretty(context));
+  negotiate(context.header('accept'), OBJECT_RULES, isPretty(context), context.cbor);
   const type = patchTypeOf(context, served.schema);
   const write = writeContextOf(context, served, 'PatchOptions', patchCauses(context.query, type));
   const wanted = await readPatch(context, served, type);

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writes an `ApiResult` to the wire: status, headers, and the body in one piece or in chunks as the client takes them.
-import { promisify } from 'node:util';
-import { gzip, gzipSync, constants as zlibConstants } from 'node:zlib';
+import { pipeline } from 'node:stream/promises';
+import { setImmediate as turn } from 'node:timers/promises';
+import { createGzip, gzipSync, constants as zlibConstants } from 'node:zlib';
 import { encodeList, encodeObject, frameEncoder } from '../encoding/encoder.ts';
 import { contentTypeOf } from '../encoding/negotiation.ts';
-import type { ApiResult, ListResult, RequestContext, StreamResult, WatchResult } from '../request/context.ts';
+import type { ApiResult, ListResult, RequestContext, StreamResult, WatchFrame, WatchResult } from '../request/context.ts';
 import type { AnswerWriter } from './answer-writer.ts';
 
 type Headers = Record<string, string | readonly string[]>;
@@ -12,9 +13,12 @@ type Headers = Record<string, string | readonly string[]>;
 /** Bodies smaller than this are not compressed. @source upstream defaultGzipThresholdBytes: 128 KiB */
 const GZIP_THRESHOLD_BYTES = 128 * 1024;
 
-/** A list of fewer chunks is answered in one piece. */
-const WHOLE_CHUNKS = 3;
-const gzipped = promisify(gzip);
+/** A list up to this is answered in one piece. */
+const WHOLE_BYTES = 512 * 1024;
+/** Of a packed list, taken at once from the packer. */
+const PACKED_BYTES = 64 * 1024;
+/** Frames of a watch beyond this go in further writes. */
+const PIECE_BYTES = 256 * 1024;
 
 /** @param auditId What `Audit-Id` says; every answer has one. */
 export function answer(
@@ -80,20 +84,47 @@ async function sendList(context: RequestContext, result: ListResult, writer: Ans
   headers['content-type'] = contentTypeOf(result.output);
   const chunks = encodeList(result, now);
   const start: (string | Uint8Array)[] = [];
-  for (let next = chunks.next(); !next.done; next = chunks.next()) {
-    start.push(next.value);
-    if (start.length === WHOLE_CHUNKS) break;
+  let size = 0;
+  while (size <= WHOLE_BYTES) {
+    const { value: chunk, done } = chunks.next();
+    if (done === true) break;
+    if (chunk.length === 0) await turn();
+    else start.push(chunk);
+    size += chunk.length;
   }
-  if (start.length < WHOLE_CHUNKS || context.request.method === 'HEAD') return sendWhole(context, writer, 200, headers, joined(start));
-  if (acceptsGzip(context)) {
-    // Off this thread: 6 MB take 15 ms and more.
-    const packed = await gzipped(joined([...start, ...chunks]), { level: zlibConstants.Z_BEST_SPEED });
-    Object.assign(headers, { 'content-encoding': 'gzip', vary: 'Accept-Encoding' });
-    return writer.send(200, headers, packed);
-  }
+  if (size <= WHOLE_BYTES || context.request.method === 'HEAD') return sendWhole(context, writer, 200, headers, joined(start));
+  if (acceptsGzip(context)) return sendPacked(rest(start, chunks), writer, headers);
   writer.begin(200, headers);
   for (const chunk of start) if (!(await writer.write(chunk))) return;
-  for (const chunk of chunks) if (!(await writer.write(chunk))) return;
+  for (const chunk of chunks) {
+    if (chunk.length === 0) await turn();
+    else if (!(await writer.write(chunk))) return;
+  }
+  writer.end();
+}
+
+async function* rest(start: readonly (string | Uint8Array)[], chunks: Iterable<string | Uint8Array>): AsyncGenerator<string | Uint8Array> {
+  yield* start;
+  for (const chunk of chunks) {
+    if (chunk.length === 0) await turn();
+    else yield chunk;
+  }
+}
+
+/** Packs off this thread, as fast as the client takes it. */
+async function sendPacked(chunks: AsyncIterable<string | Uint8Array>, writer: AnswerWriter, headers: Headers): Promise<void> {
+  Object.assign(headers, { 'content-encoding': 'gzip', vary: 'Accept-Encoding' });
+  writer.begin(200, headers);
+  const packer = createGzip({ level: zlibConstants.Z_BEST_SPEED, chunkSize: PACKED_BYTES });
+  const taken = async (packed: AsyncIterable<Buffer>): Promise<void> => {
+    for await (const piece of packed) if (!(await writer.write(piece))) return;
+  };
+  try {
+    await pipeline(chunks, packer, taken);
+  } catch (error) {
+    if (writer.closed) return; // The client went away: nobody takes the rest.
+    throw error;
+  }
   writer.end();
 }
 
@@ -104,20 +135,39 @@ async function sendWatch(
   headers: Headers,
   now: () => number,
 ): Promise<void> {
-  headers['content-type'] = contentTypeOf(result.output);
+  headers['content-type'] = result.output.mediaType === 'cbor' ? 'application/cbor-seq' : contentTypeOf(result.output);
   writer.begin(200, headers);
   const encode = frameEncoder(result, now);
   try {
     for await (const batch of result.frames) {
-      const encoded = batch.map(encode);
-      if (context.weighed !== undefined) for (const frame of encoded) context.weighed.observe(frame.length);
-      if (!(await writer.write(joined(encoded)))) return;
+      for (const piece of inPieces(batch, encode, context.weighed)) if (!(await writer.write(piece))) return;
     }
     writer.end();
   } catch (error) {
     writer.abort(); // The client sees a broken stream and resumes.
     throw error;
   }
+}
+
+/** The frames of a batch, joined as far as one write should be. */
+function* inPieces(
+  batch: readonly WatchFrame[],
+  encode: (frame: WatchFrame) => string | Uint8Array,
+  weighed: RequestContext['weighed'],
+): Generator<string | Uint8Array> {
+  let pending: (string | Uint8Array)[] = [];
+  let size = 0;
+  for (const frame of batch) {
+    const encoded = encode(frame);
+    weighed?.observe(encoded.length);
+    pending.push(encoded);
+    size += encoded.length;
+    if (size < PIECE_BYTES) continue;
+    yield joined(pending);
+    pending = [];
+    size = 0;
+  }
+  if (pending.length > 0) yield joined(pending);
 }
 
 /** Pieces as one. A single one, the usual case, goes as it is: many watchers share its bytes. */

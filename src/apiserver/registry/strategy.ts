@@ -109,4 +109,6 @@ export interface TableColumns {
   conditions?(
     object: DeepReadonly<MutableObject>,
   ): readonly { type: string; status: string; reason: string; message: string }[] | undefined;
+  /** Annotations that are fields of upstream's internal form, of which rows and metadata are made: not shown there. */
+  readonly hiddenAnnotations?: readonly string[];
 }

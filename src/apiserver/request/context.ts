@@ -5,7 +5,7 @@ import { randomUUID } from 'node:crypto';
 import type { Duplex, Readable } from 'node:stream';
 import type { UserInfo } from '../auth/user.ts';
 import type { CachedObject } from '../cacher/cached-object.ts';
-import type { Output } from '../encoding/negotiation.ts';
+import type { CborCodec, Output } from '../encoding/negotiation.ts';
 import type { ServedResource } from '../registry/generic/served-resource.ts';
 import type { RequestInfo } from './request-info.ts';
 
@@ -69,6 +69,8 @@ export class RequestContext {
   flow: MatchedFlow | undefined = undefined;
   /** Where an audited request is written down; undefined if it is not. */
   audit: AuditNotes | undefined = undefined;
+  /** Of a server that speaks CBOR. */
+  cbor: CborCodec | undefined = undefined;
   readonly #warnings: string[] = [];
   #auditId: string | undefined = undefined;
 
@@ -149,6 +151,8 @@ export interface WatchFrame {
   readonly cached?: CachedObject;
   /** Bookmarks and errors. */
   readonly object?: unknown;
+  /** It is of this watch alone: part of the state that it begins with. */
+  readonly alone?: true;
 }
 
 export interface WatchResult {

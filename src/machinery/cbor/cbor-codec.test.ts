@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { referenceFolder } from '../_test-schemas.ts';
 import { JsonSyntaxError } from '../json-syntax.ts';
-import { decodeCbor, encodeCbor, isCbor } from './cbor-codec.ts';
+import { decodeCbor, encodeCbor, encodeCborList, isCbor } from './cbor-codec.ts';
 
 const hex = (text: string) => Buffer.from(text.replaceAll(' ', ''), 'hex');
 
@@ -73,3 +76,28 @@ test('decodeCbor() throws a JsonSyntaxError or nothing, whatever it is given', (
     { numRuns: runs },
   );
 });
+
+const folder = referenceFolder('test/roundtrip', '../shared/kubernetes/roundtrip');
+test(`every kind of upstream's round-trip data is the same after CBOR${folder === undefined ? ' (skipped: no data)' : ''}`, {
+  skip: folder === undefined,
+}, () => {
+  const names = readdirSync(folder ?? '.').filter((name) => name.endsWith('.json'));
+  for (const name of names) {
+    const text = readFileSync(join(folder ?? '.', name), 'utf8');
+    const json = JSON.parse(text) as unknown;
+    assert.equal(JSON.stringify(decodeCbor(encodeCbor(json))), JSON.stringify(json), name);
+  }
+  assert.ok(names.length > 50);
+});
+
+for (const count of [0, 1, 23, 24, 255, 256, 70_000]) {
+  test(`encodeCborList() of ${count} items reads as the whole would, in chunks`, () => {
+    const head = { kind: 'List', apiVersion: 'v1', metadata: { resourceVersion: '1' }, absent: undefined };
+    const items = Array.from({ length: count }, (_, index) => ({ name: `item-${index}` }));
+
+    const chunks = [...encodeCborList(head, 'items', items, count)];
+
+    assert.deepEqual(decodeCbor(Buffer.concat(chunks)), { kind: 'List', apiVersion: 'v1', metadata: { resourceVersion: '1' }, items });
+    assert.ok(chunks.every(({ length }) => length < 300 * 1024));
+  });
+}

@@ -17,13 +17,48 @@ export function isCbor(bytes: Uint8Array): boolean {
 
 /** A value of JSON, as one self-described item. */
 export function encodeCbor(value: unknown): Uint8Array {
-  const item = encode(value, {
+  return Buffer.concat([SELF_DESCRIBED, itemOf(value)]);
+}
+
+function itemOf(value: unknown): Uint8Array {
+  return encode(value, {
     float64: false,
     ignoreUndefinedProperties: true,
     typeEncoders: { string: (text: string) => new Token(Type.bytes, Buffer.from(text, 'utf8')) },
     mapSorter: () => 0,
   });
-  return Buffer.concat([SELF_DESCRIBED, item]);
+}
+
+/** Bytes of a list that are handed on at once. */
+const CHUNK_BYTES = 256 * 1024;
+
+/** A map whose last member is a list, as one self-described item in chunks. @param count Of the items, which stands before them. */
+export function* encodeCborList(head: object, member: string, items: Iterable<unknown>, count: number): Generator<Uint8Array> {
+  const members = Object.entries(head).filter(([, value]) => value !== undefined);
+  let parts: Uint8Array[] = [SELF_DESCRIBED, headOf(5, members.length + 1)];
+  for (const [name, value] of members) parts.push(itemOf(name), itemOf(value));
+  parts.push(itemOf(member), headOf(4, count));
+  let size = 0;
+  for (const item of items) {
+    const part = itemOf(item);
+    parts.push(part);
+    size += part.length;
+    if (size < CHUNK_BYTES) continue;
+    yield Buffer.concat(parts);
+    parts = [];
+    size = 0;
+  }
+  yield Buffer.concat(parts);
+}
+
+/** The first bytes of an array (major type 4) or a map (5). */
+function headOf(major: number, count: number): Uint8Array {
+  const first = major << 5;
+  if (count < 24) return Uint8Array.of(first | count);
+  const bytes = Buffer.alloc(count < 0x100 ? 2 : count < 0x10000 ? 3 : 5);
+  bytes[0] = first | (bytes.length === 2 ? 24 : bytes.length === 3 ? 25 : 26);
+  bytes.writeUIntBE(count, 1, bytes.length - 1);
+  return bytes;
 }
 
 /** The value of JSON that an item stands for. @throws {JsonSyntaxError} If it is no CBOR, or nothing that JSON could say. */

@@ -17,7 +17,12 @@ export function isEmptySet(set: FieldSet): boolean {
   return !set.member && set.children.size === 0;
 }
 
-/** Parses the `fieldsV1` of an entry. What is no object is an empty set. */
+/** Thrown when fields are not in the form that upstream writes: whoever sent them made them up. */
+export class FieldSetError extends Error {
+  override readonly name = 'FieldSetError';
+}
+
+/** Parses the `fieldsV1` of an entry. What is no object is an empty set. @throws {FieldSetError} */
 export function parseFieldsV1(fields: unknown): FieldSet {
   return typeof fields === 'object' && fields !== null ? { ...parseNode(fields as Record<string, unknown>), member: false } : EMPTY_SET;
 }
@@ -29,9 +34,36 @@ function parseNode(fields: Record<string, unknown>): FieldSet {
   let member = false;
   for (const key of keys) {
     if (key === '.') member = true;
-    else children.set(key, parseNode((fields[key] ?? {}) as Record<string, unknown>));
+    else if (isElement(key)) children.set(key, parseNode(childrenOf(key, fields[key])));
   }
   return { member, children };
+}
+
+function childrenOf(key: string, value: unknown): Record<string, unknown> {
+  if (value === null || value === undefined) return {};
+  if (typeof value !== 'object' || Array.isArray(value)) throw new FieldSetError(`read what is below ${JSON.stringify(key)}: no object`);
+  return value as Record<string, unknown>;
+}
+
+/** False for kinds of a later version, which are left out. @source structured-merge-diff fieldpath DeserializePathElement */
+function isElement(key: string): boolean {
+  if (key[1] !== ':') throw new FieldSetError(`read ${JSON.stringify(key)}: no kind of element`);
+  const [kind, rest] = [key[0], key.slice(2)];
+  if (kind === 'f') return true;
+  if (kind === 'i' && /^-?\d{1,15}$/.test(rest)) return true;
+  if (kind !== 'k' && kind !== 'v' && kind !== 'i') return false;
+  const value = kind === 'i' ? undefined : parsedJson(rest);
+  const fits = kind === 'v' ? value !== undefined : typeof value === 'object' && value !== null && !Array.isArray(value);
+  if (!fits) throw new FieldSetError(`read ${JSON.stringify(key)}: want JSON`);
+  return true;
+}
+
+function parsedJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** The form that `fieldsV1` has, elements in order. */

@@ -17,7 +17,17 @@ import {
   managerKey,
   stripMeta,
 } from './entries.ts';
-import { difference, EMPTY_SET, type FieldSet, intersection, isEmptySet, pathsOf, recursiveDifference, union } from './field-set.ts';
+import {
+  difference,
+  EMPTY_SET,
+  type FieldSet,
+  FieldSetError,
+  intersection,
+  isEmptySet,
+  pathsOf,
+  recursiveDifference,
+  union,
+} from './field-set.ts';
 import { mergeConfiguration, pruneUnowned } from './merge.ts';
 import type { Json } from './shape.ts';
 import { findTypeProblem } from './typed.ts';
@@ -67,11 +77,21 @@ export function updateManagedFields(parts: UpdateParts): ManagedFieldsEntry[] | 
   const entries = subresource === '' && sent !== undefined ? sent : entriesOf(live);
   // An object that nobody tracks stays so until somebody applies.
   if (live !== undefined && (entries ?? []).length === 0) return undefined;
-  const managers = decodeManagers(entries);
+  const managers = decodedManagers(entries) ?? decodedManagers(entriesOf(live)) ?? new Map();
   const id: ManagerId = { manager: parts.manager, operation: 'Update', apiVersion: parts.apiVersion, subresource };
   own(managers, id, new Changes(parts, next, changesOf(parts, next)), parts.time);
   capUpdaters(managers);
   return encodeManagers(managers);
+}
+
+/** Undefined where somebody made them up. */
+function decodedManagers(entries: readonly ManagedFieldsEntry[] | undefined): Managers | undefined {
+  try {
+    return decodeManagers(entries);
+  } catch (error) {
+    if (error instanceof FieldSetError) return undefined;
+    throw error;
+  }
 }
 
 function entriesOf(object: Readonly<Json> | undefined): readonly ManagedFieldsEntry[] | undefined {

@@ -61,7 +61,10 @@ export const replicaSetTable = table<ReplicaSet>(
   [wide('Selector'), ({ spec }) => selectorText(spec.selector)],
 );
 
-export const daemonSetTable = table<DaemonSet>(
+/** The count of template changes is a field upstream. */
+const TEMPLATE_GENERATION = 'deprecated.daemonset.template.generation';
+
+const daemonSetColumns = table<DaemonSet>(
   name(),
   [column('Desired', INTEGER), ({ status }) => status?.desiredNumberScheduled ?? 0],
   [column('Current', INTEGER), ({ status }) => status?.currentNumberScheduled ?? 0],
@@ -74,6 +77,7 @@ export const daemonSetTable = table<DaemonSet>(
   images(),
   [wide('Selector'), ({ spec }) => selectorText(spec.selector)],
 );
+export const daemonSetTable = { ...daemonSetColumns, hiddenAnnotations: [TEMPLATE_GENERATION] };
 
 export const statefulSetTable = table<StatefulSet>(
   name(),
