@@ -36,11 +36,14 @@ export function recordedRequests(): readonly Recorded[] {
       .replaceAll(/\$\{\w+\}/g, 'x');
     const { steps } = JSON.parse(text) as { steps: { request?: Recorded }[] };
     return steps.flatMap(({ request }) =>
-      request === undefined || request.query?.['watch'] !== undefined || request.path.includes('/watch/')
-        ? []
-        : [{ ...request, headers: lowerCase(request.headers) }],
+      request === undefined || takesTime(request) ? [] : [{ ...request, headers: lowerCase(request.headers) }],
     );
   });
+}
+
+/** Watches, and waits for a revision that is yet to come. */
+function takesTime({ path, query = {} }: Recorded): boolean {
+  return query['watch'] !== undefined || path.includes('/watch/') || Number(query['resourceVersion']) > 1e6;
 }
 
 /** As they come off the wire. */
@@ -209,7 +212,7 @@ const QUERIES: readonly (readonly [string, readonly string[]])[] = [
   ['pretty', ['true']],
   ['limit', ['1', '-1', '99999999999999999999', 'x']],
   ['continue', ['x', 'eyJ2IjoibWV0YS5rOHMuaW8vdjEiLCJydiI6MSwic3RhcnQiOiJhXHUwMDAwIn0']],
-  ['resourceVersion', ['0', '1', '99999999', 'x']],
+  ['resourceVersion', ['0', '1', '-1', 'x']],
   ['resourceVersionMatch', ['Exact', 'NotOlderThan', 'x']],
   ['labelSelector', ['a=b', 'a in (b', '!a,c!=d', 'é']],
   ['fieldSelector', ['metadata.name=a', 'spec.x=y', '=']],
@@ -278,7 +281,7 @@ function encoded(body: unknown, headers: Record<string, string>, dice: Dice): un
 }
 
 function inOtherForm(body: unknown, headers: Record<string, string>, dice: Dice): unknown {
-  const { apiVersion, kind } = body as { apiVersion?: unknown; kind?: unknown };
+  const { apiVersion, kind } = (body ?? {}) as { apiVersion?: unknown; kind?: unknown };
   const [group = '', version = ''] = String(apiVersion).includes('/') ? String(apiVersion).split('/') : ['', String(apiVersion)];
   const form = dice.below(3);
   if (form === 0) {

@@ -6,8 +6,10 @@ import { Writable } from 'node:stream';
 import type { Client } from '#client';
 import { createLogger, systemClock } from '#component';
 import { createAuthority, createCertificate } from '#component/pki';
+import { ApiError, internalError } from '#machinery';
 import { MemoryStore } from '#store';
 import { MASTERS_GROUP, type UserInfo } from './auth/user.ts';
+import { statusResult } from './filters/error-boundary.ts';
 import { answer } from './http/answer.ts';
 import { AnswerWriter } from './http/answer-writer.ts';
 import { ApiServer } from './server.ts';
@@ -53,8 +55,9 @@ export async function startTestServer(overrides: Partial<ApiServerOptions> = {})
     privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
     publicKeyEncoding: { type: 'spki', format: 'pem' },
   });
+  const store = new MemoryStore();
   const server = new ApiServer({
-    store: new MemoryStore(),
+    store,
     clock: systemClock,
     logger: createLogger({ component: 'test', level: 'silent' }),
     serving: { cert: serving.certificate, key: serving.key },
@@ -84,6 +87,7 @@ export async function startTestServer(overrides: Partial<ApiServerOptions> = {})
     async [Symbol.asyncDispose]() {
       stop.abort();
       await run;
+      await store[Symbol.asyncDispose]();
     },
   };
 }
@@ -104,7 +108,18 @@ async function send(server: ApiServer, method: string, path: string, request: Te
   const sink = new Sink();
   const writer = AnswerWriter.forResponse(sink as never);
   const ended = new Promise<void>((resolve) => sink.once('close', resolve));
-  await answer(context, await result, writer, () => Date.now(), 'audit');
+  try {
+    await answer(context, await result, writer, () => Date.now(), 'audit');
+  } catch (error) {
+    // As the server does it: what cannot be encoded as it was asked for is an answer of its own.
+    await answer(
+      context,
+      statusResult(error instanceof ApiError ? error : internalError(String(error))),
+      writer,
+      () => Date.now(),
+      'audit',
+    );
+  }
   await ended;
   return { status: sink.status, headers: sink.headers, text: sink.text, bytes: sink.bytes, body: parsed(sink.text) };
 }

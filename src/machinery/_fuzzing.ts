@@ -3,7 +3,7 @@
 import fc from 'fast-check';
 
 /** @param few Where `SAGONG_FUZZ_RUNS` does not say. */
-export const fuzzRuns = (few: number): number => Number(process.env['SAGONG_FUZZ_RUNS'] ?? few);
+export const fuzzRuns = (few: number): number => Number(process.env['SAGONG_FUZZ_RUNS'] || few);
 
 /** One of `texts` with pieces cut out, doubled, and of `tokens` or anything put in. */
 export function damaged(texts: readonly string[], tokens: readonly string[]): fc.Arbitrary<string> {

@@ -132,7 +132,11 @@ function resourceCauses(resource: Json, path: FieldPath): FieldCause[] {
       ),
     );
   }
-  if (isRecord(metadata)) causes.push(...metaCauses(metadata as unknown as ObjectMeta, path.child('metadata')));
+  // Not yet in form where the object is refused for something else, too.
+  if (isRecord(metadata)) {
+    const meta = coerceMeta(metadata, String(path), { dropMalformed: true }) as unknown as ObjectMeta;
+    causes.push(...metaCauses(meta, path.child('metadata')));
+  }
   return causes;
 }
 

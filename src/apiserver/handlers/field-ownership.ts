@@ -3,10 +3,13 @@
 // Works on stored versions; entries carry the version that was asked for.
 import { formatTime } from '#component';
 import {
+  type ApplyParts,
+  apiError,
   applyPatch,
   badRequest,
   compareObjects,
   conflict,
+  DecodeError,
   type FieldSet,
   findTypeProblem,
   normalize,
@@ -99,7 +102,7 @@ export function bookApply(
 ): MutableObject {
   checkConfiguration(served, wanted.object);
   const base = live === undefined || served.convert === undefined ? live : served.convert.fromStorage(live);
-  const merged = applyPatch({
+  const merged = applied(served, wanted.object, {
     live: base,
     patch: wanted.object,
     schema: served.schema,
@@ -110,8 +113,8 @@ export function bookApply(
     force: wanted.force,
     otherVersions: served.otherVersions,
     resetFields: resetSet(resetFields),
-    changesIn: changesIn(served, live, (applied) => intoStorage(structuredClone(applied) as MutableObject)),
-  }) as MutableObject;
+    changesIn: changesIn(served, live, (next) => intoStorage(structuredClone(next) as MutableObject)),
+  });
   if (live === undefined && wanted.object.metadata.uid) throw uidMismatch(served, write, wanted.object);
   const next = intoStorage(structuredClone(merged) as MutableObject);
   if (write.fieldManager === 'kubectl') keepLastApplied(next, wanted.object);
@@ -119,6 +122,22 @@ export function bookApply(
   const { resourceVersion } = wanted.object.metadata;
   next.metadata.resourceVersion = live === undefined ? '' : (resourceVersion ?? '');
   return next;
+}
+
+/** @throws {ApiError} 409; 500 where the whole is no object of the kind, as upstream has it. */
+function applied({ resource, apiVersion }: ServedResource, { metadata }: MutableObject, parts: ApplyParts): MutableObject {
+  try {
+    return applyPatch(parts) as MutableObject;
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+    const kind = `${apiVersion.includes('/') ? apiVersion : `/${apiVersion}`}, Kind=${resource.kind}`;
+    const object = `${metadata.namespace ?? ''}/${metadata.name ?? ''}; ${kind}`;
+    throw apiError(
+      500,
+      '',
+      `failed to convert new object (${object}) to proper version: unable to convert unstructured object to ${kind}: ${error.message}`,
+    );
+  }
 }
 
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';

@@ -127,8 +127,10 @@ async function applyScale(
   const write = writeContextOf(context, served, 'PatchOptions');
   const { name } = context.info;
   const { kind = '', apiVersion = '', metadata, spec } = object as unknown as Partial<Scale>;
-  if (kind !== 'Scale' || apiVersion !== 'autoscaling/v1')
-    throw badRequest(`invalid object type: ${apiVersion.includes('/') ? apiVersion : `/${apiVersion}`}, Kind=${kind}`);
+  if (kind !== 'Scale' || apiVersion !== 'autoscaling/v1') {
+    const found = typeof apiVersion === 'string' ? apiVersion : '';
+    throw badRequest(`invalid object type: ${found.includes('/') ? found : `/${found}`}, Kind=${typeof kind === 'string' ? kind : ''}`);
+  }
   const wanted = {
     apiVersion: served.apiVersion,
     kind: served.resource.kind,

@@ -291,7 +291,7 @@ export const priorityClassTable = table<PriorityClass>(
 
 function slicePorts({ ports }: DeepReadonly<EndpointSlice>): string {
   const most = 3;
-  if (ports === undefined || ports.length === 0) return '<unset>';
+  if (!ports || ports.length === 0) return '<unset>'; // Null where a client wrote null.
   const texts = ports.map(({ port }) => (port === undefined || port === null ? '*' : String(port)));
   const more = texts.length - most;
   return `${texts.slice(0, most).join(',')}${more > 0 ? ` + ${more} more...` : ''}`;
