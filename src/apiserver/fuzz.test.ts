@@ -394,6 +394,8 @@ const EXTRA = [
 
 /** As upstream: a webhook that cannot be called fails the request, and an object without replicas has no scale. */
 const NOT_OURS = /failed calling webhook|failed to call webhook|conversion webhook|spec replicas field .* does not exist/;
+/** A request of the harness is given up after 20 s. */
+const LIMIT_MS = 30_000;
 /** What is sampled between, where there are that many. */
 const SAMPLE = 100_000;
 const MEGABYTE = 1024 * 1024;
@@ -446,13 +448,14 @@ describe('random requests', () => {
 
   async function check(request: { method: string; path: string; query: string; headers: object; body: unknown }): Promise<void> {
     const { method: verb, path: target, ...rest } = request;
-    const answer = await api.send(verb, target, { ...rest, headers: rest.headers as Record<string, string> });
+    const text = `${verb} ${target}?${rest.query} ${JSON.stringify(rest.headers)} ${shown(rest.body)}`;
+    const answer = await inTime(api.send(verb, target, { ...rest, headers: rest.headers as Record<string, string> }), text);
 
     sent += 1;
     if (sent % SAMPLE === 0) await sample();
     assert.ok(answer.status >= 100 && answer.status < 600, `${verb} ${target} got status ${answer.status}`);
     const isOurs = isOurFault(answer.body, answer.status) && !NOT_OURS.test(answer.text);
-    assert.ok(!isOurs, `${verb} ${target}?${rest.query} ${JSON.stringify(rest.headers)} ${shown(rest.body)} got ${answer.text}`);
+    assert.ok(!isOurs, `${text} got ${answer.text}`);
     if (answer.status === 201 && answer.body?.metadata?.generateName !== undefined) await forget(target, answer.body.metadata.name);
   }
 
@@ -498,6 +501,14 @@ describe('random requests', () => {
     assert.ok((heap.at(-1) ?? 0) - first < GROWTH_BYTES, heap.map((bytes) => Math.round(bytes / MEGABYTE)).join(' '));
   });
 });
+
+/** Fails with the request where it is not answered. */
+async function inTime<T>(answer: Promise<T>, request: string): Promise<T> {
+  const limit = AbortSignal.timeout(LIMIT_MS);
+  const { promise, reject } = Promise.withResolvers<never>();
+  limit.addEventListener('abort', () => reject(new Error(`${request} is not answered`)), { once: true });
+  return Promise.race([answer, promise]);
+}
 
 function shown(body: unknown): string {
   const text = body instanceof Uint8Array ? Buffer.from(body).toString('base64') : typeof body === 'string' ? body : JSON.stringify(body);

@@ -94,7 +94,9 @@ function answerOf(result: ApiResult): TransportAnswer {
 }
 
 function objectOf({ served, cached, object }: ObjectResult): unknown {
-  return served === undefined || cached === undefined ? object : inServedVersion(served, cached.object);
+  if (served === undefined || cached === undefined) return object;
+  cached.forgetText();
+  return inServedVersion(served, cached.object);
 }
 
 function listOf({ served, items, resourceVersion, continue: token, remainingItemCount }: ListResult): unknown {

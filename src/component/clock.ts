@@ -38,9 +38,14 @@ export function sleepOn(clock: Clock, delayMs: number, signal?: AbortSignal): Pr
   });
 }
 
+/** The last second that was asked for: nearly always it is asked for again. */
+let lastSecond = { seconds: Number.NaN, text: '' };
+
 /** `2026-01-02T03:04:05Z`, as `metav1.Time` is written. */
 export function formatTime(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
+  const seconds = Math.floor(ms / 1000);
+  if (lastSecond.seconds !== seconds) lastSecond = { seconds, text: `${new Date(ms).toISOString().slice(0, 19)}Z` };
+  return lastSecond.text;
 }
 
 /** `2026-01-02T03:04:05.678000Z`, as `metav1.MicroTime` is written. */

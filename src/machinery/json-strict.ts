@@ -61,7 +61,7 @@ class StrictScan {
     this.#members(0x7d, () => {
       const start = this.#at;
       this.#string();
-      const key = JSON.parse(this.#text.slice(start, this.#at)) as string;
+      const key = this.#key(start);
       this.#space();
       this.#at += 1; // The colon.
       const inner = path === '' ? key : `${path}.${key}`;
@@ -70,6 +70,11 @@ class StrictScan {
       seen.add(key);
       this.value(this.#member(schema, key, inner), inner);
     });
+  }
+
+  #key(start: number): string {
+    const key = this.#text.slice(start + 1, this.#at - 1);
+    return key.includes('\\') ? (JSON.parse(`"${key}"`) as string) : key;
   }
 
   /** The schema of a member; undefined means: do not look inside. */
@@ -103,15 +108,12 @@ class StrictScan {
     this.#at += 1;
   }
 
+  /** Leaps from quote to quote: long values cost next to nothing. */
   #string(): void {
-    for (let at = this.#at + 1; ; at++) {
-      const code = this.#text.charCodeAt(at);
-      if (code === 0x5c) at += 1;
-      else if (code === 0x22) {
-        this.#at = at + 1;
-        return;
-      }
-    }
+    const text = this.#text;
+    let end = text.indexOf('"', this.#at + 1);
+    while (isEscaped(text, end)) end = text.indexOf('"', end + 1);
+    this.#at = end + 1;
   }
 
   #scalar(): void {
@@ -129,4 +131,11 @@ class StrictScan {
   #report(error: string): void {
     if (this.errors.size < MOST_ERRORS) this.errors.add(error);
   }
+}
+
+/** Whether an odd number of backslashes goes before. */
+function isEscaped(text: string, at: number): boolean {
+  let before = at - 1;
+  while (text.charCodeAt(before) === 0x5c) before -= 1;
+  return (at - before) % 2 === 0;
 }

@@ -3,26 +3,39 @@
 // by every GET, LIST and watcher. The JSON is kept without its head (`kind`, `apiVersion`), which list items do not have.
 import type { DeepReadonly } from '#machinery';
 import type { MutableObject } from '../registry/strategy.ts';
+import type { ObjectText } from './object-text.ts';
 
 export class CachedObject {
   readonly key: string;
   readonly revision: number;
   readonly object: DeepReadonly<MutableObject>;
   #tail: string | undefined;
+  /** What the tail can be taken from, until it is. */
+  #text: ObjectText | undefined;
   #frame: { readonly before: string; readonly bytes: WeakRef<Buffer> } | undefined;
 
-  constructor(key: string, revision: number, object: DeepReadonly<MutableObject>) {
+  /** @param text Of a write that has just been made. */
+  constructor(key: string, revision: number, object: DeepReadonly<MutableObject>, text?: ObjectText) {
     this.key = key;
     this.revision = revision;
     this.object = object;
     this.#tail = undefined;
+    this.#text = text;
     this.#frame = undefined;
   }
 
   /** The JSON after the head: `"metadata":{…},"spec":{…}}`. */
   get tail(): string {
-    this.#tail ??= tailOf(this.object);
+    if (this.#tail === undefined) {
+      this.#tail = this.#text?.tail(this.revision) ?? tailOf(this.object);
+      this.#text = undefined;
+    }
     return this.#tail;
+  }
+
+  /** The writer is not answered in JSON: the text is let go, unless somebody has used it. */
+  forgetText(): void {
+    this.#text = undefined;
   }
 
   /** The tail for one who does not expect others to ask: what is not there yet is made, and let go. */

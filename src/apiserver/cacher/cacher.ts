@@ -8,6 +8,7 @@ import { ApiError } from '#machinery';
 import { CompactedError, type Store, type StoreEvent } from '#store';
 import type { MutableObject } from '../registry/strategy.ts';
 import { CachedObject } from './cached-object.ts';
+import type { ObjectText } from './object-text.ts';
 import { type CacheEvent, ResourceCache } from './resource-cache.ts';
 import { UnreadableValueError } from './unreadable-value.ts';
 
@@ -37,6 +38,12 @@ interface Place {
   readonly key: string;
 }
 
+/** What the bytes of a write stand for. */
+interface Written {
+  readonly object: MutableObject;
+  readonly text: ObjectText | undefined;
+}
+
 /** A value under no known prefix. */
 interface Unclaimed {
   readonly revision: number;
@@ -49,7 +56,7 @@ export class Cacher {
   readonly #decode: (value: Uint8Array, key: string) => MutableObject;
   readonly #caches = new Map<string, ResourceCache>();
   /** Objects handed over by the writer, so that its bytes need not be parsed again. */
-  readonly #written = new WeakMap<Uint8Array, MutableObject>();
+  readonly #written = new WeakMap<Uint8Array, Written>();
   readonly #progress = new Set<() => void>();
   readonly #definitions: CacherOptions['definitions'];
   /** What lies under prefixes that nobody has named yet, by key: objects whose definition is gone, or comes later. */
@@ -104,7 +111,7 @@ export class Cacher {
     cache.closeWatchers();
     for (const { key, revision, object } of cache.list('')) {
       const value = new Uint8Array();
-      this.#written.set(value, object as MutableObject);
+      this.#written.set(value, { object: object as MutableObject, text: undefined });
       this.#unclaimed.set(`${ROOT}${prefix}${key}`, { revision, value });
     }
   }
@@ -131,8 +138,8 @@ export class Cacher {
   }
 
   /** Tells the cacher what object the bytes of a coming write stand for. The object belongs to the cache from now on. */
-  handOver(value: Uint8Array, object: MutableObject): void {
-    this.#written.set(value, object);
+  handOver(value: Uint8Array, object: MutableObject, text?: ObjectText): void {
+    this.#written.set(value, { object, text });
   }
 
   /** Resolves once the caches show `revision`; at once where they do. */
@@ -222,10 +229,10 @@ export class Cacher {
   #cached({ cache, key }: Place, revision: number, value: Uint8Array, storageKey: string): CachedObject | undefined {
     const written = this.#written.get(value);
     try {
-      const object = written ?? this.#decode(value, storageKey);
+      const object = written?.object ?? this.#decode(value, storageKey);
       object.metadata.resourceVersion = String(revision);
       cache.markReadable(key);
-      return new CachedObject(key, revision, object);
+      return new CachedObject(key, revision, object, written?.text);
     } catch (error) {
       // One unreadable value must not stop the server; the object is as if absent, or, encrypted, fails those who ask for it.
       if (error instanceof UnreadableValueError) cache.markUnreadable(key, error);

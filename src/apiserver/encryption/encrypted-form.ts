@@ -20,8 +20,8 @@ export function encryptedForm(plain: StoredForm, encryption: Encryption): Stored
   /** By which key an object's bytes are; only for resources that have a door. */
   const sealedBy = new WeakMap<object, { readonly door: ResourceEncryption; readonly seal: string }>();
   return {
-    encode(object, key) {
-      const bytes = plain.encode(object, key);
+    encode(object, key, text) {
+      const bytes = plain.encode(object, key, text);
       const door = doorOf(key);
       if (door === undefined) return bytes;
       sealedBy.set(object, { door, seal: door.writer });

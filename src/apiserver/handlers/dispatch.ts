@@ -75,17 +75,22 @@ type Route = (context: RequestContext) => ApiResult | Promise<ApiResult>;
 
 interface Routes {
   readonly resource: Resource;
+  /** What every answer warns of. */
+  readonly deprecation: string | undefined;
   /** `verb` or `verb subresource`. */
   readonly byVerb: ReadonlyMap<string, Route>;
   readonly subresources: ReadonlySet<string>;
 }
 
 export function createDispatcher(options: DispatchOptions): Handler {
-  const routes = new Map(options.resources.map((resource) => [keyOf(resource), routesOf(resource, options)]));
+  const routes = Map.groupBy(
+    options.resources.map((resource) => routesOf(resource, options)),
+    ({ resource }) => resource.resource,
+  );
   return function dispatch(context) {
     const { info } = context;
     if (!info.isResource) return answerOther(context, options);
-    const found = routes.get(`${info.group}/${info.version}/${info.resource}`);
+    const found = routes.get(info.resource)?.find(({ resource }) => resource.group === info.group && resource.version === info.version);
     if (found === undefined) {
       const custom = options.custom.find(info.group, info.version, info.resource);
       return custom === undefined ? answerOther(context, options) : answerCustom(context, custom, options.parts);
@@ -95,8 +100,7 @@ export function createDispatcher(options: DispatchOptions): Handler {
     const route = found.byVerb.get(info.subresource === '' ? info.verb : `${info.verb} ${info.subresource}`);
     if (route === undefined || !fitsVerb(info)) return refuse(methodNotAllowed());
     checkAccept(context);
-    const deprecated = DEPRECATED[keyOf(found.resource)];
-    if (deprecated !== undefined) context.warn(deprecated);
+    if (found.deprecation !== undefined) context.warn(found.deprecation);
     return route(context);
   };
 }
@@ -215,7 +219,8 @@ function routesOf(resource: Resource, options: DispatchOptions): Routes {
     if (resource.resource === 'nodes') addProxy(byVerb, (context) => nodeProxy(context, served, parts, kubelets));
     if (resource.resource === 'services') addProxy(byVerb, (context) => serviceProxy(context, served, parts));
   }
-  return { resource, byVerb, subresources: new Set(resource.subresources.map(({ name }) => name)) };
+  const subresources = new Set(resource.subresources.map(({ name }) => name));
+  return { resource, deprecation: DEPRECATED[keyOf(resource)], byVerb, subresources };
 }
 
 function prepareDefinitions(byVerb: Map<string, Route>, custom: CustomRoutes): void {

@@ -19,6 +19,7 @@ import { type Patch, patchCauses, patchTypeOf, readPatch } from './patch.ts';
 
 function answer(context: RequestContext, served: ServedResource, cached: CachedObject, status: number): ObjectResult {
   const output = negotiate(context.header('accept'), OBJECT_RULES, isPretty(context), context.cbor);
+  if (output.mediaType !== 'json' || output.transform !== undefined) cached.forgetText();
   return { type: 'object', status, object: cached.object, cached, served, output };
 }
 

@@ -143,6 +143,7 @@ export class HttpServer implements AsyncDisposable {
     const request = new WireRequest(String(headers[':path']), headers, {
       method: String(headers[':method']),
       source: stream,
+      isStream: true,
       rawHeaders: raw,
       goAway: () => stream.session?.close(),
       user: this.#userOf(socket),
@@ -193,6 +194,7 @@ class WireRequest implements IncomingRequest {
   readonly #source: Readable;
   readonly #socket: TLSSocket;
   readonly #goAway: (() => void) | undefined;
+  readonly #isStream: boolean;
   #controller: AbortController | undefined;
 
   constructor(target: string, headers: IncomingHttpHeaders, from: Origin) {
@@ -206,6 +208,7 @@ class WireRequest implements IncomingRequest {
     this.#source = from.source;
     this.#socket = from.socket;
     this.#goAway = from.goAway;
+    this.#isStream = from.isStream === true;
     this.#controller = undefined;
     if (from.upgrade !== undefined) this.upgrade = from.upgrade;
   }
@@ -219,7 +222,7 @@ class WireRequest implements IncomingRequest {
   }
 
   readBody(limitBytes: number): Promise<Uint8Array> {
-    return readAll(this.#source, limitBytes);
+    return readAll(this.#source, limitBytes, this.#isStream ? lengthOf(this.headers) : undefined);
   }
 
   get signal(): AbortSignal {
@@ -254,33 +257,62 @@ interface Origin {
   /** Names and values in turn. */
   readonly rawHeaders: readonly string[];
   readonly source: Readable;
+  /** Whether `source` is a stream of HTTP/2: the answer goes out by it as well. */
+  readonly isStream?: true;
   readonly goAway?: () => void;
   readonly user: UserInfo | undefined;
   readonly socket: TLSSocket;
   readonly upgrade?: NonNullable<IncomingRequest['upgrade']>;
 }
 
-/** Reads by events: less is made per body than by an async iterator. */
-function readAll(source: Readable, limitBytes: number): Promise<Uint8Array> {
+/** What `content-length` says of a body; undefined if it says nothing. */
+function lengthOf(headers: IncomingHttpHeaders): number | undefined {
+  const length = Number(headers['content-length']);
+  return length > 0 ? length : undefined;
+}
+
+/**
+ * Reads by events: less is made per body than by an async iterator.
+ *
+ * @param length Of a body on an HTTP/2 stream, where it is known: the body is whole without waiting for the end of the stream.
+ */
+function readAll(source: Readable, limitBytes: number, length?: number): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
-    let ended = source.readableEnded;
+    let whole = source.readableEnded;
+    const finish = () => {
+      whole = true;
+      resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks));
+    };
     const gone = () => {
-      if (!ended) reject(new Error('read the body of a request: the client went away'));
+      if (!whole) reject(new Error('read the body of a request: the client went away'));
     };
     source.on('data', (chunk: Buffer) => {
+      if (whole) return;
       size += chunk.length;
-      if (size <= limitBytes) chunks.push(chunk);
-      else reject(requestEntityTooLarge(`limit is ${limitBytes}`)); // What follows is let go unread.
+      if (size > limitBytes) return reject(requestEntityTooLarge(`limit is ${limitBytes}`)); // What follows is let go unread.
+      chunks.push(chunk);
+      if (size !== length) return;
+      finish();
+      holdEnd(source as Duplex, chunk);
     });
-    source.on('end', () => {
-      ended = true;
-      resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks));
-    });
+    source.on('end', () => (length === undefined || size >= length ? finish() : gone()));
     source.on('error', reject);
     source.on('close', gone);
-    if (ended) resolve(Buffer.alloc(0));
+    if (whole) resolve(Buffer.alloc(0));
     else if (source.destroyed) gone();
   });
+}
+
+/**
+ * Puts off the end of a stream that was read until its answer is out. Node destroys a stream whose end was read as soon as the last
+ * frame of its answer is made, before the callback of that write, which costs an error with its stack each time: 7 % of a create's
+ * time. What holds the end back is a byte that is still to be read.
+ */
+function holdEnd(stream: Duplex, last: Buffer): void {
+  if (stream.writableEnded) return; // Answered before the body came: nothing would let go.
+  stream.pause();
+  stream.unshift(last.subarray(0, 1));
+  stream.once('finish', () => stream.resume());
 }

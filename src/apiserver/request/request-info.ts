@@ -100,17 +100,27 @@ export function isWatch(query: URLSearchParams | undefined): boolean {
 /** Clients ask for the same paths again and again: what was found out of the last ones is kept (2 % of a GET's time). */
 export class RequestInfos {
   static readonly #LIMIT = 2_000;
-  readonly #known = new Map<string, RequestInfo>();
+  /** Anything may come as a method. */
+  static readonly #METHODS = 10;
+  /** By method, then by path. */
+  readonly #known = new Map<string, Map<string, RequestInfo>>();
 
   /** As `requestInfoOf`, for requests without a query. */
   of(method: string, path: string): RequestInfo {
-    const key = `${method} ${path}`;
-    let found = this.#known.get(key);
+    const known = this.#known.get(method) ?? this.#begin(method);
+    let found = known.get(path);
     if (found === undefined) {
       found = requestInfoOf(method, path, undefined);
-      if (this.#known.size >= RequestInfos.#LIMIT) this.#known.clear();
-      this.#known.set(key, found);
+      if (known.size >= RequestInfos.#LIMIT) known.clear();
+      known.set(path, found);
     }
     return found;
+  }
+
+  #begin(method: string): Map<string, RequestInfo> {
+    if (this.#known.size >= RequestInfos.#METHODS) this.#known.clear();
+    const known = new Map<string, RequestInfo>();
+    this.#known.set(method, known);
+    return known;
   }
 }

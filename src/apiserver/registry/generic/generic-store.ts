@@ -24,6 +24,7 @@ import { type Store, StoreUnavailableError } from '#store';
 import type { CachedObject } from '../../cacher/cached-object.ts';
 import { CachedObject as Cached } from '../../cacher/cached-object.ts';
 import type { Cacher } from '../../cacher/cacher.ts';
+import { ObjectText } from '../../cacher/object-text.ts';
 import type { ObjectCache } from '../../cacher/resource-cache.ts';
 import type { StoredForm } from '../../storage.ts';
 import type { Allocation, MutableObject, ObjectReader, RequestScope, Strategy, UpdateRules } from '../strategy.ts';
@@ -319,12 +320,12 @@ export class GenericStore {
     emptyToNull(object, this.strategy.schema);
     const { version } = this.#options;
     const stored = version === undefined ? object : await version.toStored(object);
-    const value = form.encode(stored, `/registry/${this.prefix}${key}`);
-    cacher.handOver(value, stored);
+    const where = `/registry/${this.prefix}${key}`;
+    const text = ObjectText.of(stored);
+    const value = form.encode(stored, where, text);
+    cacher.handOver(value, stored, text);
     const ttl = this.#options.traits.ttlSeconds;
-    const result = await store
-      .put(`/registry/${this.prefix}${key}`, value, expected, ttl === undefined ? {} : { ttlSeconds: ttl })
-      .catch(rethrow);
+    const result = await store.put(where, value, expected, ttl === undefined ? {} : { ttlSeconds: ttl }).catch(rethrow);
     if (!result.ok) return undefined;
     await cacher.reached(result.revision);
     object.metadata.resourceVersion = String(result.revision);
