@@ -28,15 +28,25 @@ export function milliseconds(ms: number): string {
   return ms >= 1000 ? `${(ms / 1000).toFixed(2)} s` : `${ms.toFixed(0)} ms`;
 }
 
-/** A rate as a share of the bare server's. */
-export function shareOf(name: string, rate: number, bareRate: number, atLeast: number): Figure {
+/** Rates of one round of two servers. */
+export interface Round {
+  readonly ours: number;
+  readonly bare: number;
+}
+
+/** A rate as a share of the bare server's: the median over the rounds. */
+export function shareOf(name: string, rounds: readonly Round[], atLeast: number): Figure {
   return {
     name,
-    value: perSecond(rate),
-    bare: perSecond(bareRate),
-    measured: rate / bareRate,
+    value: perSecond(median(rounds.map(({ ours }) => ours))),
+    bare: perSecond(median(rounds.map(({ bare }) => bare))),
+    measured: median(rounds.map(({ ours, bare }) => ours / bare)),
     budget: { limit: atLeast, kind: 'at least', unit: '' },
   };
+}
+
+export function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
 
 /** A time against its longest. */

@@ -20,7 +20,7 @@ export async function load(url: string, { connections = 4, streams = 32, seconds
     `--max-concurrent-streams=${streams}`,
     '--threads=1',
     `--duration=${seconds}`,
-    '--warm-up-time=2',
+    '--warm-up-time=1',
   ];
   const { stdout } = await promisify(execFile)('h2load', [...args, `--header=authorization: Bearer ${TOKEN}`, ...data, url], {
     maxBuffer: 1 << 24,
