@@ -59,10 +59,10 @@ function metaAccessorCauses(meta: Meta, path: FieldPath, standardFinalizers: boo
   if ((meta.generation ?? 0) < 0) {
     causes.push(invalidValue(path.child('generation'), meta.generation, 'must be greater than or equal to 0'));
   }
-  causes.push(...labelCauses(meta.labels, path.child('labels')));
-  causes.push(...annotationCauses(meta.annotations, path.child('annotations')));
-  causes.push(...ownerCauses(meta, path.child('ownerReferences')));
-  causes.push(...finalizerCauses(meta.finalizers, path.child('finalizers'), standardFinalizers));
+  if (meta.labels !== undefined) causes.push(...labelCauses(meta.labels, path.child('labels')));
+  if (meta.annotations !== undefined) causes.push(...annotationCauses(meta.annotations, path.child('annotations')));
+  if (meta.ownerReferences !== undefined) causes.push(...ownerCauses(meta, path.child('ownerReferences')));
+  if (meta.finalizers !== undefined) causes.push(...finalizerCauses(meta.finalizers, path.child('finalizers'), standardFinalizers));
   return causes;
 }
 

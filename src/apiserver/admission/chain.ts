@@ -199,7 +199,8 @@ async function pass(
   for (const plugin of plugins) {
     if (!plugin.handles(request)) continue;
     try {
-      await plugin[type]?.(request, deps);
+      const done = plugin[type]?.(request, deps);
+      if (done instanceof Promise) await done; // Most answer at once.
     } catch (error) {
       const now = performance.now();
       metrics?.controller(plugin.name, type, operation, true, now - since);

@@ -58,8 +58,10 @@ function compareValues(before: unknown, after: unknown, schema: Schema | undefin
   else if (after === undefined) insert('removed', path);
 }
 
-function hasNothing(value: unknown): boolean {
-  return typeof value !== 'object' || value === null || Object.keys(value).length === 0;
+export function hasNothing(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  for (const name in value) if (Object.hasOwn(value, name)) return false;
+  return true;
 }
 
 function compareRecords(before: unknown, after: unknown, schema: Schema | undefined, path: string[], insert: Insert): void {
@@ -73,7 +75,7 @@ function compareRecords(before: unknown, after: unknown, schema: Schema | undefi
   }
 }
 
-function own(record: Record<string, unknown>, name: string): unknown {
+export function own(record: Record<string, unknown>, name: string): unknown {
   return Object.hasOwn(record, name) ? record[name] : undefined;
 }
 

@@ -24,7 +24,7 @@ const MOST_UPDATERS = 10;
 const ANCIENT = 'ancient-changes';
 
 /** What nobody owns: the server sets it. */
-const STRIPPED = setOfPaths([
+export const STRIPPED = setOfPaths([
   ['f:apiVersion'],
   ['f:kind'],
   ['f:metadata'],
@@ -62,15 +62,22 @@ export function decodeManagers(entries: readonly ManagedFieldsEntry[] | undefine
 export function encodeManagers(managers: Managers): ManagedFieldsEntry[] | undefined {
   const entries = [...managers.values()].filter(({ set }) => !isEmptySet(set)).sort(compareEntries);
   if (entries.length === 0) return undefined;
-  return entries.map(({ manager, operation, apiVersion, subresource, time, set }) => ({
+  return entries.map(({ set, ...entry }) => encodeEntry(entry, formatFieldsV1(set)));
+}
+
+export function encodeEntry(
+  { manager, operation, apiVersion, subresource, time }: Omit<ManagerEntry, 'set'>,
+  fieldsV1: Record<string, unknown>,
+): ManagedFieldsEntry {
+  return {
     ...(manager === '' ? {} : { manager }),
     operation,
     apiVersion,
     ...(time === undefined ? {} : { time }),
     fieldsType: 'FieldsV1',
-    fieldsV1: formatFieldsV1(set),
+    fieldsV1,
     ...(subresource === '' ? {} : { subresource }),
-  }));
+  };
 }
 
 function compareEntries(a: ManagerEntry, b: ManagerEntry): number {

@@ -7,14 +7,17 @@ import { normalize } from '../normalize.ts';
 import type { StructSchema } from '../schema.ts';
 import { type ApiError, apiError } from '../status.ts';
 import { type Comparison, compareObjects, fieldSetOf } from './compare.ts';
+import { createdFields } from './created.ts';
 import {
   capUpdaters,
   decodeManagers,
+  encodeEntry,
   encodeManagers,
   type ManagerEntry,
   type ManagerId,
   type Managers,
   managerKey,
+  STRIPPED,
   stripMeta,
 } from './entries.ts';
 import {
@@ -77,11 +80,29 @@ export function updateManagedFields(parts: UpdateParts): ManagedFieldsEntry[] | 
   const entries = subresource === '' && sent !== undefined ? sent : entriesOf(live);
   // An object that nobody tracks stays so until somebody applies.
   if (live !== undefined && (entries ?? []).length === 0) return undefined;
+  if (live === undefined && (entries ?? []).length === 0) return creatorOnly(parts);
   const managers = decodedManagers(entries) ?? decodedManagers(entriesOf(live)) ?? new Map();
   const id: ManagerId = { manager: parts.manager, operation: 'Update', apiVersion: parts.apiVersion, subresource };
   own(managers, id, new Changes(parts, next, changesOf(parts, next)), parts.time);
   capUpdaters(managers);
   return encodeManagers(managers);
+}
+
+function creatorOnly({ next, schema, manager, apiVersion, subresource = '', time, resetFields = EMPTY_SET }: UpdateParts) {
+  const fields = createdFields(emptyOf(schema), next, schema, resetFields, STRIPPED);
+  return fields === undefined ? undefined : [encodeEntry({ manager, operation: 'Update', apiVersion, subresource, time }, fields)];
+}
+
+const empties = new WeakMap<StructSchema, Readonly<Json>>();
+
+/** An object of the type that says nothing; shared. */
+function emptyOf(schema: StructSchema): Readonly<Json> {
+  let found = empties.get(schema);
+  if (found === undefined) {
+    found = normalize({}, schema);
+    empties.set(schema, found);
+  }
+  return found;
 }
 
 /** Undefined where somebody made them up. */
@@ -145,7 +166,7 @@ function release(managers: Managers, changes: Changes, except = ''): void {
 }
 
 function changesOf({ live, schema, resetFields = EMPTY_SET }: WriteParts, next: Readonly<Json>): Comparison {
-  const { added, modified, removed } = compareObjects(live ?? normalize({}, schema), next, schema);
+  const { added, modified, removed } = compareObjects(live ?? emptyOf(schema), next, schema);
   const without = (set: FieldSet) => (isEmptySet(resetFields) ? set : recursiveDifference(set, resetFields));
   return { added: without(added), modified: without(modified), removed: without(removed) };
 }
@@ -185,7 +206,7 @@ export function applyPatch(parts: ApplyParts): Readonly<Json> {
 /** Fields that were there before the first apply belong to whoever came before. */
 function startTracking(managers: Managers, parts: ApplyParts, live: Readonly<Json>): void {
   const id: ManagerId = { manager: FIRST_APPLY, operation: 'Update', apiVersion: parts.apiVersion, subresource: '' };
-  const { added, modified } = compareObjects(normalize({}, parts.schema), live, parts.schema);
+  const { added, modified } = compareObjects(emptyOf(parts.schema), live, parts.schema);
   managers.set(managerKey(id), { ...id, time: parts.time, set: stripMeta(union(added, modified)) });
 }
 

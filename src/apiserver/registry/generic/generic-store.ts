@@ -176,12 +176,12 @@ export class GenericStore {
     delete object.metadata.selfLink;
     strategy.prepareForCreate(object, scope);
     this.#refuse(object, strategy.validate(object, scope));
-    const allocation = await strategy.allocate?.(object, undefined, scope);
+    const allocation = strategy.allocate === undefined ? undefined : await strategy.allocate(object, undefined, scope);
     try {
       for (const text of strategy.warnings?.(object, undefined) ?? []) context.warn(text);
       await admission.validate(object, undefined);
       const cached = await this.#insert(object, context);
-      await settle(allocation, !context.dryRun);
+      if (allocation !== undefined) await settle(allocation, !context.dryRun);
       return cached;
     } catch (error) {
       await allocation?.revert();
@@ -240,7 +240,7 @@ export class GenericStore {
       for (const text of this.strategy.warnings?.(next, previous) ?? []) context.warn(text);
       await request.admission.validate(next, previous);
       const written = await this.#replace(next, current, context, conditional);
-      await settle(allocation, written !== undefined && !context.dryRun);
+      if (allocation !== undefined) await settle(allocation, written !== undefined && !context.dryRun);
       return written;
     } catch (error) {
       await allocation?.revert();
@@ -366,9 +366,9 @@ export class GenericStore {
   }
 }
 
-async function settle(allocation: Allocation | undefined, kept: boolean): Promise<void> {
-  if (kept) await allocation?.commit();
-  else await allocation?.revert();
+async function settle(allocation: Allocation, kept: boolean): Promise<void> {
+  if (kept) await allocation.commit();
+  else await allocation.revert();
 }
 
 function rethrow(error: unknown): never {
