@@ -13,7 +13,8 @@ import { createAdmissionRunner } from './admission-runner.ts';
 import { AggregationLayer } from './aggregation/mod.ts';
 import { type Authentication, createAuthentication } from './auth/authenticators.ts';
 import { createAuthorizer, createRbac } from './auth/authorization-modes.ts';
-import { type Authorizer, decide } from './auth/authorizer.ts';
+import { type Authorizer, decide, ReplaceableAuthorizer } from './auth/authorizer.ts';
+import type { ConfigurationFile } from './auth/followed-configuration.ts';
 import type { RbacAuthorizer } from './auth/rbac.ts';
 import { ServiceAccountTokens } from './auth/tokens.ts';
 import { MASTERS_GROUP, type UserInfo } from './auth/user.ts';
@@ -61,6 +62,8 @@ export interface Assembly {
   readonly aggregation: AggregationLayer;
   readonly webhooks: WebhookPlugins;
   readonly operations: Operations;
+  /** What is configured by files that may change. */
+  readonly configurations: readonly ConfigurationFile[];
   /** Writes the status of policies, as `client`. */
   readonly typeChecking: (client: Client, signal: AbortSignal) => Promise<void>;
   /** The whole chain: a request in, an answer out. */
@@ -86,9 +89,13 @@ export function assemble(around: Surroundings, handshakeErrors: () => number): A
     resources: () => resourceCounts(storage.cacher, extensions.custom),
   });
   const { custom, definitions, aggregation } = extensions;
-  const { clock, logger } = around.options;
+  const { clock, logger, configurationFile, authorizationFile } = around.options;
+  const configurations = [configurationFile, authorizationFile].filter((file) => file !== undefined);
+  for (const configuration of configurations) configuration.register(around.metrics);
   const typeChecking = (client: Client, signal: AbortSignal) => runTypeChecking({ ...storage, custom, client, clock, logger }, signal);
-  return { cacher: storage.cacher, custom, definitions, aggregation, webhooks: admission.webhooks, operations, typeChecking, handler };
+  const { cacher } = storage;
+  const { webhooks } = admission;
+  return { cacher, custom, definitions, aggregation, webhooks, operations, configurations, typeChecking, handler };
 }
 
 interface StorageParts {
@@ -138,10 +145,23 @@ interface AccessParts {
   readonly authentication: Authentication;
 }
 
+/** Node and RBAC cannot join later, as upstream has it: what they need is made at the start. */
+function authorizerOf({ authorizationModes, authorizationFile }: ApiServerOptions, rbac: RbacAuthorizer, cacher: Cacher): Authorizer {
+  const first = createAuthorizer(authorizationModes, rbac, cacher);
+  if (authorizationFile === undefined) return first;
+  const authorizer = new ReplaceableAuthorizer(first);
+  authorizationFile.use((modes) => {
+    const late = ['Node', 'RBAC'].find((mode) => modes.includes(mode) && !authorizationModes.includes(mode));
+    if (late !== undefined) throw new Error(`authorizer type ${late} is not allowed if it was not enabled at initial server startup`);
+    authorizer.replace(createAuthorizer(modes, rbac, cacher));
+  });
+  return authorizer;
+}
+
 function assembleAccess({ options }: Surroundings, { cacher, reader }: StorageParts): AccessParts {
   const now = () => options.clock.now();
   const rbac = createRbac(cacher, reader);
-  const authorizer = createAuthorizer(options.authorizationModes, rbac, cacher);
+  const authorizer = authorizerOf(options, rbac, cacher);
   const tokens = new ServiceAccountTokens(options.tokenKeys, reader, now);
   return { rbac, authorizer, tokens, authentication: createAuthentication(options, { serviceAccounts: tokens, reader, now }) };
 }

@@ -107,7 +107,7 @@ async function optionsFrom(flags: Flags, store: Store, logger: ApiServerOptions[
       audiences,
     },
     ...(await authenticationFrom(flags, audiences.length > 0 ? audiences : [issuer], { logger })),
-    authorizationModes: await authorizationFrom(flags, { logger }),
+    ...(await authorizationFrom(flags, { logger })),
     enableAdmission: flags.strings('enable-admission-plugins'),
     disableAdmission: flags.strings('disable-admission-plugins'),
     ...(flags.has('admission-control-config-file')

@@ -7,6 +7,7 @@ import type { PluginConfigurations } from './admission/admission-configuration.t
 import type { AggregationOptions } from './aggregation/mod.ts';
 import type { AuthenticationOptions } from './auth/authenticators.ts';
 import type { AuthorizerChoice } from './auth/authorization-configuration.ts';
+import type { FollowedConfiguration } from './auth/followed-configuration.ts';
 import type { TokenKeys } from './auth/tokens.ts';
 import type { CborCodec } from './encoding/negotiation.ts';
 import type { OperationsOptions } from './operations.ts';
@@ -22,6 +23,8 @@ export interface ApiServerOptions extends AuthenticationOptions {
   readonly tokenKeys: TokenKeys;
   /** Names of modes, or authorizers that are ready, in order. */
   readonly authorizationModes: readonly AuthorizerChoice[];
+  /** What they follow. */
+  readonly authorizationFile?: FollowedConfiguration<readonly AuthorizerChoice[]> | undefined;
   readonly enableAdmission: readonly string[];
   readonly disableAdmission: readonly string[];
   /** Of `--admission-control-config-file`, by plugin. */

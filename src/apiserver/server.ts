@@ -96,7 +96,7 @@ export class ApiServer {
       logger.info({ address: bound.address, port: bound.port }, 'Serving securely');
       ready();
       using _compaction = this.#compactRegularly();
-      operating = Promise.all([this.#parts.operations.run(stopCache.signal), this.#parts.aggregation.run(stopCache.signal)]);
+      operating = this.#operate(stopCache.signal);
       await Promise.race([aborted(signal), cacheRun]);
     } finally {
       await this.#parts.operations.drain(this.#http);
@@ -106,6 +106,11 @@ export class ApiServer {
       await this.#parts.custom[Symbol.asyncDispose]();
       await Promise.all([cacheRun.catch(() => undefined), operating]);
     }
+  }
+
+  #operate(signal: AbortSignal): Promise<unknown> {
+    const { operations, aggregation, configurations } = this.#parts;
+    return Promise.all([operations, aggregation, ...configurations].map((part) => part.run(signal)));
   }
 
   #bootstrap(port: number): Promise<void> {

@@ -4,5 +4,6 @@
 export * from './clock.ts';
 export * from './fake-clock.ts';
 export * from './flags.ts';
+export * from './follow-file.ts';
 export * from './logging.ts';
 export * from './metrics.ts';

@@ -4,7 +4,7 @@
 // canonical. The result is new; values of wrong type are refused in the words of Go's decoder.
 import { setOwn } from './deep-copy.ts';
 import { describeJson } from './json-text.ts';
-import { findQuantity, formatQuantity, QUANTITY_RULE } from './quantity.ts';
+import { findQuantity, formatQuantity, QUANTITY_RULE, quantityProblem } from './quantity.ts';
 import type { Field, ScalarSchema, Schema, StructSchema } from './schema.ts';
 import { canonicalMicroTime, canonicalTime, TimeParseError } from './time.ts';
 
@@ -205,7 +205,9 @@ function normalizeMap(walk: Walk, value: unknown, element: Schema, schema: Schem
   return result;
 }
 
+/** What null stands for within a list or map. Bytes come back from the store as none, not as null. */
 function zeroElement(walk: Walk, element: Schema): unknown {
+  if (element.kind === 'bytes') return '';
   return element.kind === 'struct' ? normalizeStruct({ ...walk, strictErrors: undefined }, {}, element) : zeroOf(element);
 }
 
@@ -262,8 +264,10 @@ function base64(walk: Walk, value: unknown): string {
 }
 
 function quantity(value: unknown): string {
-  const found = typeof value === 'string' || typeof value === 'number' ? findQuantity(String(value)) : undefined;
-  if (found === undefined) throw new DecodeError(QUANTITY_RULE);
+  if (typeof value !== 'string' && typeof value !== 'number') throw new DecodeError(QUANTITY_RULE);
+  const text = String(value).trim();
+  const found = findQuantity(text);
+  if (found === undefined) throw new DecodeError(quantityProblem(text));
   return formatQuantity(found);
 }
 

@@ -7,6 +7,7 @@ import type { Authenticator } from '../filters/authentication.ts';
 import type { ObjectReader } from '../registry/strategy.ts';
 import type { RequestContext } from '../request/context.ts';
 import { bootstrapTokens } from './bootstrap-tokens.ts';
+import type { ConfigurationFile } from './followed-configuration.ts';
 import { type TokenAuthenticator, type TokenUnion, unionTokenAuthenticator } from './token-authenticator.ts';
 import type { Identification, ServiceAccountTokens } from './tokens.ts';
 import { ANONYMOUS, AUTHENTICATED_GROUP, UNAUTHENTICATED_GROUP, type UserInfo } from './user.ts';
@@ -36,6 +37,8 @@ export interface AuthenticationOptions {
   readonly bootstrapTokens?: boolean | undefined;
   /** OIDC and webhooks, in order. */
   readonly tokenAuthenticators?: readonly TokenAuthenticator[] | undefined;
+  /** What some of them follow. */
+  readonly configurationFile?: ConfigurationFile | undefined;
 }
 
 export interface AuthenticatorDeps {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The AuthorizationConfiguration file (apiserver.config.k8s.io, KEP-3221): authorizers in order, webhooks among them with their
 // match conditions. Each webhook's connection is a kubeconfig file; in-cluster connections are refused.
-import { readFileSync } from 'node:fs';
 import { type Clock, FlagError, type Logger, parseDuration } from '#component';
 import { parseYaml } from '#machinery';
 import type { CelType } from '../cel/mod.ts';
@@ -39,9 +38,9 @@ interface AuthorizerConfiguration {
 const API_VERSIONS = ['v1', 'v1beta1', 'v1alpha1'].map((version) => `apiserver.config.k8s.io/${version}`);
 const LONGEST_TIMEOUT_MS = 30_000;
 
-/** @throws {FlagError} For what cannot be used. */
-export async function readAuthorizationConfiguration(path: string, deps: AuthorizationDeps): Promise<AuthorizerChoice[]> {
-  const value = parseYaml(readFileSync(path, 'utf8')).value as {
+/** @param path For messages. @throws {FlagError} For what cannot be used. */
+export async function parseAuthorizationConfiguration(text: string, path: string, deps: AuthorizationDeps): Promise<AuthorizerChoice[]> {
+  const value = parseYaml(text).value as {
     apiVersion?: string;
     kind?: string;
     authorizers?: AuthorizerConfiguration[];

@@ -67,6 +67,28 @@ function asyncUnion(authorizers: readonly Authorizer[]): (attributes: Attributes
   };
 }
 
+/** An authorizer in whose place another may be put. */
+export class ReplaceableAuthorizer implements Authorizer {
+  readonly name = 'Replaceable';
+  #current: Authorizer;
+
+  constructor(first: Authorizer) {
+    this.#current = first;
+  }
+
+  replace(next: Authorizer): void {
+    this.#current = next;
+  }
+
+  authorize(attributes: Attributes): Decision {
+    return this.#current.authorize(attributes);
+  }
+
+  get authorizeAsync(): NonNullable<Authorizer['authorizeAsync']> {
+    return async (attributes) => decide(this.#current, attributes);
+  }
+}
+
 /** Members of `system:masters` may do anything, whatever the roles say. */
 export function privilegedGroups(groups: readonly string[]): Authorizer {
   return {

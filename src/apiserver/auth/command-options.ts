@@ -3,9 +3,11 @@
 // expressions compiled. What does not go together is refused by name.
 import { readFileSync } from 'node:fs';
 import { FlagError, type FlagSpecs, type Flags, type Logger, parseDuration, systemClock } from '#component';
+import type { ApiServerOptions } from '../server-options.ts';
 import { type AuthenticationOptions, readStaticTokens } from './authenticators.ts';
-import { type AuthorizerChoice, kubeconfigClient, readAuthorizationConfiguration } from './authorization-configuration.ts';
-import { configurationOfFlags, oidcTokens, readAuthenticationConfiguration } from './oidc/mod.ts';
+import { type AuthorizerChoice, kubeconfigClient, parseAuthorizationConfiguration } from './authorization-configuration.ts';
+import { FollowedConfiguration } from './followed-configuration.ts';
+import { type AuthenticationConfiguration, configurationOfFlags, oidcTokens, parseAuthenticationConfiguration } from './oidc/mod.ts';
 import type { TokenAuthenticator } from './token-authenticator.ts';
 import { webhookAuthorizer } from './webhook-authorizer.ts';
 import { webhookTokens } from './webhook-token.ts';
@@ -42,7 +44,7 @@ export const AUTHORIZATION_FLAGS: FlagSpecs = {
   'authorization-webhook-cache-unauthorized-ttl': { type: 'string', default: '30s', help: 'How long its no counts.' },
 };
 
-type Deps = { readonly logger: Pick<Logger, 'warn'> };
+type Deps = { readonly logger: Pick<Logger, 'info' | 'warn' | 'error'> };
 const SUPPORTED_ALGORITHMS = ['RS256', 'RS384', 'RS512', 'ES256', 'ES384', 'ES512', 'PS256', 'PS384', 'PS512'];
 
 /** @param audiences Of the API server. @throws {FlagError} */
@@ -50,11 +52,13 @@ export async function authenticationFrom(flags: Flags, audiences: readonly strin
   const file = flags.string('authentication-config');
   const usesOidcFlags = flags.string('oidc-issuer-url') !== '' || flags.string('oidc-client-id') !== '';
   if (file !== '' && usesOidcFlags) throw new FlagError('authentication-config file and oidc-* flags are mutually exclusive');
-  const configuration = file === '' ? undefined : readAuthenticationConfiguration(file);
-  const jwt = configuration?.jwt ?? (usesOidcFlags ? [oidcFromFlags(flags)] : []);
-  const signing = usesOidcFlags ? { signingAlgorithms: flags.strings('oidc-signing-algs') } : {};
   const tokenAuthenticators: TokenAuthenticator[] = [];
-  if (jwt.length > 0) tokenAuthenticators.push(await oidcTokens({ jwt, ...signing, clock: systemClock }));
+  if (usesOidcFlags) {
+    const signingAlgorithms = flags.strings('oidc-signing-algs');
+    tokenAuthenticators.push(await oidcTokens({ jwt: [oidcFromFlags(flags)], signingAlgorithms, clock: systemClock }));
+  }
+  const followed = file === '' ? undefined : await followAuthentication(file, logger);
+  if (followed !== undefined) tokenAuthenticators.push(followed.tokens);
   const webhook = flags.string('authentication-token-webhook-config-file');
   if (webhook !== '') {
     tokenAuthenticators.push(
@@ -68,7 +72,7 @@ export async function authenticationFrom(flags: Flags, audiences: readonly strin
       }),
     );
   }
-  const { anonymous } = configuration ?? {};
+  const { anonymous } = followed?.file.initial.configuration ?? {};
   return {
     staticTokens: flags.has('token-auth-file') ? readStaticTokens(flags.string('token-auth-file')) : new Map(),
     anonymous:
@@ -77,7 +81,28 @@ export async function authenticationFrom(flags: Flags, audiences: readonly strin
         : { enabled: anonymous.enabled, paths: anonymous.conditions?.map(({ path }) => path) },
     bootstrapTokens: flags.bool('enable-bootstrap-token-auth'),
     tokenAuthenticators,
+    configurationFile: followed?.file,
   };
+}
+
+interface Authenticated {
+  readonly configuration: AuthenticationConfiguration;
+  readonly tokens: TokenAuthenticator;
+}
+
+/** Issuers follow the file; where anonymous access is allowed is settled at the start, as upstream has it. */
+async function followAuthentication(file: string, logger: Deps['logger']) {
+  const parse = async (text: string): Promise<Authenticated> => {
+    const configuration = parseAuthenticationConfiguration(text, file);
+    return { configuration, tokens: await oidcTokens({ jwt: configuration.jwt ?? [], clock: systemClock }) };
+  };
+  const followed = await FollowedConfiguration.open({ file, subsystem: 'authentication', parse, clock: systemClock, logger });
+  let { tokens: current } = followed.initial;
+  followed.use(({ tokens }) => {
+    current = tokens;
+  });
+  const tokens: TokenAuthenticator = { name: 'OIDC', identify: (token, audiences) => current.identify(token, audiences) };
+  return { file: followed, tokens };
 }
 
 function oidcFromFlags(flags: Flags) {
@@ -105,21 +130,26 @@ function splitAt(pair: string, index: number): [string, string] {
   return [pair.slice(0, index), pair.slice(index + 1)];
 }
 
-/** The authorizers in order. @throws {FlagError} */
-export async function authorizationFrom(flags: Flags, { logger }: Deps): Promise<AuthorizerChoice[]> {
+/** The authorizers in order, and the file that they follow. */
+type AuthorizationOptions = Pick<ApiServerOptions, 'authorizationModes' | 'authorizationFile'>;
+
+/** @throws {FlagError} */
+export async function authorizationFrom(flags: Flags, { logger }: Deps): Promise<AuthorizationOptions> {
   const deps = { clock: systemClock, logger };
   const file = flags.string('authorization-config');
   const webhook = flags.string('authorization-webhook-config-file');
   if (file !== '') {
     if (webhook !== '')
       throw new FlagError('authorization-config can not be specified when authorization-webhook-config-file is specified');
-    return readAuthorizationConfiguration(file, deps);
+    const parse = (text: string): Promise<readonly AuthorizerChoice[]> => parseAuthorizationConfiguration(text, file, deps);
+    const followed = await FollowedConfiguration.open({ file, subsystem: 'authorization', parse, clock: systemClock, logger });
+    return { authorizationModes: followed.initial, authorizationFile: followed };
   }
   const modes = flags.strings('authorization-mode');
   if (modes.includes('Webhook') !== (webhook !== ''))
     throw new FlagError('authorization-mode Webhook and authorization-webhook-config-file are needed together');
   if (modes.includes('ABAC')) throw new FlagError('authorization-mode ABAC is not supported: write RBAC roles');
-  return modes.map((mode) =>
+  const authorizationModes = modes.map((mode) =>
     mode !== 'Webhook'
       ? mode
       : webhookAuthorizer({
@@ -133,4 +163,5 @@ export async function authorizationFrom(flags: Flags, { logger }: Deps): Promise
           ...deps,
         }),
   );
+  return { authorizationModes };
 }

@@ -4,9 +4,8 @@
 // Guarantees: a value is written by the first key of its rule and read by any; a configuration that cannot be used leaves the one
 // before in force, and health says so.
 // @source upstream apiserver pkg/server/options/encryptionconfig
-import { type FSWatcher, readFileSync, watch } from 'node:fs';
-import { basename, dirname } from 'node:path';
-import type { Logger, Metrics } from '#component';
+import { readFileSync } from 'node:fs';
+import { followFile, type Logger, type Metrics } from '#component';
 import { UnreadableValueError } from '../cacher/unreadable-value.ts';
 import { registerComputed } from '../metrics/computed-metric.ts';
 import { covers, type EncryptionRules, parseEncryptionConfiguration } from './configuration.ts';
@@ -37,7 +36,7 @@ export class Encryption implements Disposable {
   #rules: EncryptionRules;
   #text: string;
   #problem: string | undefined;
-  #watcher: FSWatcher | undefined;
+  #follower: Disposable | undefined;
   readonly #reloads = { success: 0, failure: 0 };
 
   /** Reads the configuration. @throws {EncryptionConfigurationError} If it cannot be used. */
@@ -105,7 +104,7 @@ export class Encryption implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#watcher?.close();
+    this.#follower?.[Symbol.dispose]();
   }
 
   #find(name: string): PrefixTransformers | undefined {
@@ -120,13 +119,10 @@ export class Encryption implements Disposable {
     this.#operations.set(key, (this.#operations.get(key) ?? 0) + 1);
   }
 
-  /** The folder is watched: a mounted Secret changes by links within it. */
   #follow(): void {
     const { file, logger } = this.#options;
-    this.#watcher = watch(dirname(file), { persistent: false }, (_event, name) => {
-      if (name === null || name === basename(file) || name.startsWith('..')) this.#reload();
-    });
-    this.#watcher.on('error', (error) => logger.error({ error: error.message }, 'Encryption configuration is no longer watched'));
+    const failed = (error: Error) => logger.error({ error: error.message }, 'Encryption configuration is no longer watched');
+    this.#follower = followFile(file, () => this.#reload(), failed);
   }
 
   #reload(): void {

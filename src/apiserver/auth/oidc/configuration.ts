@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The AuthenticationConfiguration file (apiserver.config.k8s.io, KEP-3331): its types, and everything that can be wrong with it.
 // The `--oidc-*` flags become the same form. Not read: egress selectors.
-import { readFileSync } from 'node:fs';
 import { FlagError } from '#component';
 import { parseYaml } from '#machinery';
 
@@ -53,11 +52,6 @@ const FIELDS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** @throws {FlagError} With every problem of the file. */
-export function readAuthenticationConfiguration(path: string): AuthenticationConfiguration {
-  return parseAuthenticationConfiguration(readFileSync(path, 'utf8'), path);
-}
-
-/** @throws {FlagError} */
 export function parseAuthenticationConfiguration(text: string, path: string): AuthenticationConfiguration {
   const refuse = (problems: readonly string[]): never => {
     throw new FlagError(`authentication configuration "${path}" cannot be used: ${problems.join('; ')}`);

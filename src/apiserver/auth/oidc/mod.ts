@@ -6,6 +6,5 @@ export {
   configurationOfFlags,
   type JwtAuthenticator,
   parseAuthenticationConfiguration,
-  readAuthenticationConfiguration,
 } from './configuration.ts';
 export { type OidcOptions, oidcTokens } from './oidc.ts';
