@@ -38,12 +38,12 @@ export const ANY_FIELDS = new FieldSelector([]);
 /** Parses a `fieldSelector` query value. @throws {SyntaxError} With upstream's text. */
 export function parseFieldSelector(text: string): FieldSelector {
   const terms = text.match(/(?:\\.|[^,\\]|\\$)+/gs) ?? [];
-  return terms.length === 0 ? ANY_FIELDS : new FieldSelector(terms.map(parseTerm));
+  return terms.length === 0 ? ANY_FIELDS : new FieldSelector(terms.sort().map((term) => parseTerm(term, text)));
 }
 
-function parseTerm(term: string): FieldRequirement {
+function parseTerm(term: string, all: string): FieldRequirement {
   const match = /^(.*?)(!=|==|=)(.*)$/s.exec(term);
-  if (match === null) throw new SyntaxError(`invalid selector: '${term}'; can't understand '${term}'`);
+  if (match === null) throw new SyntaxError(`invalid selector: '${all}'; can't understand '${term}'`);
   const [, field = '', operator, value = ''] = match;
   return { field, operator: operator === '!=' ? '!=' : '=', value: unescapeValue(value) };
 }

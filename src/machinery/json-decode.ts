@@ -14,6 +14,8 @@ export interface Decoded {
   readonly strictErrors: readonly string[];
   /** The same as they read in `Warning` headers. */
   readonly warnings: readonly string[];
+  /** The document as it came. */
+  readonly given: unknown;
 }
 
 const TYPE_META = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }';
@@ -30,7 +32,7 @@ export function decodeJson(body: Uint8Array | string, schema: StructSchema, { st
   if (schema.coerce !== undefined) return decodeCustom(text, value, schema, strict);
   const object = normalize(value, schema);
   const errors = strict ? strictErrors(text, schema) : [];
-  return { object, strictErrors: errors, warnings: errors };
+  return { object, strictErrors: errors, warnings: errors, given: value };
 }
 
 /** Of a custom resource the text tells only which keys are written twice; what is unknown turns up while it is pruned. */
@@ -38,7 +40,7 @@ function decodeCustom(text: string, value: unknown, schema: StructSchema, strict
   const unknown: string[] = [];
   const object = normalize(value, schema, { strictErrors: strict ? unknown : undefined });
   const errors = strict ? [...strictErrors(text, { kind: 'any', name: '' }), ...unknown] : [];
-  return { object, strictErrors: errors, warnings: errors };
+  return { object, strictErrors: errors, warnings: errors, given: value };
 }
 
 /** Parses a body that must be an object; null counts as an empty one. @throws {JsonSyntaxError} If it is no JSON object. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // JSON patch, RFC 6902, as upstream's library applies it: `replace` of a missing member of an object adds it, negative list
-// indexes are refused, `test` against a missing member equals null. Operations are all or nothing.
+// indexes count from the end, `test` against a missing member equals null, `copy` of one gives null, and only `replace` and
+// `test` may be of the whole document. Operations are all or nothing.
 import { deepCopy, setOwn } from './deep-copy.ts';
 import { deepEqual } from './deep-equal.ts';
 import { unmarshalError } from './json-text.ts';
@@ -33,12 +34,22 @@ type Container = Record<string, unknown> | unknown[];
 export function checkJsonPatch(patch: unknown): readonly JsonPatchOperation[] {
   if (patch === null) return [];
   if (!Array.isArray(patch)) throw new PatchSyntaxError(unmarshalError(patch, '[]handlers.jsonPatchOp'));
-  for (const operation of patch) {
-    if (typeof operation !== 'object' || operation === null || Array.isArray(operation)) {
-      throw new PatchSyntaxError(unmarshalError(operation, 'handlers.jsonPatchOp'));
-    }
+  return patch.map(checkOperation);
+}
+
+const TEXTS = ['op', 'from', 'path'] as const;
+
+/** Null counts as an operation that says nothing; it fails once applied. */
+function checkOperation(operation: unknown): JsonPatchOperation {
+  if (operation === null) return { op: 'unknown', path: '' };
+  if (typeof operation !== 'object' || Array.isArray(operation))
+    throw new PatchSyntaxError(unmarshalError(operation, 'handlers.jsonPatchOp'));
+  for (const name of TEXTS) {
+    const value = (operation as Record<string, unknown>)[name];
+    if (value === undefined || value === null || typeof value === 'string') continue;
+    throw new PatchSyntaxError(unmarshalError(value, 'string').replace('Go value', `Go struct field jsonPatchOp.${name}`));
   }
-  return patch as JsonPatchOperation[];
+  return operation as JsonPatchOperation;
 }
 
 /** The result of a patch; `target` is not changed. @throws {PatchError} If an operation fails. */
@@ -67,13 +78,13 @@ function applyOperation(document: Document, operation: JsonPatchOperation): void
       replace(document, path, deepCopy(operandOf(operation)));
       break;
     case 'move': {
-      const value = read(document, fromOf(operation), op);
+      const value = read(document, fromOf(operation), op) ?? null;
       remove(document, fromOf(operation));
       add(document, path, value);
       break;
     }
     case 'copy': {
-      const value = deepCopy(read(document, fromOf(operation), op));
+      const value = deepCopy(read(document, fromOf(operation), op) ?? null);
       document.copied += Buffer.byteLength(JSON.stringify(value) ?? '');
       if (document.copied > MAX_COPY_BYTES) throw new PatchError('copy operations add up to more than the limit');
       add(document, path, value);
@@ -103,11 +114,11 @@ function tokensOf(path: string): string[] {
     .map((token) => token.replaceAll('~1', '/').replaceAll('~0', '~'));
 }
 
-/** The container that holds the last member of `path`, and that member's name. */
+/** The container that holds the last member of `path`, and that member's name. What stands before the first slash is not looked at. */
 function locate(document: Document, path: string, op: string): { container: Container; key: string } {
   const missing = () => new PatchError(`${op} operation does not apply: doc is missing path: ${JSON.stringify(path)}: missing value`);
-  if (!path.startsWith('/')) throw missing();
   const tokens = tokensOf(path);
+  if (tokens.length === 0) throw missing();
   let at = document.root;
   for (const token of tokens.slice(0, -1)) {
     at = member(at, token);
@@ -117,42 +128,38 @@ function locate(document: Document, path: string, op: string): { container: Cont
   return { container: at as Container, key: tokens.at(-1) ?? '' };
 }
 
+const INDEX = /^[+-]?\d+$/;
+
 function member(container: unknown, token: string): unknown {
-  if (Array.isArray(container)) return /^\d+$/.test(token) ? container[Number(token)] : undefined;
+  if (Array.isArray(container)) return INDEX.test(token) ? container.at(Number(token)) : undefined;
   if (typeof container !== 'object' || container === null) return undefined;
   return Object.hasOwn(container, token) ? (container as Record<string, unknown>)[token] : undefined;
 }
 
-function indexIn(key: string, most: number): number {
-  if (!/^-?\d+$/.test(key)) throw new PatchError(`strconv.Atoi: parsing ${JSON.stringify(key)}: invalid syntax`);
+/** The place that an index names among `count`; negative ones count from the end. */
+function indexIn(key: string, count: number): number {
+  if (!INDEX.test(key)) throw new PatchError(`strconv.Atoi: parsing ${JSON.stringify(key)}: invalid syntax`);
   const index = Number(key);
-  if (index < 0 || index > most) throw new PatchError(`Unable to access invalid index: ${index}: invalid index referenced`);
-  return index;
+  if (index < -count || index >= count) throw new PatchError(`Unable to access invalid index: ${index}: invalid index referenced`);
+  return index < 0 ? index + count : index;
 }
 
 function read(document: Document, path: string, op: string): unknown {
-  if (path === '') return document.root;
   const { container, key } = locate(document, path, op);
-  const value = Array.isArray(container) ? container[indexIn(key, container.length - 1)] : member(container, key);
-  if (value === undefined) throw new PatchError(`${op} operation does not apply: doc is missing from path: ${path}: missing value`);
-  return value;
+  return Array.isArray(container) ? container[indexIn(key, container.length)] : member(container, key);
 }
 
 function add(document: Document, path: string, value: unknown): void {
-  if (path === '') {
-    document.root = value;
-    return;
-  }
   const { container, key } = locate(document, path, 'add');
   if (!Array.isArray(container)) setOwn(container, key, value);
   else if (key === '-') container.push(value);
-  else container.splice(indexIn(key, container.length), 0, value);
+  else container.splice(indexIn(key, container.length + 1), 0, value);
 }
 
 function remove(document: Document, path: string): void {
   const { container, key } = locate(document, path, 'remove');
   if (Array.isArray(container)) {
-    container.splice(indexIn(key, container.length - 1), 1);
+    container.splice(indexIn(key, container.length), 1);
     return;
   }
   if (!Object.hasOwn(container, key)) throw new PatchError(`Unable to remove nonexistent key: ${key}: missing value`);
@@ -161,11 +168,12 @@ function remove(document: Document, path: string): void {
 
 function replace(document: Document, path: string, value: unknown): void {
   if (path === '') {
+    if (typeof value !== 'object' || value === null) throw new PatchError('replace operation value must be object or array');
     document.root = value;
     return;
   }
   const { container, key } = locate(document, path, 'replace');
-  if (Array.isArray(container)) container[indexIn(key, container.length - 1)] = value;
+  if (Array.isArray(container)) container[indexIn(key, container.length)] = value;
   else setOwn(container, key, value);
 }
 
@@ -173,7 +181,7 @@ function test(document: Document, path: string, expected: unknown): void {
   let found: unknown = document.root;
   if (path !== '') {
     const { container, key } = locate(document, path, 'test');
-    found = Array.isArray(container) ? container[indexIn(key, container.length - 1)] : member(container, key);
+    found = Array.isArray(container) ? container[indexIn(key, container.length)] : member(container, key);
   }
   if (!deepEqual(found ?? null, expected ?? null)) throw new PatchError(`testing value ${path} failed`);
 }

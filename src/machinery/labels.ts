@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Label selectors, in both forms: the query string of requests and the `LabelSelector` of objects.
 // Grammar and texts follow apimachinery's labels package.
+import { quote } from './field-error.ts';
 import type { LabelSelector } from './generated/meta-v1.ts';
 
 export type Operator = '=' | '!=' | 'in' | 'notin' | 'exists' | '!' | 'gt' | 'lt';
@@ -83,7 +84,7 @@ function format({ key, operator, values }: Requirement): string {
   }
 }
 
-const TOKEN = /\s*(==|=|!=|!|>|<|\(|\)|,|[^\s=!><(),]+)\s*/y;
+const TOKEN = /[ \t\r\n]*(==|=|!=|!|>|<|\(|\)|,|[^ \t\r\n=!><(),]+)[ \t\r\n]*/y;
 
 class Tokens {
   readonly #all: string[] = [];
@@ -153,35 +154,45 @@ function parseOperation(tokens: Tokens, key: string): Requirement {
   switch (operator) {
     case '=':
     case '==':
-      return { key, operator: '=', values: [exactValue(tokens, key)] };
+      return checked({ key, operator: '=', values: [exactValue(tokens)] });
     case '!=':
-      return { key, operator: '!=', values: [exactValue(tokens, key)] };
+      return checked({ key, operator: '!=', values: [exactValue(tokens)] });
     case '>':
     case '<':
-      return { key, operator: operator === '>' ? 'gt' : 'lt', values: [bound(tokens, key)] };
+      return checked({ key, operator: operator === '>' ? 'gt' : 'lt', values: [exactValue(tokens)] });
     case 'in':
-    case 'notin': {
-      const values = valueSet(tokens);
-      for (const [index, value] of values.entries()) checkValue(key, value, index);
-      return { key, operator, values };
-    }
+    case 'notin':
+      return checked({ key, operator, values: valueSet(tokens) });
     default:
       throw unparsable(`found '${operator}', expected: in, notin, =, ==, !=, gt, lt`);
   }
 }
 
-function bound(tokens: Tokens, key: string): string {
-  const value = exactValue(tokens, key);
-  if (/^[+-]?\d+$/.test(value)) return value;
-  throw unparsable(`values[0]: Invalid value: ${JSON.stringify(value)}: for 'Gt', 'Lt' operators, the value must be an integer`);
+/** All that is wrong with the values is said at once. */
+function checked(requirement: Requirement): Requirement {
+  const { key, operator, values } = requirement;
+  const problems: string[] = [];
+  for (const [index, value] of values.entries()) {
+    if ((operator === 'gt' || operator === 'lt') && !isInt64(value))
+      problems.push(`values[${index}]: Invalid value: ${quote(value)}: for 'Gt', 'Lt' operators, the value must be an integer`);
+  }
+  for (const [index, value] of values.entries()) {
+    const wrong = valueProblems(value);
+    if (wrong.length > 0) problems.push(`values[${index}][${key}]: Invalid value: ${quote(value)}: ${wrong.join('; ')}`);
+  }
+  if (problems.length === 0) return requirement;
+  throw unparsable(problems.length === 1 ? (problems[0] ?? '') : `[${problems.join(', ')}]`);
 }
 
-function exactValue(tokens: Tokens, key: string): string {
+function isInt64(text: string): boolean {
+  return /^[+-]?\d+$/.test(text) && BigInt.asIntN(64, BigInt(text.replace('+', ''))) === BigInt(text.replace('+', ''));
+}
+
+function exactValue(tokens: Tokens): string {
   const next = tokens.peek();
   if (next === '' || next === ',') return '';
   const value = tokens.take();
   if (SPECIAL.has(value)) throw unparsable(`found '${value}', expected: identifier`);
-  checkValue(key, value, 0);
   return value;
 }
 
@@ -220,7 +231,7 @@ const VALUE_RULE = `a valid label must be an empty string or consist of alphanum
 
 function checkKey(key: string): void {
   const problems = keyProblems(key);
-  if (problems.length > 0) throw unparsable(`<nil>: Invalid value: ${JSON.stringify(key)}: ${problems.join('; ')}`);
+  if (problems.length > 0) throw unparsable(`<nil>: Invalid value: ${quote(key)}: ${problems.join('; ')}`);
 }
 
 function keyProblems(key: string): string[] {
@@ -231,8 +242,8 @@ function keyProblems(key: string): string[] {
   const name = second ?? first;
   if (second !== undefined) {
     if (first === '') problems.push('prefix part must be non-empty');
-    else if (!PREFIX.test(first)) problems.push(`prefix part ${PREFIX_RULE}`);
     if (first.length > 253) problems.push('prefix part must be no more than 253 bytes');
+    if (first !== '' && !PREFIX.test(first)) problems.push(`prefix part ${PREFIX_RULE}`);
   }
   if (name === '') problems.push('name part must be non-empty');
   else if (name.length > 63) problems.push('name part must be no more than 63 bytes');
@@ -240,12 +251,11 @@ function keyProblems(key: string): string[] {
   return problems;
 }
 
-function checkValue(key: string, value: string, index: number): void {
+function valueProblems(value: string): string[] {
   const problems: string[] = [];
   if (value.length > 63) problems.push('must be no more than 63 bytes');
   if (value !== '' && !NAME.test(value)) problems.push(VALUE_RULE);
-  if (problems.length === 0) return;
-  throw unparsable(`values[${index}][${key}]: Invalid value: ${JSON.stringify(value)}: ${problems.join('; ')}`);
+  return problems;
 }
 
 const FROM_OBJECT: Readonly<Record<string, Operator>> = { In: 'in', NotIn: 'notin', Exists: 'exists', DoesNotExist: '!' };

@@ -7,6 +7,7 @@ export * from './deep-freeze.ts';
 export * from './field-error.ts';
 export * from './fields.ts';
 export type * from './generated/meta-v1.ts';
+export { showGiven } from './given-value.ts';
 export * from './go-print.ts';
 export * from './json-decode.ts';
 export * from './json-patch.ts';

@@ -20,6 +20,8 @@ export const MAX_LABEL_LENGTH = 63;
 export const MAX_SUBDOMAIN_LENGTH = 253;
 
 const tooLong = (most: number) => `must be no more than ${most} characters`;
+/** The same of label keys and values, and of the domains before keys. */
+const tooManyBytes = (most: number) => `must be no more than ${most} bytes`;
 const byteLength = (text: string) => Buffer.byteLength(text);
 
 /** Upstream's `RegexError`: the rule, then examples and the expression. */
@@ -62,19 +64,18 @@ const LABEL_VALUE_RULE = ruleText(
   '12345',
 );
 
-function check(text: string, most: number, pattern: RegExp, rule: string): string[] {
+function check(text: string, most: number, pattern: RegExp, rule: string, long = tooLong): string[] {
   const problems: string[] = [];
-  if (byteLength(text) > most) problems.push(tooLong(most));
+  if (byteLength(text) > most) problems.push(long(most));
   if (!pattern.test(text)) problems.push(rule);
   return problems;
 }
 
-/** A DNS-1123 label: Pods' host names, namespaces, container and port names. */
+/** A DNS-1123 label: Pods' host names, namespaces, container and port names. Those who wrote dots are told so. */
 export function checkDns1123Label(text: string): string[] {
-  // An over-long text that fits the wider rule is told its length alone, as upstream does.
-  if (byteLength(text) > MAX_LABEL_LENGTH)
-    return LABEL_RE.test(text) ? [tooLong(MAX_LABEL_LENGTH)] : [tooLong(MAX_LABEL_LENGTH), LABEL_RULE];
-  return LABEL_RE.test(text) ? [] : [LABEL_RULE];
+  const problems = byteLength(text) > MAX_LABEL_LENGTH ? [tooLong(MAX_LABEL_LENGTH)] : [];
+  if (!LABEL_RE.test(text)) problems.push(SUBDOMAIN_RE.test(text) ? 'must not contain dots' : LABEL_RULE);
+  return problems;
 }
 
 /** A DNS-1123 subdomain: the name of most objects. */
@@ -99,17 +100,20 @@ export function checkQualifiedName(text: string): string[] {
   if (parts.length === 2) {
     const prefix = parts[0] ?? '';
     if (prefix === '') problems.push('prefix part must be non-empty');
-    else problems.push(...checkDns1123Subdomain(prefix).map((problem) => `prefix part ${problem}`));
+    else {
+      const wrong = check(prefix, MAX_SUBDOMAIN_LENGTH, SUBDOMAIN_RE, SUBDOMAIN_RULE, tooManyBytes);
+      problems.push(...wrong.map((problem) => `prefix part ${problem}`));
+    }
   }
   if (name === '') problems.push('name part must be non-empty');
-  else if (name.length > MAX_LABEL_LENGTH) problems.push(`name part ${tooLong(MAX_LABEL_LENGTH)}`);
+  else if (byteLength(name) > MAX_LABEL_LENGTH) problems.push(`name part ${tooManyBytes(MAX_LABEL_LENGTH)}`);
   if (!QUALIFIED_RE.test(name)) problems.push(`name part ${QUALIFIED_RULE}`);
   return problems;
 }
 
 /** The value of a label. */
 export function checkLabelValue(text: string): string[] {
-  return check(text, MAX_LABEL_LENGTH, LABEL_VALUE_RE, LABEL_VALUE_RULE);
+  return check(text, MAX_LABEL_LENGTH, LABEL_VALUE_RE, LABEL_VALUE_RULE, tooManyBytes);
 }
 
 /** What no name may contain, since it becomes a segment of a path: used where a name is free otherwise (RBAC). */

@@ -4,7 +4,7 @@
 // canonical. The result is new; values of wrong type are refused in the words of Go's decoder.
 import { setOwn } from './deep-copy.ts';
 import { describeJson } from './json-text.ts';
-import { findQuantity, formatQuantity, QUANTITY_RULE, quantityProblem } from './quantity.ts';
+import { findCanonical, QUANTITY_RULE, quantityProblem } from './quantity.ts';
 import type { Field, ScalarSchema, Schema, StructSchema } from './schema.ts';
 import { canonicalMicroTime, canonicalTime, TimeParseError } from './time.ts';
 
@@ -266,9 +266,9 @@ function base64(walk: Walk, value: unknown): string {
 function quantity(value: unknown): string {
   if (typeof value !== 'string' && typeof value !== 'number') throw new DecodeError(QUANTITY_RULE);
   const text = String(value).trim();
-  const found = findQuantity(text);
-  if (found === undefined) throw new DecodeError(quantityProblem(text));
-  return formatQuantity(found);
+  const canonical = findCanonical(text);
+  if (canonical === undefined) throw new DecodeError(quantityProblem(text));
+  return canonical;
 }
 
 function time(walk: Walk, value: unknown, kind: 'time' | 'microTime'): string {

@@ -30,41 +30,58 @@ const BINARY: readonly (readonly [string, number])[] = [
   ['Pi', 50],
   ['Ei', 60],
 ];
-const SYNTAX = /^([+-]?)(\d+(?:\.\d*)?|\.\d+)(?:([KMGTPE]i)|([numkMGTPE])|[eE]([+-]?\d+))?$/;
-/** Upstream's text for whatever does not parse. */
+/** Sign, digits, a fraction, and what may be a suffix. Each part may be missing: `.`, `-` and `Ki` are zero. */
+const SYNTAX = /^([+-]?)(\d*)(?:\.(\d*))?([eEinumkKMGTP]*[-+]?\d*)$/;
+const EXPONENT = /^[eE]([+-]?\d+)$/;
+/** Upstream's text for whatever has another form. */
 export const QUANTITY_RULE = `quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'`;
+const SUFFIX_RULE = `unable to parse quantity's suffix`;
 const LARGEST = (2n ** 63n - 1n) * NANO;
 
 /** @throws {RangeError} With upstream's text, if the text is no quantity. */
 export function parseQuantity(text: string | number): Quantity {
   const found = findQuantity(String(text));
-  if (found === undefined) throw new RangeError(QUANTITY_RULE);
+  if (found === undefined) throw new RangeError(quantityProblem(String(text)));
   return found;
+}
+
+/** Upstream's text for what is no quantity. */
+export function quantityProblem(text: string): string {
+  return text !== '' && SYNTAX.test(text) ? SUFFIX_RULE : QUANTITY_RULE;
+}
+
+interface Scale {
+  readonly format: QuantityFormat;
+  readonly power: number;
+}
+
+function scaleOf(suffix: string): Scale | undefined {
+  for (const [name, power] of DECIMAL) if (name === suffix) return { format: 'DecimalSI', power };
+  for (const [name, power] of BINARY) if (name === suffix) return { format: 'BinarySI', power };
+  const exponent = EXPONENT.exec(suffix)?.[1];
+  return exponent === undefined ? undefined : { format: 'DecimalExponent', power: Number(exponent) };
 }
 
 /** As `parseQuantity`, undefined where it is none. */
 export function findQuantity(text: string): Quantity | undefined {
   const match = SYNTAX.exec(text);
-  if (match === null) return undefined;
-  const [, sign, digits = '0', binary, decimal, exponent] = match;
-  const [whole = '', fraction = ''] = shortened(digits).split('.');
-  const mantissa = BigInt(`${whole}${fraction}` || '0');
-  let numerator = mantissa * NANO;
+  if (match === null || text === '') return undefined;
+  const [, sign, digits = '', decimals = '', suffix = ''] = match;
+  const scale = scaleOf(suffix);
+  if (scale === undefined || Math.abs(scale.power) > 400) return undefined;
+  let { format } = scale;
+  const [whole = '', fraction = ''] = shortened(`${digits}.${decimals}`).split('.');
+  let numerator = BigInt(`${whole}${fraction}` || '0') * NANO;
   let denominator = 10n ** BigInt(fraction.length);
-  let format: QuantityFormat = 'DecimalSI';
-  if (binary !== undefined) {
-    numerator <<= BigInt(BINARY.find(([suffix]) => suffix === binary)?.[1] ?? 0);
-    format = 'BinarySI';
-  } else {
-    const power = exponent === undefined ? (DECIMAL.find(([suffix]) => suffix === (decimal ?? ''))?.[1] ?? 0) : Number(exponent);
-    if (exponent !== undefined) format = 'DecimalExponent';
-    if (Math.abs(power) > 400) return undefined;
-    if (power >= 0) numerator *= 10n ** BigInt(power);
-    else denominator *= 10n ** BigInt(-power);
-  }
+  if (format === 'BinarySI') numerator <<= BigInt(scale.power);
+  else if (scale.power >= 0) numerator *= 10n ** BigInt(scale.power);
+  else denominator *= 10n ** BigInt(-scale.power);
   // Rounds up and away from zero, as upstream does below a nano-unit.
   let nanos = (numerator + denominator - 1n) / denominator;
-  if (nanos > LARGEST) nanos = LARGEST;
+  if (format === 'BinarySI') {
+    if (nanos > LARGEST) nanos = LARGEST;
+    if (nanos > 0n && nanos < NANO) format = 'DecimalSI';
+  }
   return { nanos: sign === '-' ? -nanos : nanos, format };
 }
 
@@ -107,8 +124,33 @@ const abs = (value: bigint) => (value < 0n ? -value : value);
 
 /** The text as upstream stores it, or the text itself if it does not parse. */
 export function canonicalQuantity(text: string | number): string {
-  const quantity = findQuantity(String(text));
-  return quantity === undefined ? String(text) : formatQuantity(quantity);
+  return findCanonical(String(text)) ?? String(text);
+}
+
+/** Upstream's parser counts in this many digits; longer numbers go another way. */
+const FAST_DIGITS = 15;
+
+/**
+ * The text as upstream stores it; undefined where it is no quantity. Most are kept as they were written: a number whose scale is one
+ * of the suffixes and that does not end with a thousand is taken for canonical, so that `1.500` and `1E3` stay.
+ */
+export function findCanonical(text: string): string | undefined {
+  const match = SYNTAX.exec(text);
+  if (match === null || text === '') return undefined;
+  const [, , digits = '', decimals = '', suffix = ''] = match;
+  const scale = scaleOf(suffix);
+  if (scale !== undefined && isKept(digits.replace(/^0+/, '') || '0', decimals, scale)) return text;
+  const found = findQuantity(text);
+  return found === undefined ? undefined : formatQuantity(found);
+}
+
+function isKept(whole: string, fraction: string, { format, power }: Scale): boolean {
+  if (format === 'BinarySI')
+    return fraction === '' && FAST_DIGITS - whole.length - Math.trunc((power * 3) / 10) - 1 >= 0 && Number(whole) % 8 !== 0;
+  const shifted = whole + fraction;
+  const scale = power - fraction.length;
+  if (shifted.length > FAST_DIGITS || scale < -9 || scale % 3 !== 0) return false;
+  return !shifted.endsWith('000') && !shifted.startsWith('0');
 }
 
 /** Whole units, rounded up (bytes, counts). */

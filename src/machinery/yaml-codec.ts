@@ -60,9 +60,9 @@ export function decodeYaml(body: Uint8Array | string, schema: StructSchema, { st
   }
   const unknown: string[] = [];
   const object = normalize(value, schema, { strictErrors: strict ? unknown : undefined });
-  if (!strict) return { object, strictErrors: [], warnings: [] };
+  if (!strict) return { object, strictErrors: [], warnings: [], given: value };
   const joined = duplicates.length === 0 ? [] : [`yaml: unmarshal errors:\n${duplicates.map((line) => `  ${line}`).join('\n')}`];
-  return { object, strictErrors: [...joined, ...unknown], warnings: [...duplicates, ...unknown] };
+  return { object, strictErrors: [...joined, ...unknown], warnings: [...duplicates, ...unknown], given: value };
 }
 
 /** An object as upstream writes it: keys sorted, no folding. */
