@@ -45,7 +45,7 @@ function recordFields(before: unknown, after: unknown, schema: Schema | undefine
   if (!isRecord(after)) return undefined;
   const left = isRecord(before) ? before : undefined;
   let fields: Json | undefined;
-  for (const name of Object.keys(after).sort()) {
+  for (const name of sorted(Object.keys(after))) {
     const element = `f:${name}`;
     const was = left === undefined ? undefined : own(left, name);
     const member = fieldsOf(was, after[name], memberSchema(schema, name).schema, below(unowned, element));
@@ -55,6 +55,20 @@ function recordFields(before: unknown, after: unknown, schema: Schema | undefine
   }
   return fields;
 }
+
+/** In place, by insertion: there are few, and `sort` makes copies. */
+function sorted(names: string[]): readonly string[] {
+  if (names.length > FEW) return names.sort();
+  for (let index = 1; index < names.length; index++) {
+    const name = names[index] ?? '';
+    let at = index;
+    for (; at > 0 && (names[at - 1] ?? '') > name; at--) names[at] = names[at - 1] ?? '';
+    names[at] = name;
+  }
+  return names;
+}
+
+const FEW = 16;
 
 function listFields(before: unknown, after: unknown, schema: Schema | undefined, unowned: Unowned): Json | undefined {
   const left = itemsByElement(schema, before);
