@@ -20,6 +20,7 @@ import {
   defaultPersistentVolumeClaim,
   defaultPodTemplateObject,
   defaultReplicationController,
+  defaultResourceQuota,
   defaultSecret,
   defaultService,
 } from './core/defaults.ts';
@@ -67,6 +68,7 @@ const DEFAULTS: Readonly<Record<string, SetDefaults>> = {
   'v1/Secret': defaultSecret,
   'v1/Endpoints': defaultEndpoints,
   'v1/LimitRange': defaultLimitRange,
+  'v1/ResourceQuota': defaultResourceQuota,
   'v1/PersistentVolume': defaultPersistentVolume,
   'v1/PersistentVolumeClaim': defaultPersistentVolumeClaim,
   'apps/v1/Deployment': defaultDeployment,

@@ -4,6 +4,7 @@ import { setDefault, setPointer, structAt } from '../defaulting.ts';
 import type {
   Endpoints,
   LimitRange,
+  LimitRangeItem,
   Namespace,
   Node,
   PersistentVolume,
@@ -11,10 +12,11 @@ import type {
   PersistentVolumeClaimSpec,
   PodTemplate,
   ReplicationController,
+  ResourceQuota,
   Secret,
   Service,
 } from '../generated/core/v1.ts';
-import { defaultAzureDisk, defaultPodTemplate, defaultRbd, defaultScaleIo } from './pod-defaults.ts';
+import { defaultAzureDisk, defaultPodTemplate, defaultRbd, defaultScaleIo, roundToMilli } from './pod-defaults.ts';
 
 export function defaultService(service: Service): void {
   const spec = structAt(service, 'spec');
@@ -30,12 +32,14 @@ export function defaultService(service: Service): void {
       port.targetPort = port.port;
   }
   if (isExternallyReachable(service)) setDefault(spec, 'externalTrafficPolicy', 'Cluster');
-  if (spec.type !== 'ExternalName') setPointer(spec, 'internalTrafficPolicy', 'Cluster');
+  if (WITH_ADDRESS.has(spec.type ?? '')) setPointer(spec, 'internalTrafficPolicy', 'Cluster');
   if (spec.type === 'LoadBalancer') setPointer(spec, 'allocateLoadBalancerNodePorts', true);
   for (const ingress of service.status?.loadBalancer?.ingress ?? []) {
     if (ingress.ip && spec.type === 'LoadBalancer') setPointer(ingress, 'ipMode', 'VIP');
   }
 }
+
+const WITH_ADDRESS: ReadonlySet<string> = new Set(['ClusterIP', 'NodePort', 'LoadBalancer']);
 
 function isExternallyReachable({ spec }: Service): boolean {
   return spec.type === 'NodePort' || spec.type === 'LoadBalancer' || (spec.type === 'ClusterIP' && (spec.externalIPs ?? []).length > 0);
@@ -43,10 +47,15 @@ function isExternallyReachable({ spec }: Service): boolean {
 
 export function defaultClaimSpec(spec: PersistentVolumeClaimSpec): void {
   setPointer(spec, 'volumeMode', 'Filesystem');
+  roundToMilli(spec.resources?.limits);
+  roundToMilli(spec.resources?.requests);
 }
 
 export function defaultPersistentVolumeClaim(claim: PersistentVolumeClaim): void {
-  setDefault(structAt(claim, 'status'), 'phase', 'Pending');
+  const status = structAt(claim, 'status');
+  setDefault(status, 'phase', 'Pending');
+  roundToMilli(status.capacity);
+  roundToMilli(status.allocatedResources);
   defaultClaimSpec(structAt(claim, 'spec'));
 }
 
@@ -55,6 +64,7 @@ export function defaultPersistentVolume(volume: PersistentVolume): void {
   const spec = structAt(volume, 'spec');
   setDefault(spec, 'persistentVolumeReclaimPolicy', 'Retain');
   setPointer(spec, 'volumeMode', 'Filesystem');
+  roundToMilli(spec.capacity);
   if (spec.hostPath) setPointer(spec.hostPath, 'type', '');
   if (spec.rbd) defaultRbd(spec.rbd);
   if (spec.iscsi) setDefault(spec.iscsi, 'iscsiInterface', 'default');
@@ -67,7 +77,7 @@ export function defaultNamespace(namespace: Namespace): void {
   // 1.21+: the name is a label too, unless the name is still to be generated.
   if (namespace.metadata.name) {
     const labels = structAt(namespace.metadata, 'labels');
-    labels['kubernetes.io/metadata.name'] ??= namespace.metadata.name;
+    labels['kubernetes.io/metadata.name'] = namespace.metadata.name;
   }
 }
 
@@ -77,6 +87,8 @@ export function defaultNode(node: Node): void {
   else if (!spec.podCIDR && spec.podCIDRs?.[0] !== undefined) spec.podCIDR = spec.podCIDRs[0];
   const status = structAt(node, 'status');
   if (status.capacity && !status.allocatable) status.allocatable = { ...status.capacity };
+  roundToMilli(status.capacity);
+  roundToMilli(status.allocatable);
 }
 
 export function defaultSecret(secret: Secret): void {
@@ -94,15 +106,24 @@ export function defaultEndpoints(endpoints: Endpoints): void {
 
 export function defaultLimitRange(range: LimitRange): void {
   for (const item of structAt(range, 'spec').limits ?? []) {
-    if (item.type !== 'Container') continue;
-    const limits = { ...item.default };
-    const requests = { ...item.defaultRequest };
-    for (const [name, max] of Object.entries(item.max ?? {})) limits[name] ??= max;
-    for (const [name, limit] of Object.entries(limits)) requests[name] ??= limit;
-    for (const [name, min] of Object.entries(item.min ?? {})) requests[name] ??= min;
-    if (Object.keys(limits).length > 0) item.default = limits;
-    if (Object.keys(requests).length > 0) item.defaultRequest = requests;
+    defaultLimits(item);
+    for (const list of [item.max, item.min, item.default, item.defaultRequest, item.maxLimitRequestRatio]) roundToMilli(list);
   }
+}
+
+export function defaultResourceQuota(quota: ResourceQuota): void {
+  for (const list of [quota.spec?.hard, quota.status?.hard, quota.status?.used]) roundToMilli(list);
+}
+
+function defaultLimits(item: LimitRangeItem): void {
+  if (item.type !== 'Container') return;
+  const limits = { ...item.default };
+  const requests = { ...item.defaultRequest };
+  for (const [name, max] of Object.entries(item.max ?? {})) limits[name] ??= max;
+  for (const [name, limit] of Object.entries(limits)) requests[name] ??= limit;
+  for (const [name, min] of Object.entries(item.min ?? {})) requests[name] ??= min;
+  if (Object.keys(limits).length > 0) item.default = limits;
+  if (Object.keys(requests).length > 0) item.defaultRequest = requests;
 }
 
 export function defaultReplicationController(rc: ReplicationController): void {

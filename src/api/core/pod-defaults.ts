@@ -17,7 +17,7 @@ import type {
   ResourceRequirements,
   Volume,
 } from '../generated/core/v1.ts';
-import { aggregateRequests } from './aggregate-requests.ts';
+import { aggregateResources } from './aggregate-requests.ts';
 
 const MODE_0644 = 0o644;
 
@@ -87,7 +87,10 @@ function defaultVolume(volume: Volume): void {
   if (volume.azureDisk) defaultAzureDisk(volume.azureDisk);
   if (volume.scaleIO) defaultScaleIo(volume.scaleIO);
   if (volume.ephemeral?.volumeClaimTemplate) {
-    setPointer(structAt(volume.ephemeral.volumeClaimTemplate, 'spec'), 'volumeMode', 'Filesystem');
+    const claim = structAt(volume.ephemeral.volumeClaimTemplate, 'spec');
+    setPointer(claim, 'volumeMode', 'Filesystem');
+    roundToMilli(claim.resources?.limits);
+    roundToMilli(claim.resources?.requests);
   }
   if (volume.image) setDefault(volume.image, 'pullPolicy', pullPolicyOf(volume.image.reference ?? ''));
 }
@@ -117,6 +120,8 @@ export function defaultPodSpec(spec: PodSpec): void {
   setPointer(spec, 'terminationGracePeriodSeconds', 30);
   setDefault(spec, 'schedulerName', 'default-scheduler');
   roundToMilli(spec.overhead);
+  roundToMilli(spec.resources?.limits);
+  roundToMilli(spec.resources?.requests);
   for (const container of everyContainer(spec)) defaultContainer(container);
   for (const volume of spec.volumes ?? []) defaultVolume(volume);
   // Both names of the service account are one value.
@@ -140,25 +145,38 @@ function requestsFromLimits(resources: ResourceRequirements | undefined): void {
 
 const isPodLevel = (name: string) => name === 'cpu' || name === 'memory' || name.startsWith('hugepages-');
 
-function defaultPodLevelRequests(spec: PodSpec): void {
-  const resources = spec.resources;
-  if (!resources) return;
+const isHugePage = (name: string) => name.startsWith('hugepages-');
+
+/** Huge pages cannot be shared out: where containers have limits for them, so has the Pod. */
+function defaultPodLevelLimits(spec: PodSpec, resources: ResourceRequirements): void {
+  if (isEmpty(resources.limits) && isEmpty(resources.requests)) return;
+  const limits: ResourceList = { ...resources.limits };
+  for (const [name, sum] of Object.entries(aggregateResources(spec, 'limits'))) if (isHugePage(name)) limits[name] ??= sum;
+  if (!isEmpty(limits)) resources.limits = limits;
+}
+
+/** What a Pod with limits requests: the sum over its containers, or its limits. */
+function defaultPodLevelRequests(spec: PodSpec, resources: ResourceRequirements): void {
+  if (isEmpty(resources.limits)) return;
   const requests: ResourceList = { ...resources.requests };
-  for (const [name, sum] of Object.entries(aggregateRequests(spec))) {
-    if (isPodLevel(name) && requests[name] === undefined && !(name.startsWith('hugepages-') && resources.limits?.[name] !== undefined)) {
-      requests[name] = sum;
-    }
+  for (const [name, sum] of Object.entries(aggregateResources(spec, 'requests'))) {
+    if (isPodLevel(name) && !isHugePage(name)) requests[name] ??= sum;
   }
   for (const [name, limit] of Object.entries(resources.limits ?? {})) if (isPodLevel(name)) requests[name] ??= limit;
-  if (Object.keys(requests).length > 0) resources.requests = requests;
+  if (!isEmpty(requests)) resources.requests = requests;
 }
+
+const isEmpty = (list: ResourceList | undefined) => list === undefined || Object.keys(list).length === 0;
 
 /** As upstream's SetDefaults_Pod followed by those of its parts. Quantities that do not parse are left for validation. */
 export function defaultPod(pod: Pod): void {
   const spec = structAt(pod, 'spec');
   for (const container of [...(spec.containers ?? []), ...(spec.initContainers ?? [])]) requestsFromLimits(container.resources);
   try {
-    defaultPodLevelRequests(spec);
+    if (spec.resources) {
+      defaultPodLevelLimits(spec, spec.resources);
+      defaultPodLevelRequests(spec, spec.resources);
+    }
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
   }
@@ -173,9 +191,13 @@ export function defaultPod(pod: Pod): void {
 
 const MILLI = 1_000_000n;
 
+/** How quantities are mostly written: nothing to round, and not worth parsing. */
+const WHOLE = /^\d+(m|k|[KMGTPE]i?)?$/;
+
 /** No resource is finer than a thousandth: what is, is rounded up. */
 export function roundToMilli(list: ResourceList | undefined): void {
   for (const [name, value] of Object.entries(list ?? {})) {
+    if (WHOLE.test(String(value))) continue;
     const quantity = findQuantity(String(value));
     if (list === undefined || quantity === undefined || quantity.nanos % MILLI === 0n) continue;
     const up = quantity.nanos > 0n ? MILLI - 1n : 0n;

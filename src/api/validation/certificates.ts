@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Validation of CertificateSigningRequests: the request, what is asked for, and who may decide and sign when.
-// Of the request and of certificates the PEM is checked and the certificates parsed; a request's signature is left to the signer.
 // @source upstream pkg/apis/certificates/validation/validation.go
 import { X509Certificate } from 'node:crypto';
 import {
@@ -15,6 +14,7 @@ import {
   semanticEqual,
 } from '../../machinery/mod.ts';
 import type { CertificateSigningRequest } from '../generated/certificates/v1.ts';
+import { requestProblem } from './certificate-request.ts';
 import { differenceText } from './difference.ts';
 import { isSet } from './rules.ts';
 import { signerNameCauses } from './signer-name.ts';
@@ -49,8 +49,8 @@ function usageCauses({ spec }: Request, previous: Request | undefined): FieldCau
 function wholeCauses(request: Request, previous: Request | undefined): FieldCause[] {
   const { spec, status } = request;
   const causes: FieldCause[] = [];
-  if (!/-----BEGIN CERTIFICATE REQUEST-----/.test(textOf(spec.request)))
-    causes.push(invalidValue(SPEC.child('request'), spec.request ?? '', 'PEM block type must be CERTIFICATE REQUEST'));
+  const unfit = requestProblem(textOf(spec.request));
+  if (unfit !== undefined) causes.push(invalidValue(SPEC.child('request'), spec.request ?? '', unfit));
   causes.push(...usageCauses(request, previous));
   const signer = SPEC.child('signerName');
   if (spec.signerName === LEGACY && previous?.spec.signerName !== LEGACY)

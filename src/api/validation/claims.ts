@@ -24,7 +24,7 @@ import type { PersistentVolumeClaim, PersistentVolumeClaimSpec } from '../genera
 import { differenceText } from './difference.ts';
 import { annotationCauses, immutableCauses, labelCauses } from './object-meta.ts';
 import { amountCauses, basicAmountCauses, isNativeResource } from './pod-resources.ts';
-import { enumCauses, isSet, problems, selectorCauses, sortedEntries } from './rules.ts';
+import { choiceCauses, isSet, problems, selectorCauses, sortedEntries } from './rules.ts';
 
 const SPEC = field('spec');
 export const ACCESS_MODES = ['ReadOnlyMany', 'ReadWriteMany', 'ReadWriteOnce', 'ReadWriteOncePod'];
@@ -49,7 +49,7 @@ export function claimSpecCauses(spec: Spec, path: FieldPath): FieldCause[] {
   causes.push(...sizeCauses(spec.resources?.requests?.['storage'], path.child('resources').key('storage')));
   if (spec.storageClassName)
     causes.push(...problems(checkDns1123Subdomain(spec.storageClassName), path.child('storageClassName'), spec.storageClassName));
-  causes.push(...enumCauses(spec.volumeMode, ['Block', 'Filesystem'], path.child('volumeMode')));
+  causes.push(...choiceCauses(spec.volumeMode, ['Block', 'Filesystem'], path.child('volumeMode')));
   causes.push(...dataSourceCauses(spec, path));
   const attributes = spec.volumeAttributesClassName;
   if (attributes) causes.push(...problems(checkDns1123Subdomain(attributes), path.child('volumeAttributesClassName'), attributes));

@@ -34,13 +34,14 @@ export function endpointsCauses({ subsets }: DeepReadonly<Endpoints>): FieldCaus
     for (const name of ['addresses', 'notReadyAddresses'] as const) {
       for (const [position, address] of (subset[name] ?? []).entries()) {
         const here = at.child(name).index(position);
-        const wrong = ipProblems(address.ip);
-        causes.push(...problems(wrong, here.child('ip'), address.ip));
+        const { ip = '' } = address;
+        const wrong = ipProblems(ip);
+        causes.push(...problems(wrong, here.child('ip'), ip));
         if (address.hostname) causes.push(...problems(checkDns1123Label(address.hostname), here.child('hostname'), address.hostname));
         if (isSet(address.nodeName))
           causes.push(...problems(checkDns1123Subdomain(address.nodeName), here.child('nodeName'), address.nodeName));
-        if (wrong.length > 0) causes.push(invalidValue(here.child('ip'), address.ip, 'must be a valid IP address'));
-        else causes.push(...specialAddressCauses(address.ip, here.child('ip')));
+        if (wrong.length > 0) causes.push(invalidValue(here.child('ip'), ip, 'must be a valid IP address'));
+        else causes.push(...specialAddressCauses(ip, here.child('ip')));
       }
     }
     for (const [position, port] of (subset.ports ?? []).entries()) {
@@ -71,7 +72,7 @@ export function endpointSliceCauses(slice: DeepReadonly<EndpointSlice>): FieldCa
     for (const [position, address] of (endpoint.addresses ?? []).entries()) {
       const here = list.index(position);
       if (type === 'FQDN') {
-        causes.push(...problems(checkDns1123Subdomain(address), here, address));
+        causes.push(...domainCauses(address, here));
         continue;
       }
       if (type !== 'IPv4' && type !== 'IPv6') continue;
@@ -92,6 +93,18 @@ export function endpointSliceCauses(slice: DeepReadonly<EndpointSlice>): FieldCa
     causes.push(...hintCauses(endpoint.hints?.forNodes, at.child('hints', 'forNodes'), checkDns1123Subdomain));
   }
   return [...causes, ...slicePortCauses(slice)];
+}
+
+/** A domain name of at least two labels, which may end with a dot: the first thing that is wrong with it. */
+function domainCauses(name: string, path: FieldPath): FieldCause[] {
+  if (name === '') return [required(path)];
+  const domain = name.replace(/\.$/, '');
+  const labels = domain.split('.');
+  const wrong = checkDns1123Subdomain(domain);
+  if (wrong.length > 0) return [invalidValue(path, domain, wrong.join(','))];
+  if (labels.length < 2) return [invalidValue(path, domain, 'should be a domain with at least two segments separated by dots')];
+  const odd = labels.find((label) => checkDns1123Label(label).length > 0);
+  return odd === undefined ? [] : [invalidValue(path, odd, checkDns1123Label(odd).join(','))];
 }
 
 type Rule = (name: string) => readonly string[];

@@ -4,6 +4,7 @@ import {
   checkDns1035Label,
   checkDns1123Label,
   checkDns1123Subdomain,
+  checkPathSegmentName,
   checkQualifiedName,
   type DeepReadonly,
   duplicateValue,
@@ -28,8 +29,8 @@ import { immutableCauses, labelCauses } from './object-meta.ts';
 import { tolerationCauses } from './pod-affinity.ts';
 import { overheadCauses } from './pod-resources.ts';
 import {
+  choiceCauses,
   countOrPercentCauses,
-  enumCauses,
   isSelectable,
   isSet,
   nonNegative,
@@ -81,11 +82,10 @@ const RBAC = 'rbac.authorization.k8s.io';
 function bindingCauses(binding: DeepReadonly<RoleBinding>, kinds: readonly string[], namespaced: boolean): FieldCause[] {
   const causes: FieldCause[] = [];
   const ref = binding.roleRef;
-  if (ref.apiGroup !== RBAC) causes.push(notSupported('roleRef.apiGroup', ref.apiGroup, [RBAC]));
-  if (!kinds.includes(ref.kind)) causes.push(notSupported('roleRef.kind', ref.kind, kinds));
+  if (ref.apiGroup !== RBAC) causes.push(notSupported('roleRef.apiGroup', ref.apiGroup ?? '', [RBAC]));
+  if (!kinds.includes(ref.kind)) causes.push(notSupported('roleRef.kind', ref.kind ?? '', kinds));
   if (!ref.name) causes.push(required('roleRef.name'));
-  else if (/[/%]/.test(ref.name))
-    causes.push(invalidValue('roleRef.name', ref.name, `may not contain '${ref.name.includes('/') ? '/' : '%'}'`));
+  else causes.push(...problems(checkPathSegmentName(ref.name), field('roleRef', 'name'), ref.name));
   for (const [index, subject] of (binding.subjects ?? []).entries()) {
     const at = field('subjects').index(index);
     if (!subject.name) causes.push(required(at.child('name')));
@@ -100,13 +100,13 @@ function bindingCauses(binding: DeepReadonly<RoleBinding>, kinds: readonly strin
         if (subject.apiGroup !== RBAC) causes.push(notSupported(at.child('apiGroup'), subject.apiGroup ?? '', [RBAC]));
         break;
       default:
-        causes.push(notSupported(at.child('kind'), subject.kind, ['Group', 'ServiceAccount', 'User']));
+        causes.push(notSupported(at.child('kind'), subject.kind, ['ServiceAccount', 'User', 'Group']));
     }
   }
   return causes;
 }
 
-export const roleBindingCauses = (binding: DeepReadonly<RoleBinding>) => bindingCauses(binding, ['ClusterRole', 'Role'], true);
+export const roleBindingCauses = (binding: DeepReadonly<RoleBinding>) => bindingCauses(binding, ['Role', 'ClusterRole'], true);
 export const clusterRoleBindingCauses = (binding: DeepReadonly<RoleBinding>) => bindingCauses(binding, ['ClusterRole'], false);
 
 export function bindingUpdateCauses(next: DeepReadonly<RoleBinding>, previous: DeepReadonly<RoleBinding>): FieldCause[] {
@@ -128,7 +128,7 @@ export function budgetCauses({ spec }: DeepReadonly<PodDisruptionBudget>): Field
   causes.push(...selectorCauses(spec.selector, SPEC.child('selector')));
   return [
     ...causes,
-    ...enumCauses(spec.unhealthyPodEvictionPolicy, ['AlwaysAllow', 'IfHealthyBudget'], SPEC.child('unhealthyPodEvictionPolicy')),
+    ...choiceCauses(spec.unhealthyPodEvictionPolicy, ['AlwaysAllow', 'IfHealthyBudget'], SPEC.child('unhealthyPodEvictionPolicy')),
   ];
 }
 
@@ -148,19 +148,22 @@ const SYSTEM_PRIORITIES: Readonly<Record<string, number>> = {
   'system-cluster-critical': 2_000_000_000,
 };
 
-export function priorityClassCauses({ metadata, value, preemptionPolicy }: DeepReadonly<PriorityClass>): FieldCause[] {
+function systemPriorityProblem(name: string, value: number, isDefault: boolean): string | undefined {
+  const known = SYSTEM_PRIORITIES[name];
+  if (known === undefined) return `${name} is not a known system priority class`;
+  if (known !== value) return `value of ${name} PriorityClass must be ${known}`;
+  return isDefault ? `globalDefault of ${name} PriorityClass must be false` : undefined;
+}
+
+export function priorityClassCauses({ metadata, value = 0, preemptionPolicy, globalDefault }: DeepReadonly<PriorityClass>): FieldCause[] {
   const name = metadata.name ?? '';
   const causes: FieldCause[] = [];
   if (name.startsWith('system-')) {
-    if (SYSTEM_PRIORITIES[name] !== value) {
-      const why =
-        SYSTEM_PRIORITIES[name] === undefined
-          ? `${name} is not a known system priority class`
-          : `value of ${name} PriorityClass must be ${SYSTEM_PRIORITIES[name]}`;
+    const why = systemPriorityProblem(name, value, globalDefault === true);
+    if (why !== undefined)
       causes.push(
         forbiddenField('metadata.name', `priority class names with 'system-' prefix are reserved for system use only. error: ${why}`),
       );
-    }
   } else if (value > HIGHEST_USER_PRIORITY) {
     causes.push(forbiddenField('value', `maximum allowed value of a user defined priority is ${HIGHEST_USER_PRIORITY}`));
   }

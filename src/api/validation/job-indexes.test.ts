@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { countIndexes } from './job-indexes.ts';
+import { countIndexes, overlapOf } from './job-indexes.ts';
 
 describe('indexes of a Job', () => {
   const cases: readonly (readonly [string, number | string])[] = [
@@ -21,6 +21,16 @@ describe('indexes of a Job', () => {
       fc.property(fc.uniqueArray(fc.nat(999)), (list) => {
         const sorted = list.toSorted((a, b) => a - b);
         assert.equal(countIndexes(sorted.join(','), 1000), sorted.length);
+      }),
+    );
+  });
+
+  it('overlap where both lists have one', () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(fc.nat(50)), fc.uniqueArray(fc.nat(50)), (one, other) => {
+        const text = (list: readonly number[]) => list.toSorted((a, b) => a - b).join(',');
+        const both = one.filter((index) => other.includes(index)).toSorted((a, b) => a - b);
+        assert.equal(overlapOf(text(one), text(other), 100), both[0]);
       }),
     );
   });

@@ -10,20 +10,35 @@ import {
   type FieldPath,
   field,
   invalidValue,
+  type LabelSelector,
   notSupported,
   required,
+  selectorOf,
   semanticEqual,
   tooLong,
   tooMany,
 } from '../../machinery/mod.ts';
 import type { CronJob, Job, JobSpec } from '../generated/batch/v1.ts';
 import type { PodTemplateSpec } from '../generated/core/v1.ts';
-import { scheduleProblem } from './cron-schedule.ts';
+import { scheduleProblems, timeZoneProblems } from './cron-schedule.ts';
 import { internalForm } from './difference.ts';
 import { countIndexes } from './job-indexes.ts';
-import { immutableCauses } from './object-meta.ts';
+import { hasCondition } from './job-status.ts';
+import { IMMUTABLE, immutableCauses } from './object-meta.ts';
 import { podTemplateCauses } from './pod-spec.ts';
-import { domainPathCauses, enumCauses, isEmptySelector, isSet, nonNegative, problems, selectorCauses } from './rules.ts';
+import {
+  choiceCauses,
+  domainPathCauses,
+  enumCauses,
+  invalidPlain,
+  isEmptySelector,
+  isSelectable,
+  isSet,
+  nonNegative,
+  problems,
+  selectorCauses,
+  sortedEntries,
+} from './rules.ts';
 import { mismatchCauses } from './workloads.ts';
 
 const SPEC = field('spec');
@@ -139,7 +154,7 @@ function successRuleCauses(
 
 function replacementCauses(spec: DeepReadonly<JobSpec>, path: FieldPath): FieldCause[] {
   const allowed = spec.podFailurePolicy ? ['Failed'] : ['Failed', 'TerminatingOrFailed'];
-  return enumCauses(spec.podReplacementPolicy, allowed, path);
+  return choiceCauses(spec.podReplacementPolicy, allowed, path);
 }
 
 function jobRestartCauses({ template, podFailurePolicy }: DeepReadonly<JobSpec>, path: FieldPath): FieldCause[] {
@@ -194,14 +209,15 @@ function exitCodeCauses(
   path: FieldPath,
 ): FieldCause[] {
   const causes = oneOf(codes.operator, ['In', 'NotIn'], path.child('operator'));
-  const { containerName, values = [] } = codes;
+  const { containerName } = codes;
+  const values = codes.values ?? [];
   const names = [...(template?.spec?.containers ?? []), ...(template?.spec?.initContainers ?? [])];
   if (isSet(containerName) && !names.some(({ name }) => name === containerName)) {
     const why = 'must be one of the container or initContainer names in the pod template';
     causes.push(invalidValue(path.child('containerName'), containerName, why));
   }
   const at = path.child('values');
-  if (values.length === 0) causes.push(invalidValue(at, values, 'at least one value is required'));
+  if (values.length === 0) causes.push(invalidValue(at, codes.values, 'at least one value is required'));
   else if (values.length > MOST_CODES) causes.push(tooMany(at, values.length, MOST_CODES));
   for (const [index, value] of values.entries()) {
     if (codes.operator === 'In' && value === 0) causes.push(invalidValue(at.index(index), value, 'must not be 0 for the In operator'));
@@ -211,47 +227,39 @@ function exitCodeCauses(
   return isOrdered ? causes : [...causes, invalidValue(at, values, 'must be ordered')];
 }
 
-/** A rule that upstream prints without its value. */
-function invalidPlain(path: FieldPath, detail: string): FieldCause {
-  return { reason: 'FieldValueInvalid', field: String(path), message: `Invalid value: ${detail}` };
-}
+const [CONTROLLER_UID, JOB_NAME] = ['batch.kubernetes.io/controller-uid', 'batch.kubernetes.io/job-name'];
 
-const CONTROLLER_UID = 'batch.kubernetes.io/controller-uid';
-
-/** The selector that the server made, or by hand one that fits. */
-function jobSelectorCauses({ metadata, spec }: DeepReadonly<Job>): FieldCause[] {
-  const path = SPEC.child('selector');
-  if (spec.manualSelector === true) return [];
-  if (!spec.selector) return []; // Said to be required already.
+/** The selector that the server made, and the labels it selects by. @param isPrefixed Jobs of old have the bare labels only. */
+function jobSelectorCauses({ metadata, spec }: DeepReadonly<Job>, isPrefixed = true): FieldCause[] {
+  if (spec.manualSelector === true || !spec.selector) return []; // That it is required is said elsewhere.
   const labels = spec.template?.metadata?.labels ?? {};
   const at = SPEC.child('template', 'metadata', 'labels');
-  const wrong = (
-    [
-      [CONTROLLER_UID, metadata.uid],
-      ['controller-uid', metadata.uid],
-      ['batch.kubernetes.io/job-name', metadata.name],
-      ['job-name', metadata.name],
-    ] as const
-  )
-    .filter(([key, value]) => labels[key] !== value)
-    .map(
-      ([key, value]) =>
-        invalidValue(at, labels, `must be '${value}'`) && {
-          reason: 'FieldValueInvalid',
-          field: `${at}[${key}]`,
-          message: `Invalid value: "${labels[key] ?? ''}": must be '${value}'`,
-        },
-    );
-  const matchLabels = spec.selector?.matchLabels ?? {};
-  const isOwn =
-    matchLabels[CONTROLLER_UID] === metadata.uid &&
-    Object.keys(matchLabels).every((key) => key === CONTROLLER_UID || key === 'controller-uid');
-  const odd = !isOwn || (spec.selector?.matchExpressions ?? []).length > 0;
-  return [...wrong, ...(odd ? [invalidValue(path, spec.selector, '`selector` not auto-generated')] : [])];
+  const bare: (readonly [string, string])[] = [
+    ['controller-uid', metadata.uid ?? ''],
+    ['job-name', metadata.name ?? ''],
+  ];
+  const prefixed: (readonly [string, string])[] = [
+    [CONTROLLER_UID, metadata.uid ?? ''],
+    [JOB_NAME, metadata.name ?? ''],
+  ];
+  const wanted = isPrefixed ? [...bare, ...prefixed] : bare;
+  const shown = Object.fromEntries(sortedEntries(labels)); // All of them, as upstream prints them.
+  const causes = metadata.uid ? [] : [required('metadata.uid')];
+  for (const [key, value] of wanted) {
+    if (labels[key] === undefined) causes.push(required(at.key(key), `must be '${value}'`));
+    else if (labels[key] !== value) causes.push(invalidValue(at.key(key), shown, `must be '${value}'`));
+  }
+  const { selector } = spec;
+  const isOwn = !isSelectable(selector) || selectorOf(selector as LabelSelector).matches(Object.fromEntries(wanted));
+  return isOwn ? causes : [...causes, invalidValue(SPEC.child('selector'), selector, '`selector` not auto-generated')];
 }
 
 export function jobCauses(job: DeepReadonly<Job>): FieldCause[] {
-  return [...jobSelectorCauses(job), ...jobWholeSpecCauses(job), ...indexedNameCauses(job)];
+  return wholeCauses(job, true);
+}
+
+function wholeCauses(job: DeepReadonly<Job>, isPrefixed: boolean): FieldCause[] {
+  return [...jobSelectorCauses(job, isPrefixed), ...jobWholeSpecCauses(job), ...indexedNameCauses(job)];
 }
 
 /** The last of an indexed Job's Pods has to be a host. */
@@ -264,23 +272,19 @@ function indexedNameCauses({ metadata, spec }: DeepReadonly<Job>): FieldCause[] 
 
 /** The spec of a Job, as against that of a Job template, which has no selector yet. */
 function jobWholeSpecCauses({ spec }: DeepReadonly<Job>): FieldCause[] {
-  const selector = spec.selector ? selectorCauses(spec.selector, SPEC.child('selector')) : [required(SPEC.child('selector'))];
-  const mismatch = spec.selector && isEmptySelector(spec.selector) ? [] : mismatchCauses(spec.selector, spec.template);
-  return [...jobSpecCauses(spec, SPEC), ...selector, ...mismatch];
+  const { selector } = spec;
+  const wrong = selector ? selectorCauses(selector, SPEC.child('selector')) : [required(SPEC.child('selector'))];
+  const isUnsaid = selector && (isEmptySelector(selector) || !isSelectable(selector));
+  return [...jobSpecCauses(spec, SPEC), ...wrong, ...(isUnsaid ? [] : mismatchCauses(selector, spec.template))];
 }
 
 export function jobUpdateCauses(next: DeepReadonly<Job>, previous: DeepReadonly<Job>): FieldCause[] {
+  const had = previous.spec.template?.metadata?.labels ?? {};
   // Upstream looks at the spec twice; the message leaves out what it has said.
-  const causes = [...jobSelectorCauses(next), ...jobWholeSpecCauses(next), ...jobWholeSpecCauses(next)];
+  const causes = [...wholeCauses(next, CONTROLLER_UID in had && JOB_NAME in had), ...jobWholeSpecCauses(next)];
   causes.push(...completionsUpdateCauses(next.spec, previous.spec));
   causes.push(...immutableCauses(next.spec.selector, previous.spec.selector, SPEC.child('selector')));
-  if (!isTemplateKept(next, previous)) {
-    // Of a Job that may still be placed elsewhere, upstream compares the Pods' specs alone.
-    const [path, shown] = mayBePlaced(previous)
-      ? [SPEC.child('template', 'spec'), next.spec.template.spec]
-      : [SPEC.child('template'), next.spec.template];
-    causes.push(invalidValue(path, internalForm(shown), 'field is immutable'));
-  }
+  causes.push(...templateUpdateCauses(next, previous));
   for (const name of ['completionMode', 'podFailurePolicy', 'backoffLimitPerIndex', 'managedBy', 'successPolicy'] as const) {
     causes.push(...immutableCauses(next.spec[name], previous.spec[name], SPEC.child(name)));
   }
@@ -296,18 +300,38 @@ function completionsUpdateCauses(next: DeepReadonly<JobSpec>, previous: DeepRead
   return [invalidValue(path, next.completions, 'can only be modified in tandem with spec.parallelism')];
 }
 
-/** A Job that was suspended and has not started. */
-const mayBePlaced = ({ spec, status }: DeepReadonly<Job>) => spec.suspend === true && !status?.startTime;
+/** A suspended Job that has no Pods: it never started, or its controller says that it has stopped. */
+function mayBePlaced({ spec, status }: DeepReadonly<Job>): boolean {
+  if (spec.suspend !== true || (status?.active ?? 0) > 0) return false;
+  return !isSet(status?.startTime) || hasCondition(status ?? {}, 'Suspended');
+}
 
-function isTemplateKept(next: DeepReadonly<Job>, previous: DeepReadonly<Job>): boolean {
-  if (semanticEqual(next.spec.template, previous.spec.template)) return true;
-  if (!mayBePlaced(previous)) return false;
-  const strip = ({ metadata, spec }: DeepReadonly<PodTemplateSpec>) => {
-    const { nodeSelector: _selector, affinity: _affinity, tolerations: _tolerations, schedulingGates: _gates, ...rest } = spec;
-    const containers = (rest.containers ?? []).map(({ resources: _resources, ...own }) => own);
-    return { finalizers: metadata?.finalizers, spec: { ...rest, containers } };
+type PodSpecOf = DeepReadonly<PodTemplateSpec>['spec'];
+
+/** The Pods of a Job stay as they are, save for where they may run and what they get while there are none. */
+function templateUpdateCauses(next: DeepReadonly<Job>, previous: DeepReadonly<Job>): FieldCause[] {
+  const [now, before] = [next.spec.template, previous.spec.template];
+  if (semanticEqual(now, before)) return [];
+  const path = SPEC.child('template');
+  if (!mayBePlaced(previous)) return [invalidValue(path, internalForm(now), IMMUTABLE)];
+  // Of such a Job upstream compares the Pods' specs alone; of metadata, labels and annotations may change.
+  if (!semanticEqual(unplaced(now.spec), unplaced(before.spec)))
+    return [invalidValue(path.child('spec'), internalForm(now.spec), IMMUTABLE)];
+  const meta = ({ metadata }: DeepReadonly<PodTemplateSpec>) => ({ ...metadata, labels: undefined, annotations: undefined });
+  return semanticEqual(meta(now), meta(before)) ? [] : [invalidValue(path, internalForm(now), IMMUTABLE)];
+}
+
+/** A Pod's spec without what says where it runs (of affinity, that to nodes) and without resources. */
+function unplaced(spec: PodSpecOf): object {
+  const { nodeSelector: _selector, tolerations: _tolerations, schedulingGates: _gates, affinity, ...rest } = spec;
+  const bare = (list: PodSpecOf['containers'] | undefined) => (list ?? []).map(({ resources: _resources, ...own }) => own);
+  const { nodeAffinity: _node, ...among } = affinity ?? {};
+  return {
+    ...rest,
+    containers: bare(rest.containers),
+    initContainers: bare(rest.initContainers),
+    affinity: Object.keys(among).length === 0 ? undefined : among,
   };
-  return semanticEqual(strip(next.spec.template), strip(previous.spec.template));
 }
 
 const LONGEST_CRON_JOB = 52;
@@ -315,44 +339,35 @@ const LONGEST_CRON_JOB = 52;
 export function cronJobCauses(object: DeepReadonly<CronJob>): FieldCause[] {
   const name = object.metadata.name ?? '';
   const isLong = name.length > LONGEST_CRON_JOB ? [invalidValue('metadata.name', name, 'must be no more than 52 characters')] : [];
-  return [...cronJobUpdateCauses(object), ...isLong];
+  return [...cronSpecCauses(object.spec), ...isLong];
 }
 
 /** Names that are too long by now are let be. */
-export function cronJobUpdateCauses({ spec }: DeepReadonly<CronJob>): FieldCause[] {
-  const causes: FieldCause[] = [];
-  const path = SPEC.child('schedule');
-  if (!spec.schedule) causes.push(required(path));
-  else {
-    const problem = scheduleProblem(spec.schedule);
-    if (problem !== undefined) causes.push(invalidValue(path, spec.schedule, problem));
-  }
-  causes.push(...timeZoneCauses(spec.timeZone));
-  causes.push(...nonNegative(spec.startingDeadlineSeconds, SPEC.child('startingDeadlineSeconds')));
-  causes.push(...enumCauses(spec.concurrencyPolicy, ['Allow', 'Forbid', 'Replace'], SPEC.child('concurrencyPolicy'), true));
-  const job = SPEC.child('jobTemplate', 'spec');
-  if (spec.jobTemplate?.spec?.manualSelector === true) {
-    causes.push(notSupported(job.child('manualSelector'), true, ['nil', 'false']));
-  } else if (spec.jobTemplate?.spec?.selector) {
-    causes.push(invalidValue(job.child('selector'), spec.jobTemplate.spec.selector, '`selector` will be auto-generated'));
-  }
-  causes.push(...jobSpecCauses(spec.jobTemplate?.spec ?? ({} as JobSpec), job));
-  causes.push(...nonNegative(spec.successfulJobsHistoryLimit, SPEC.child('successfulJobsHistoryLimit')));
-  causes.push(...nonNegative(spec.failedJobsHistoryLimit, SPEC.child('failedJobsHistoryLimit')));
-  return causes;
+export function cronJobUpdateCauses({ spec }: DeepReadonly<CronJob>, previous?: DeepReadonly<CronJob>): FieldCause[] {
+  return cronSpecCauses(spec, previous?.spec);
 }
 
-function timeZoneCauses(timeZone: string | undefined): FieldCause[] {
-  if (timeZone === undefined || timeZone === null) return [];
-  const path = SPEC.child('timeZone');
-  if (timeZone === '') return [invalidValue(path, '', 'timeZone must be nil or non-empty string')];
-  if (timeZone.toLowerCase() === 'local') {
-    return [invalidValue(path, timeZone, 'timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones')];
+type CronSpec = DeepReadonly<CronJob>['spec'];
+
+function cronSpecCauses(spec: CronSpec, previous?: CronSpec): FieldCause[] {
+  const path = SPEC.child('schedule');
+  const causes: FieldCause[] = spec.schedule
+    ? scheduleProblems(spec.schedule, {
+        mayHaveZone: previous?.schedule?.includes('TZ') === true,
+        hasTimeZone: isSet(spec.timeZone),
+      }).map((problem) => invalidValue(path, spec.schedule, problem))
+    : [required(path)];
+  causes.push(...nonNegative(spec.startingDeadlineSeconds, SPEC.child('startingDeadlineSeconds')));
+  if (previous === undefined || (previous.timeZone ?? null) !== (spec.timeZone ?? null)) {
+    const at = SPEC.child('timeZone');
+    if (isSet(spec.timeZone)) causes.push(...timeZoneProblems(spec.timeZone).map((problem) => invalidValue(at, spec.timeZone, problem)));
   }
-  try {
-    new Intl.DateTimeFormat('en', { timeZone });
-    return [];
-  } catch {
-    return [invalidValue(path, timeZone, `unknown time zone ${timeZone}`)];
-  }
+  causes.push(...enumCauses(spec.concurrencyPolicy, ['Allow', 'Forbid', 'Replace'], SPEC.child('concurrencyPolicy'), true));
+  const job = SPEC.child('jobTemplate', 'spec');
+  const inner = spec.jobTemplate?.spec ?? ({} as JobSpec);
+  causes.push(...jobSpecCauses(inner, job));
+  if (inner.selector) causes.push(invalidValue(job.child('selector'), inner.selector, '`selector` will be auto-generated'));
+  if (inner.manualSelector === true) causes.push(notSupported(job.child('manualSelector'), true, ['nil', 'false']));
+  causes.push(...nonNegative(spec.successfulJobsHistoryLimit, SPEC.child('successfulJobsHistoryLimit')));
+  return [...causes, ...nonNegative(spec.failedJobsHistoryLimit, SPEC.child('failedJobsHistoryLimit'))];
 }

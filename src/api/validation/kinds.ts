@@ -9,13 +9,18 @@ import * as config from './config.ts';
 import * as endpoints from './endpoints.ts';
 import * as flow from './flow.ts';
 import * as groups from './groups.ts';
+import { jobStatusCauses } from './job-status.ts';
 import * as jobs from './jobs.ts';
+import { limitRangeCauses } from './limit-ranges.ts';
 import * as networking from './networking.ts';
+import * as nodes from './nodes.ts';
 import * as volumes from './persistent-volumes.ts';
 import { podCauses } from './pod-spec.ts';
 import * as policies from './policies.ts';
+import * as quotas from './quotas.ts';
 import * as resource from './resource.ts';
 import * as slices from './resource-slices.ts';
+import { resourceClaimStatusCauses } from './resource-status.ts';
 import * as services from './services.ts';
 import * as storage from './storage.ts';
 import * as webhooks from './webhooks.ts';
@@ -32,22 +37,26 @@ export interface Validator {
 export const VALIDATORS: Readonly<Record<string, Validator>> = {
   '/Pod': { create: podCauses },
   '/PodTemplate': { create: workloads.podTemplateObjectCauses },
-  '/ReplicationController': { create: workloads.replicationControllerCauses, subresources: { status: workloads.replicaSetStatusCauses } },
+  '/ReplicationController': {
+    create: workloads.replicationControllerCauses,
+    update: workloads.replicationControllerUpdateCauses,
+    subresources: { status: workloads.replicaSetStatusCauses },
+  },
   '/ConfigMap': { create: config.configMapCauses, update: config.configMapUpdateCauses },
   '/Secret': { create: config.secretCauses, update: config.secretUpdateCauses },
   '/Namespace': {
     create: config.namespaceCauses,
     subresources: { finalize: config.namespaceFinalizeCauses, status: config.namespaceStatusCauses },
   },
-  '/Node': { create: config.nodeCauses, update: config.nodeUpdateCauses },
+  '/Node': { create: nodes.nodeCauses, update: nodes.nodeUpdateCauses, subresources: { status: nodes.nodeStatusCauses } },
   '/Event': { create: config.eventCauses },
   'events.k8s.io/Event': { create: config.newEventCauses, update: config.newEventUpdateCauses },
   '/ResourceQuota': {
-    create: config.resourceQuotaCauses,
-    update: config.resourceQuotaUpdateCauses,
-    subresources: { status: config.resourceQuotaStatusCauses },
+    create: quotas.resourceQuotaCauses,
+    update: quotas.resourceQuotaUpdateCauses,
+    subresources: { status: quotas.resourceQuotaStatusCauses },
   },
-  '/LimitRange': { create: config.limitRangeCauses },
+  '/LimitRange': { create: limitRangeCauses },
   '/PersistentVolumeClaim': {
     create: claims.claimCauses,
     update: claims.claimUpdateCauses,
@@ -82,7 +91,7 @@ export const VALIDATORS: Readonly<Record<string, Validator>> = {
     subresources: { status: workloads.statefulSetStatusCauses },
   },
   'apps/ControllerRevision': { create: workloads.controllerRevisionCauses, update: workloads.controllerRevisionUpdateCauses },
-  'batch/Job': { create: jobs.jobCauses, update: jobs.jobUpdateCauses },
+  'batch/Job': { create: jobs.jobCauses, update: jobs.jobUpdateCauses, subresources: { status: jobStatusCauses } },
   'batch/CronJob': { create: jobs.cronJobCauses, update: jobs.cronJobUpdateCauses },
   'autoscaling/HorizontalPodAutoscaler': {
     create: autoscaling.autoscalerCauses,
@@ -134,12 +143,15 @@ export const VALIDATORS: Readonly<Record<string, Validator>> = {
   'admissionregistration.k8s.io/MutatingWebhookConfiguration': { create: webhooks.webhooksCauses, update: webhooks.webhooksUpdateCauses },
   'admissionregistration.k8s.io/ValidatingAdmissionPolicyBinding': { create: policies.validatingBindingCauses },
   'admissionregistration.k8s.io/MutatingAdmissionPolicyBinding': { create: policies.mutatingBindingCauses },
-  'flowcontrol.apiserver.k8s.io/FlowSchema': { create: flow.flowSchemaCauses },
-  'flowcontrol.apiserver.k8s.io/PriorityLevelConfiguration': { create: flow.priorityLevelCauses },
+  'flowcontrol.apiserver.k8s.io/FlowSchema': { create: flow.flowSchemaCauses, subresources: { status: flow.flowStatusCauses } },
+  'flowcontrol.apiserver.k8s.io/PriorityLevelConfiguration': {
+    create: flow.priorityLevelCauses,
+    subresources: { status: flow.flowStatusCauses },
+  },
   'resource.k8s.io/ResourceClaim': {
     create: resource.resourceClaimCauses,
     update: resource.resourceClaimUpdateCauses,
-    subresources: { status: resource.resourceClaimStatusCauses },
+    subresources: { status: resourceClaimStatusCauses },
   },
   'resource.k8s.io/ResourceClaimTemplate': { create: resource.claimTemplateCauses, update: resource.claimTemplateUpdateCauses },
 };

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which rule the name of each kind obeys (upstream's NameFunc per strategy), on top of machinery's checks.
 import { checkDns1123Label, checkDns1123Subdomain, checkPathSegmentName } from '../../machinery/mod.ts';
-import { dnsLabelProblems } from './dns-label.ts';
 import { ipProblems } from './ip.ts';
 
 export type NameRule = (name: string, prefix: boolean) => readonly string[];
@@ -16,11 +15,14 @@ const anything: NameRule = () => [];
 const address: NameRule = (name) => ipProblems(name);
 
 const RULES: Readonly<Record<string, NameRule>> = {
-  '/Namespace': (name, prefix) => dnsLabelProblems(masked(name, prefix)),
+  '/Namespace': label,
   // 1.34+ lets Service names begin with a digit (RelaxedServiceNameValidation).
   '/Service': label,
-  'apps/StatefulSet': subdomain,
+  'apps/StatefulSet': label,
   'batch/CronJob': subdomain,
+  // Neither has a rule of its own: what may stand in a path will do.
+  '/Event': pathSegment,
+  'policy/PodDisruptionBudget': pathSegment,
   'rbac.authorization.k8s.io/Role': pathSegment,
   'rbac.authorization.k8s.io/ClusterRole': pathSegment,
   'rbac.authorization.k8s.io/RoleBinding': pathSegment,

@@ -20,7 +20,7 @@ describeCreate(POLICY, policy, {
     ({ spec }) => (spec.ingress[0].ports = [{ endPort: 5 }, { port: 'http', endPort: 5 }, { port: 9, endPort: 5 }]),
     'spec.ingress[0].ports[0].endPort: Invalid value: 5: may not be specified when `port` is not specified',
     'spec.ingress[0].ports[1].endPort: Invalid value: 5: may not be specified when `port` is non-numeric',
-    'spec.ingress[0].ports[2].endPort: Invalid value: 5: must be greater than or equal to `port`',
+    'spec.ingress[0].ports[2].endPort: Invalid value: 9: must be greater than or equal to `port`',
   ],
   'has known types': [
     ({ spec }) => (spec.policyTypes = ['Sideways']),

@@ -152,7 +152,8 @@ function policyPortCauses({ protocol, port, endPort }: DeepReadonly<PolicyPort>,
   }
   causes.push(...portCauses(port, path.child('port')));
   if (!isSet(endPort)) return causes;
-  if (endPort < port) causes.push(invalidValue(end, endPort, 'must be greater than or equal to `port`'));
+  // Upstream shows the port, not its end.
+  if (endPort < port) causes.push(invalidValue(end, port, 'must be greater than or equal to `port`'));
   return [...causes, ...portCauses(endPort, end)];
 }
 
@@ -217,7 +218,9 @@ export function networkPolicyUpdateCauses(next: DeepReadonly<NetworkPolicy>, pre
   const rules = [...(previous.spec?.ingress ?? []), ...(previous.spec?.egress ?? [])];
   const peers: readonly DeepReadonly<Peer>[] = rules.flatMap((it) => ('from' in it ? it.from : 'to' in it ? it.to : undefined) ?? []);
   const kept = new Set(peers.flatMap(({ ipBlock }) => (ipBlock ? [ipBlock.cidr, ...(ipBlock.except ?? [])] : [])));
-  return networkPolicyCauses(next, kept);
+  // Upstream looks at the object as a whole and then once more as a change.
+  const causes = networkPolicyCauses(next, kept);
+  return [...causes, ...causes];
 }
 
 const LONGEST_CONTROLLER = 250;

@@ -51,10 +51,12 @@ export function validateObjectMeta(
   } else if (meta.namespace) {
     causes.push(forbiddenField(path.child('namespace'), 'not allowed on this type'));
   }
-  return [...causes, ...metaAccessorCauses(meta, path, standardFinalizers)];
+  causes.push(...metaAccessorCauses(meta, path));
+  if (standardFinalizers && meta.finalizers) causes.push(...standardFinalizerCauses(meta.finalizers, path.child('finalizers')));
+  return causes;
 }
 
-function metaAccessorCauses(meta: Meta, path: FieldPath, standardFinalizers: boolean): FieldCause[] {
+function metaAccessorCauses(meta: Meta, path: FieldPath): FieldCause[] {
   const causes: FieldCause[] = [];
   if ((meta.generation ?? 0) < 0) {
     causes.push(invalidValue(path.child('generation'), meta.generation, 'must be greater than or equal to 0'));
@@ -62,15 +64,15 @@ function metaAccessorCauses(meta: Meta, path: FieldPath, standardFinalizers: boo
   if (meta.labels !== undefined) causes.push(...labelCauses(meta.labels, path.child('labels')));
   if (meta.annotations !== undefined) causes.push(...annotationCauses(meta.annotations, path.child('annotations')));
   if (meta.ownerReferences !== undefined) causes.push(...ownerCauses(meta, path.child('ownerReferences')));
-  if (meta.finalizers !== undefined) causes.push(...finalizerCauses(meta.finalizers, path.child('finalizers'), standardFinalizers));
+  if (meta.finalizers !== undefined) causes.push(...finalizerCauses(meta.finalizers, path.child('finalizers')));
   return causes;
 }
 
 export function labelCauses(labels: Readonly<Record<string, string>> | undefined, path: FieldPath): FieldCause[] {
   const causes: FieldCause[] = [];
   for (const [key, value] of sortedEntries(labels)) {
-    for (const problem of checkQualifiedName(key)) causes.push(invalidValue(path, key, problem.replace('63 characters', '63 bytes')));
-    for (const problem of checkLabelValue(value)) causes.push(invalidValue(path, value, problem.replace('63 characters', '63 bytes')));
+    for (const problem of checkQualifiedName(key)) causes.push(invalidValue(path, key, problem));
+    for (const problem of checkLabelValue(value)) causes.push(invalidValue(path, value, problem));
   }
   return causes;
 }
@@ -95,13 +97,12 @@ function ownerCauses(meta: Meta, path: FieldPath): FieldCause[] {
   let controller: string | undefined;
   for (const owner of meta.ownerReferences ?? []) {
     const at = path;
-    const parts = owner.apiVersion.split('/');
-    if (parts.length > 2)
-      causes.push(invalidValue(at.child('apiVersion'), owner.apiVersion, `unexpected GroupVersion string: ${owner.apiVersion}`));
-    else if ((parts.at(-1) ?? '') === '') causes.push(invalidValue(at.child('apiVersion'), owner.apiVersion, 'version must not be empty'));
-    if (!owner.kind) causes.push(invalidValue(at.child('kind'), owner.kind, 'must not be empty'));
-    if (!owner.name) causes.push(invalidValue(at.child('name'), owner.name, 'must not be empty'));
-    if (!owner.uid) causes.push(invalidValue(at.child('uid'), owner.uid, 'must not be empty'));
+    const version = owner.apiVersion ?? '';
+    const parts = version.split('/');
+    if (parts.length > 2 || parts.at(-1) === '') causes.push(invalidValue(at.child('apiVersion'), version, 'version must not be empty'));
+    if (!owner.kind) causes.push(invalidValue(at.child('kind'), owner.kind ?? '', 'must not be empty'));
+    if (!owner.name) causes.push(invalidValue(at.child('name'), owner.name ?? '', 'must not be empty'));
+    if (!owner.uid) causes.push(invalidValue(at.child('uid'), owner.uid ?? '', 'must not be empty'));
     if (owner.apiVersion === 'v1' && owner.kind === 'Event') {
       causes.push(invalidValue(at, owner, '/v1, Kind=Event is disallowed from being an owner'));
     }
@@ -116,25 +117,22 @@ function ownerCauses(meta: Meta, path: FieldPath): FieldCause[] {
   return causes;
 }
 
-function finalizerCauses(finalizers: readonly string[] | undefined, path: FieldPath, standard: boolean): FieldCause[] {
-  const causes: FieldCause[] = [];
-  for (const [index, name] of (finalizers ?? []).entries()) causes.push(...finalizerNameCauses(name, path, standard ? index : undefined));
-  const both = finalizers?.includes('orphan') && finalizers.includes('foregroundDeletion');
+function finalizerCauses(finalizers: readonly string[], path: FieldPath): FieldCause[] {
+  const causes = finalizers.flatMap((name) => checkQualifiedName(name).map((problem) => invalidValue(path, name, problem)));
+  const both = finalizers.includes('orphan') && finalizers.includes('foregroundDeletion');
   if (both) {
     causes.push(invalidValue(path, finalizers, 'finalizer orphan and foregroundDeletion cannot be both set'));
   }
   return causes;
 }
 
-/** @param index Where the finalizer stands, if names without a domain must be standard ones. */
-function finalizerNameCauses(name: string, path: FieldPath, index: number | undefined): FieldCause[] {
-  const problems = checkQualifiedName(name);
-  if (problems.length > 0) return problems.map((problem) => invalidValue(path, name, problem));
-  if (index !== undefined && !name.includes('/') && !STANDARD_FINALIZERS.has(name)) {
-    return [invalidValue(path.index(index), name, 'name is neither a standard finalizer name nor is it fully qualified')];
-  }
-  return [];
+/** Names without a domain are Kubernetes' own; most kinds take no others. */
+export function standardFinalizerCauses(finalizers: readonly string[], path: FieldPath): FieldCause[] {
+  return finalizers.flatMap((name, index) => (isStandardFinalizer(name) ? [] : [invalidValue(path.index(index), name, ODD_FINALIZER)]));
 }
+
+export const isStandardFinalizer = (name: string): boolean => name.includes('/') || STANDARD_FINALIZERS.has(name);
+export const ODD_FINALIZER = 'name is neither a standard finalizer name nor is it fully qualified';
 
 /** What an update may not do to `metadata`. */
 export function validateObjectMetaUpdate(next: Meta, previous: Meta, path: FieldPath = field('metadata')): FieldCause[] {
@@ -160,7 +158,7 @@ export function validateObjectMetaUpdate(next: Meta, previous: Meta, path: Field
   for (const name of ['name', 'namespace', 'uid', 'creationTimestamp', 'deletionTimestamp', 'deletionGracePeriodSeconds'] as const) {
     causes.push(...immutableCauses(next[name], previous[name], path.child(name)));
   }
-  return [...causes, ...metaAccessorCauses(next, path, false)];
+  return [...causes, ...metaAccessorCauses(next, path)];
 }
 
 /** Values that are maps, or of types that upstream shows as they are on the wire. */

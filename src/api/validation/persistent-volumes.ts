@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Validation of PersistentVolumes, and of their specs inside VolumeAttachments ("inline" ones, which have less).
 // @source upstream pkg/apis/core/validation/validation.go ValidatePersistentVolumeSpec, ValidatePersistentVolumeUpdate
+import { posix } from 'node:path';
 import {
   checkDns1123Subdomain,
   type DeepReadonly,
@@ -17,11 +18,11 @@ import {
 } from '../../machinery/mod.ts';
 import type { PersistentVolume, PersistentVolumeSpec } from '../generated/core/v1.ts';
 import { accessModeCauses } from './claims.ts';
-import { differenceText } from './difference.ts';
+import { differenceText, internalForm } from './difference.ts';
 import { immutableCauses } from './object-meta.ts';
 import { nodeSelectorCauses } from './pod-affinity.ts';
 import { basicAmountCauses } from './pod-resources.ts';
-import { enumCauses, isSet, problems, sortedEntries } from './rules.ts';
+import { choiceCauses, enumCauses, isSet, problems, sortedEntries } from './rules.ts';
 import { PERSISTENT_SOURCES } from './volume-sources.ts';
 
 type Spec = DeepReadonly<PersistentVolumeSpec>;
@@ -65,7 +66,7 @@ function sourceCauses(spec: Spec, path: FieldPath, name: string): FieldCause[] {
   return count === 0 ? [...causes, required(path, 'must specify a volume type')] : causes;
 }
 
-const isRoot = (text: string) => /^\/[/.]*$/.test(text) && !text.includes('...');
+const isRoot = (text: string) => posix.resolve('/', text) === '/' && text.startsWith('/');
 
 function hostPathRecycleCauses({ hostPath, persistentVolumeReclaimPolicy: policy }: Spec, path: FieldPath): FieldCause[] {
   if (policy !== 'Recycle' || !hostPath || !isRoot(hostPath.path ?? '')) return [];
@@ -93,7 +94,7 @@ function specCauses(spec: Spec, name: string): FieldCause[] {
   ];
   if (spec.storageClassName)
     causes.push(...problems(checkDns1123Subdomain(spec.storageClassName), SPEC.child('storageClassName'), spec.storageClassName));
-  causes.push(...enumCauses(spec.volumeMode, ['Block', 'Filesystem'], SPEC.child('volumeMode')));
+  causes.push(...choiceCauses(spec.volumeMode, ['Block', 'Filesystem'], SPEC.child('volumeMode')));
   return [...causes, ...attributesClassCauses(spec, SPEC)];
 }
 
@@ -120,6 +121,30 @@ export function volumeObjectCauses({ metadata, spec }: DeepReadonly<PersistentVo
   return specCauses(spec, metadata.name ?? '');
 }
 
+type Affinity = Spec['nodeAffinity'];
+const AFFINITY_RULE = 'field is immutable, except for updating from beta label to GA';
+/** Labels that have another name since they are stable. */
+const STABLE_LABELS: Readonly<Record<string, string>> = {
+  'failure-domain.beta.kubernetes.io/zone': 'topology.kubernetes.io/zone',
+  'failure-domain.beta.kubernetes.io/region': 'topology.kubernetes.io/region',
+  'beta.kubernetes.io/os': 'kubernetes.io/os',
+  'beta.kubernetes.io/arch': 'kubernetes.io/arch',
+  'beta.kubernetes.io/instance-type': 'node.kubernetes.io/instance-type',
+};
+
+/** Whether nothing but the names of labels changed, from old to stable ones. */
+function isSameAffinity(next: Affinity, previous: Affinity): boolean {
+  const now = next?.required?.nodeSelectorTerms;
+  const renamed = (previous?.required?.nodeSelectorTerms ?? []).map((term, index) => ({
+    ...term,
+    matchExpressions: term.matchExpressions?.map((it, position) => {
+      const stable = STABLE_LABELS[it.key];
+      return stable !== undefined && now?.[index]?.matchExpressions?.[position]?.key === stable ? { ...it, key: stable } : it;
+    }),
+  }));
+  return isSet(next) && semanticEqual({ required: { nodeSelectorTerms: renamed } }, next);
+}
+
 const SOURCE_NAMES = new Set(PERSISTENT_SOURCES.map(({ name }) => name));
 const sourcesOf = (spec: Spec) => Object.fromEntries(Object.entries(spec).filter(([name]) => SOURCE_NAMES.has(name)));
 
@@ -134,8 +159,8 @@ export function volumeObjectUpdateCauses(next: DeepReadonly<PersistentVolume>, p
     causes.push(forbiddenField('spec.persistentvolumesource', `spec.persistentvolumesource is immutable after creation\n${text}`));
   }
   causes.push(...immutableCauses(next.spec.volumeMode, previous.spec.volumeMode, field('volumeMode')));
-  if (previous.spec.nodeAffinity)
-    causes.push(...immutableCauses(next.spec.nodeAffinity, previous.spec.nodeAffinity, field('nodeAffinity')));
+  if (previous.spec.nodeAffinity && !isSameAffinity(next.spec.nodeAffinity, previous.spec.nodeAffinity))
+    causes.push(invalidValue(field('nodeAffinity'), internalForm(next.spec.nodeAffinity), AFFINITY_RULE));
   if (isSet(previous.spec.volumeAttributesClassName) && !isSet(next.spec.volumeAttributesClassName))
     causes.push(forbiddenField(SPEC.child('volumeAttributesClassName'), 'update from non-nil value to nil is forbidden'));
   return causes;

@@ -25,7 +25,7 @@ import type {
   Toleration,
   TopologySpreadConstraint,
 } from '../generated/core/v1.ts';
-import { enumCauses, problems, selectorCauses } from './rules.ts';
+import { choiceCauses, enumCauses, problems, selectorCauses } from './rules.ts';
 
 /** @param hasLabels Whether values have to be those of labels: of preferences, they never had to. */
 function requirementCauses(requirement: DeepReadonly<NodeSelectorRequirement>, path: FieldPath, hasLabels: boolean): FieldCause[] {
@@ -108,14 +108,25 @@ function keyListCauses(term: DeepReadonly<PodAffinityTerm>, path: FieldPath): Fi
   for (const [name, keys] of lists) {
     if (keys.length > 0 && !term.labelSelector)
       causes.push(forbiddenField(path.child(name), 'must not be specified when labelSelector is not set'));
-    for (const [index, key] of keys.entries()) causes.push(...problems(checkQualifiedName(key), path.child(name).index(index), key));
+    else for (const [index, key] of keys.entries()) causes.push(...problems(checkQualifiedName(key), path.child(name).index(index), key));
   }
+  if (term.matchLabelKeys?.length && term.labelSelector) causes.push(...namedTwiceCauses(term, path));
   for (const [index, key] of (term.matchLabelKeys ?? []).entries()) {
     if (term.mismatchLabelKeys?.includes(key)) {
       causes.push(invalidValue(path.child('matchLabelKeys').index(index), key, 'exists in both matchLabelKeys and mismatchLabelKeys'));
     }
   }
   return causes;
+}
+
+/** By now the selector has an expression for each of the keys: another one for the same key is the user's. */
+function namedTwiceCauses({ matchLabelKeys, labelSelector }: DeepReadonly<PodAffinityTerm>, path: FieldPath): FieldCause[] {
+  const seen = new Set(Object.keys(labelSelector?.matchLabels ?? {}));
+  return (labelSelector?.matchExpressions ?? []).flatMap(({ key }) => {
+    const index = seen.has(key) ? (matchLabelKeys?.lastIndexOf(key) ?? -1) : -1;
+    seen.add(key);
+    return index < 0 ? [] : [invalidValue(path.index(index), key, 'exists in both matchLabelKeys and labelSelector')];
+  });
 }
 
 function podAffinityCauses(affinity: DeepReadonly<PodAffinity> | undefined, path: FieldPath): FieldCause[] {
@@ -207,7 +218,7 @@ export function spreadCauses({ topologySpreadConstraints }: DeepReadonly<PodSpec
       }
     }
     for (const name of ['nodeAffinityPolicy', 'nodeTaintsPolicy'] as const)
-      causes.push(...enumCauses(constraint[name], ['Honor', 'Ignore'], at.child(name)));
+      causes.push(...choiceCauses(constraint[name], ['Honor', 'Ignore'], at.child(name)));
     causes.push(...spreadKeyCauses(constraint, at.child('matchLabelKeys')));
     causes.push(...selectorCauses(constraint.labelSelector, at.child('labelSelector')));
   }
@@ -217,14 +228,15 @@ export function spreadCauses({ topologySpreadConstraints }: DeepReadonly<PodSpec
 /** Keys whose values come from the Pod's own labels: not those that the selector names itself. */
 function spreadKeyCauses({ matchLabelKeys, labelSelector }: DeepReadonly<TopologySpreadConstraint>, path: FieldPath): FieldCause[] {
   if (!matchLabelKeys?.length) return [];
-  if (!labelSelector) return [forbiddenField(path, 'must not be specified when labelSelector is not set')];
+  const none = labelSelector ? [] : [forbiddenField(path, 'must not be specified when labelSelector is not set')];
   const named = (key: string) =>
-    labelSelector.matchLabels?.[key] !== undefined ||
+    labelSelector?.matchLabels?.[key] !== undefined ||
     // The server itself adds `key In [value]`.
-    labelSelector.matchExpressions?.some((it) => it.key === key && !(it.operator === 'In' && it.values?.length === 1)) === true;
-  return matchLabelKeys.flatMap((key, index) => {
+    labelSelector?.matchExpressions?.some((it) => it.key === key && !(it.operator === 'In' && it.values?.length === 1)) === true;
+  const own = matchLabelKeys.flatMap((key, index) => {
     const causes = problems(checkQualifiedName(key), path.index(index), key);
     if (named(key)) causes.push(invalidValue(path.index(index), key, 'exists in both matchLabelKeys and labelSelector'));
     return causes;
   });
+  return [...none, ...own];
 }

@@ -209,10 +209,10 @@ function projectionCauses(source: DeepReadonly<VolumeProjection>, at: FieldPath,
 
 /** Names of bundles for a signer begin with it: `example.com:signer:name`. */
 function bundleNameCauses(name: string, path: FieldPath): FieldCause[] {
-  if (name === '') return [required(path, 'must be a valid object name')];
   const parts = name.split(':');
   const wrong = (problem: string) => invalidValue(path, name, `not a valid clustertrustbundlename: ${problem}`);
-  return checkDns1123Subdomain(parts.at(-1) ?? '').map(wrong);
+  const causes = checkDns1123Subdomain(parts.at(-1) ?? '').map(wrong);
+  return name === '' ? [required(path, 'must be a valid object name'), ...causes] : causes;
 }
 
 function trustBundleCauses(source: DeepReadonly<ClusterTrustBundleProjection>, path: FieldPath, folder: Folder): FieldCause[] {

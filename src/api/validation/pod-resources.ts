@@ -66,7 +66,7 @@ const WHOLE = new Set([
 export function resourceNameCauses(name: string, path: FieldPath): FieldCause[] {
   const wrong = problems(checkQualifiedName(name), path, name);
   if (wrong.length > 0) return wrong;
-  return name.includes('/') || STANDARD.has(name) || isHuge(name)
+  return name.includes('/') || STANDARD.has(name) || isHuge(name) || name.startsWith(`requests.${HUGE}`)
     ? []
     : [invalidValue(path, name, 'must be a standard resource type or fully qualified')];
 }

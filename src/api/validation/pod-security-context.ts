@@ -13,7 +13,7 @@ import {
 } from '../../machinery/mod.ts';
 import type { AppArmorProfile, PodSpec, SeccompProfile, SecurityContext } from '../generated/core/v1.ts';
 import { internalForm } from './difference.ts';
-import { backstepCauses, enumCauses, isSet } from './rules.ts';
+import { choiceCauses, isSet, relativePathCauses } from './rules.ts';
 import { windowsOptionsCauses } from './windows-options.ts';
 
 const ID_RANGE = 'must be between 0 and 2147483647, inclusive';
@@ -22,29 +22,24 @@ const SYSCTL_RULE =
   'must have at most 253 characters and match regex ^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$';
 type Spec = DeepReadonly<PodSpec>;
 
-function idCauses(value: number | undefined, path: FieldPath): FieldCause[] {
+/** Ids of users and groups. */
+export function idCauses(value: number | undefined, path: FieldPath): FieldCause[] {
   return value !== undefined && value !== null && (value < 0 || value > 2_147_483_647) ? [invalidValue(path, value, ID_RANGE)] : [];
 }
 
+const PROFILES = ['Localhost', 'RuntimeDefault', 'Unconfined'];
+
 function seccompCauses(profile: DeepReadonly<SeccompProfile> | undefined, path: FieldPath): FieldCause[] {
   if (!profile) return [];
-  const causes: FieldCause[] = [];
   const at = path.child('localhostProfile');
-  if (!profile.type) causes.push(required(path.child('type'), 'type is required when seccompProfile is set'));
-  if (profile.type === 'Localhost') {
-    if (!profile.localhostProfile) causes.push(required(at, 'must be set when seccomp type is Localhost'));
-    else causes.push(...localPathCauses(profile.localhostProfile, at));
-  } else {
-    if (isSet(profile.localhostProfile))
-      causes.push(invalidValue(at, internalForm(profile), 'can only be set when seccomp type is Localhost'));
-    causes.push(...enumCauses(profile.type, ['Localhost', 'RuntimeDefault', 'Unconfined'], path.child('type')));
-  }
+  const own = profile.localhostProfile;
+  const causes = profile.type
+    ? choiceCauses(profile.type, PROFILES, path.child('type'))
+    : [required(path.child('type'), 'type is required when seccompProfile is set')];
+  if (profile.type === 'Localhost')
+    causes.push(...(isSet(own) ? relativePathCauses(own, at) : [required(at, 'must be set when seccomp type is Localhost')]));
+  else if (isSet(own)) causes.push(invalidValue(at, internalForm(profile), 'can only be set when seccomp type is Localhost'));
   return causes;
-}
-
-function localPathCauses(text: string, path: FieldPath): FieldCause[] {
-  if (text.startsWith('/')) return [invalidValue(path, text, 'must be a relative path')];
-  return backstepCauses(text, path);
 }
 
 const LONGEST_PROFILE = 4095;
@@ -61,9 +56,9 @@ function appArmorCauses(profile: DeepReadonly<AppArmorProfile> | undefined, path
     return Buffer.byteLength(own) > LONGEST_PROFILE ? [...causes, tooLong(at, LONGEST_PROFILE)] : causes;
   }
   if (!profile.type) return [required(path.child('type'), 'type is required when appArmorProfile is set')];
-  const causes = enumCauses(profile.type, ['Localhost', 'RuntimeDefault', 'Unconfined'], path.child('type'));
-  if (isSet(own)) causes.push(invalidValue(at, own, 'can only be set when AppArmor type is Localhost'));
-  return causes;
+  const wrong = choiceCauses(profile.type, PROFILES, path.child('type'));
+  if (wrong.length > 0) return wrong;
+  return isSet(own) ? [invalidValue(at, own, 'can only be set when AppArmor type is Localhost')] : [];
 }
 
 export function securityContextCauses(
@@ -73,8 +68,8 @@ export function securityContextCauses(
 ): FieldCause[] {
   if (!context) return [];
   const causes = [...idCauses(context.runAsUser, path.child('runAsUser')), ...idCauses(context.runAsGroup, path.child('runAsGroup'))];
-  if (context.procMount) {
-    causes.push(...enumCauses(context.procMount, ['Default', 'Unmasked'], path.child('procMount')));
+  if (isSet(context.procMount)) {
+    causes.push(...choiceCauses(context.procMount, ['Default', 'Unmasked'], path.child('procMount')));
     if (hostUsers && context.procMount === 'Unmasked') {
       causes.push(invalidValue(path.child('procMount'), context.procMount, '`hostUsers` must be false to use `Unmasked`'));
     }
@@ -109,12 +104,12 @@ export function podSecurityContextCauses(spec: Spec, path: FieldPath): FieldCaus
     causes.push(invalidValue(at.child('shareProcessNamespace'), true, 'ShareProcessNamespace and HostPID cannot both be enabled'));
   }
   causes.push(...sysctlCauses(spec, at.child('sysctls')));
-  causes.push(...enumCauses(context.fsGroupChangePolicy, ['Always', 'OnRootMismatch'], at.child('fsGroupChangePolicy')));
+  causes.push(...choiceCauses(context.fsGroupChangePolicy, ['Always', 'OnRootMismatch'], at.child('fsGroupChangePolicy')));
   causes.push(...seccompCauses(context.seccompProfile, at.child('seccompProfile')));
   causes.push(...windowsOptionsCauses(context.windowsOptions, at.child('windowsOptions')));
   causes.push(...appArmorCauses(context.appArmorProfile, at.child('appArmorProfile')));
-  causes.push(...enumCauses(context.supplementalGroupsPolicy, ['Merge', 'Strict'], at.child('supplementalGroupsPolicy')));
-  return [...causes, ...enumCauses(context.seLinuxChangePolicy, ['Recursive'], at.child('seLinuxChangePolicy'))];
+  causes.push(...choiceCauses(context.supplementalGroupsPolicy, ['Merge', 'Strict'], at.child('supplementalGroupsPolicy')));
+  return [...causes, ...choiceCauses(context.seLinuxChangePolicy, ['Recursive'], at.child('seLinuxChangePolicy'))];
 }
 
 function sysctlCauses(spec: Spec, path: FieldPath): FieldCause[] {
@@ -164,6 +159,7 @@ const WINDOWS_POD_FORBIDDEN = [
   'runAsGroup',
   'supplementalGroups',
   'supplementalGroupsPolicy',
+  'seLinuxChangePolicy',
 ] as const;
 /** Those of a Pod's security context as upstream keeps it that are beside it in the API. */
 const OF_SPEC = new Set<string>(['hostUsers', 'hostPID', 'hostIPC', 'shareProcessNamespace']);
@@ -208,7 +204,8 @@ function windowsCauses(spec: Spec, path: FieldPath): FieldCause[] {
   for (const name of WINDOWS_POD_FORBIDDEN) {
     const isOutside = OF_SPEC.has(name);
     const value = isOutside ? (spec as unknown as Context)[name] : context[name];
-    const isGiven = name === 'hostPID' || name === 'hostIPC' ? value === true : isSet(value);
+    const isGiven =
+      name === 'hostPID' || name === 'hostIPC' ? value === true : isSet(value) && !(name === 'sysctls' && (value as []).length === 0);
     if (isGiven) causes.push(forbiddenField(isOutside ? path.child(name) : path.child('securityContext', name), why));
   }
   for (const list of CONTAINER_LISTS) {

@@ -12,7 +12,6 @@ import {
   forbiddenField,
   invalidValue,
   notSupported,
-  type ObjectMeta,
   required,
 } from '../../machinery/mod.ts';
 import type { Pod, PodSpec, PodTemplateSpec } from '../generated/core/v1.ts';
@@ -20,6 +19,7 @@ import { internalForm } from './difference.ts';
 import { ipProblems } from './ip.ts';
 import { annotationCauses, labelCauses } from './object-meta.ts';
 import { affinityCauses, spreadCauses, tolerationCauses } from './pod-affinity.ts';
+import { podAnnotationCauses, profileMatchCauses } from './pod-annotations.ts';
 import {
   containerCauses,
   ephemeralContainerCauses,
@@ -31,15 +31,12 @@ import {
 import { overheadCauses, podLevelResourceCauses } from './pod-resources.ts';
 import { hostUsersCauses, osCauses, podSecurityContextCauses } from './pod-security-context.ts';
 import { soundVolumes, type VolumeScope, volumeCauses } from './pod-volumes.ts';
-import { dnsLabelProblems, enumCauses, isSet, problems, relativePathCauses, sortedEntries } from './rules.ts';
+import { enumCauses, isSet, problems } from './rules.ts';
 import { windowsHostProcessCauses } from './windows-options.ts';
 
 type Spec = DeepReadonly<PodSpec>;
-type Meta = DeepReadonly<Pick<ObjectMeta, 'annotations'>>;
 const SPEC = field('spec');
 const MAX_INT32 = 2_147_483_647;
-const APPARMOR_PREFIX = 'container.apparmor.security.beta.kubernetes.io/';
-const MIRROR = 'kubernetes.io/config.mirror';
 
 export function podSpecCauses(spec: Spec, path: FieldPath, volumeScope: VolumeScope = TEMPLATE): FieldCause[] {
   const faults = volumeCauses(spec.volumes, path.child('volumes'), volumeScope);
@@ -109,7 +106,13 @@ function dnsPolicyCauses(spec: Spec, path: FieldPath): FieldCause[] {
 }
 
 const SEARCH_RULE = `a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*')`;
+const LONGEST_SEARCH = 253;
 const SEARCH = /^_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*$/;
+
+function searchProblems(name: string): string[] {
+  const long = Buffer.byteLength(name) > LONGEST_SEARCH ? [`must be no more than ${LONGEST_SEARCH} characters`] : [];
+  return SEARCH.test(name) ? long : [...long, SEARCH_RULE];
+}
 
 function dnsConfigCauses({ dnsPolicy, dnsConfig }: Spec, path: FieldPath): FieldCause[] {
   const causes: FieldCause[] = [];
@@ -132,8 +135,8 @@ function dnsConfigCauses({ dnsPolicy, dnsConfig }: Spec, path: FieldPath): Field
     );
   }
   for (const [index, search] of searches.entries()) {
-    if (search !== '.' && !SEARCH.test(search.replace(/\.$/, '')))
-      causes.push(invalidValue(path.child('searches').index(index), search, SEARCH_RULE));
+    const name = search.replace(/\.$/, '');
+    if (search !== '.') causes.push(...problems(searchProblems(name), path.child('searches').index(index), name));
   }
   for (const [index, option] of (dnsConfig.options ?? []).entries()) {
     if (!option.name) causes.push(required(path.child('options').index(index), 'must not be empty'));
@@ -180,8 +183,8 @@ function nameCauses(spec: Spec, path: FieldPath): FieldCause[] {
   if (deadline !== undefined && deadline !== null && (deadline < 1 || deadline > MAX_INT32)) {
     causes.push(invalidValue(path.child('activeDeadlineSeconds'), deadline, `must be between 1 and ${MAX_INT32}, inclusive`));
   }
-  if (spec.hostname) causes.push(...problems(dnsLabelProblems(spec.hostname), path.child('hostname'), spec.hostname));
-  if (spec.subdomain) causes.push(...problems(dnsLabelProblems(spec.subdomain), path.child('subdomain'), spec.subdomain));
+  if (spec.hostname) causes.push(...problems(checkDns1123Label(spec.hostname), path.child('hostname'), spec.hostname));
+  if (spec.subdomain) causes.push(...problems(checkDns1123Label(spec.subdomain), path.child('subdomain'), spec.subdomain));
   return causes;
 }
 
@@ -197,10 +200,9 @@ function hostAliasCauses({ hostAliases }: Spec, path: FieldPath): FieldCause[] {
 
 function classCauses(spec: Spec, path: FieldPath): FieldCause[] {
   const causes: FieldCause[] = [];
-  for (const name of ['priorityClassName', 'runtimeClassName'] as const) {
-    const value = spec[name];
-    if (value) causes.push(...problems(checkDns1123Subdomain(value), path.child(name), value));
-  }
+  const { priorityClassName: priority, runtimeClassName: runtime } = spec;
+  if (priority) causes.push(...problems(checkDns1123Subdomain(priority), path.child('priorityClassName'), priority));
+  if (isSet(runtime)) causes.push(...problems(checkDns1123Subdomain(runtime), path.child('runtimeClassName'), runtime));
   const policy = spec.preemptionPolicy;
   if (policy === ('' as string)) causes.push(required(path.child('preemptionPolicy')));
   else if (isSet(policy) && policy !== 'Never' && policy !== 'PreemptLowerPriority') {
@@ -209,58 +211,14 @@ function classCauses(spec: Spec, path: FieldPath): FieldCause[] {
   return causes;
 }
 
-const DELETION_COST = 'controller.kubernetes.io/pod-deletion-cost';
-const SECCOMP_POD = 'seccomp.security.alpha.kubernetes.io/pod';
-const SECCOMP_CONTAINER = 'container.seccomp.security.alpha.kubernetes.io/';
-const WHOLE_NUMBER = /^[-+]?[0-9]+$/;
-
-const isInt32 = (text: string) => {
-  const value = Number(text);
-  return WHOLE_NUMBER.test(text) && !/^(\+|-?0[0-9])/.test(text) && value <= MAX_INT32 && value >= -MAX_INT32 - 1;
-};
-
-function seccompAnnotationCauses(value: string, path: FieldPath): FieldCause[] {
-  if (value === 'runtime/default' || value === 'docker/default' || value === 'unconfined') return [];
-  if (value.startsWith('localhost/')) return relativePathCauses(value.slice('localhost/'.length), path);
-  return [invalidValue(path, value, 'must be a valid seccomp profile')];
-}
-
-function appArmorAnnotationCauses(key: string, value: string, spec: Spec, path: FieldPath): FieldCause[] {
-  const name = key.slice(APPARMOR_PREFIX.length);
-  const has = (list: readonly { readonly name: string }[] | undefined) => list?.some((it) => it.name === name) === true;
-  const causes: FieldCause[] = [];
-  if (!has(spec.containers) && !has(spec.initContainers) && !has(spec.ephemeralContainers))
-    causes.push(invalidValue(path.key(key), name, 'container not found'));
-  const isKnown = value === '' || value === 'runtime/default' || value === 'unconfined' || value.startsWith('localhost/');
-  return isKnown ? causes : [...causes, invalidValue(path.key(key), value, `invalid AppArmor profile name: ${JSON.stringify(value)}`)];
-}
-
-/** What annotations of a Pod still mean something. */
-export function podAnnotationCauses(meta: Meta, spec: Spec, path: FieldPath): FieldCause[] {
-  const { annotations } = meta;
-  if (!annotations) return [];
-  const causes: FieldCause[] = [];
-  const mirror = annotations[MIRROR];
-  if (mirror !== undefined && !spec.nodeName)
-    causes.push(invalidValue(path.key(MIRROR), mirror, 'must set spec.nodeName if mirror pod annotation is set'));
-  const entries = sortedEntries(annotations);
-  const pod = annotations[SECCOMP_POD];
-  if (pod !== undefined) causes.push(...seccompAnnotationCauses(pod, path.child(SECCOMP_POD)));
-  for (const [key, value] of entries)
-    if (key.startsWith(SECCOMP_CONTAINER)) causes.push(...seccompAnnotationCauses(value, path.child(key)));
-  for (const [key, value] of entries) if (key.startsWith(APPARMOR_PREFIX)) causes.push(...appArmorAnnotationCauses(key, value, spec, path));
-  const cost = annotations[DELETION_COST];
-  if (cost !== undefined && !isInt32(cost)) causes.push(invalidValue(path.key(DELETION_COST), cost, 'must be a 32bit integer'));
-  return causes;
-}
-
 /** A template: labels, annotations and the spec. */
 export function podTemplateCauses(template: DeepReadonly<PodTemplateSpec>, path: FieldPath): FieldCause[] {
   const causes = [
     ...labelCauses(template.metadata?.labels, path.child('labels')),
     ...annotationCauses(template.metadata?.annotations, path.child('annotations')),
-    ...podAnnotationCauses(template.metadata ?? {}, template.spec, path.child('annotations')),
+    ...podAnnotationCauses(template.metadata?.annotations, template.spec, path.child('annotations')),
     ...podSpecCauses(template.spec, path.child('spec')),
+    ...profileMatchCauses(template.metadata?.annotations, template.spec, path.child('spec')),
   ];
   if ((template.spec.ephemeralContainers ?? []).length > 0) {
     causes.push(forbiddenField(path.child('spec', 'ephemeralContainers'), 'ephemeral containers not allowed in pod template'));
@@ -272,7 +230,7 @@ export function podTemplateCauses(template: DeepReadonly<PodTemplateSpec>, path:
 export function wholePodCauses(pod: DeepReadonly<Pod>): FieldCause[] {
   const { spec } = pod;
   return [
-    ...podAnnotationCauses(pod.metadata, spec, field('metadata', 'annotations')),
+    ...podAnnotationCauses(pod.metadata.annotations, spec, field('metadata', 'annotations')),
     ...podSpecCauses(spec, SPEC, { podName: pod.metadata.name, isPod: true }),
     ...tokenCauses(spec),
     ...imageCauses(spec.containers, SPEC.child('containers')),
@@ -298,5 +256,5 @@ export function podCauses(pod: DeepReadonly<Pod>): FieldCause[] {
     causes.push(forbiddenField(SPEC.child('ephemeralContainers'), 'cannot be set on create'));
   if ((pod.spec.schedulingGates ?? []).length > 0 && pod.spec.nodeName)
     causes.push(forbiddenField(SPEC.child('nodeName'), 'cannot be set until all schedulingGates have been cleared'));
-  return causes;
+  return pod.metadata.annotations ? [...causes, ...profileMatchCauses(pod.metadata.annotations, pod.spec, SPEC)] : causes;
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { linesOf } from './_cases.ts';
-import { podResizeCauses, podStatusCauses, podUpdateCauses } from './mod.ts';
+import { ephemeralContainersCauses, podResizeCauses, podStatusCauses, podUpdateCauses } from './mod.ts';
 
 const container = (name: string) => ({
   name,
@@ -31,6 +31,9 @@ const pod = {
 };
 // biome-ignore lint/suspicious/noExplicitAny: cases change objects in ways that their types forbid
 type Change = (object: any) => void;
+const MIRROR = 'kubernetes.io/config.mirror';
+const APPARMOR = 'container.apparmor.security.beta.kubernetes.io/a';
+const ephemeral = (name: string) => ({ ...container(name), resources: undefined });
 type Rule = typeof podUpdateCauses;
 const REQUIRED = 'requiredDuringSchedulingIgnoredDuringExecution';
 const TERMS = `spec.affinity.nodeAffinity.${REQUIRED}.nodeSelectorTerms`;
@@ -53,7 +56,7 @@ const CASES: Readonly<Record<string, readonly [Rule, Change, ...string[]]>> = {
   'conditions have qualified names': [
     podStatusCauses,
     (object) => (object.status = { conditions: [{ type: 'bad type', status: 'True' }] }),
-    `status.conditions[0].Type: Invalid value: "bad type": name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')`,
+    `metadata.conditions[0].Type: Invalid value: "bad type": name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')`,
   ],
   'addresses are one per family': [
     podStatusCauses,
@@ -70,7 +73,83 @@ const CASES: Readonly<Record<string, readonly [Rule, Change, ...string[]]>> = {
     podResizeCauses,
     ({ spec }) => (spec.initContainers[0].resources.requests.cpu = '2'),
     'spec: Forbidden: resources for non-sidecar init containers are immutable',
+  ],
+  'AppArmor profiles stay': [
+    podUpdateCauses,
+    ({ metadata }) => (metadata.annotations = { [APPARMOR]: 'unconfined' }),
+    `metadata.annotations[${APPARMOR}]: Forbidden: may not add AppArmor annotations`,
+  ],
+  'mirrors are made, not changed': [
+    podUpdateCauses,
+    ({ metadata }) => (metadata.annotations = { [MIRROR]: 'x' }),
+    `metadata.annotations[${MIRROR}]: Invalid value: "x": must set spec.nodeName if mirror pod annotation is set`,
+    `metadata.annotations[${MIRROR}]: Forbidden: may not add mirror pod annotation`,
+    `metadata.annotations[${MIRROR}]: Invalid value: "x": must set spec.nodeName if mirror pod annotation is set`,
+  ],
+  'containers stay as many as they are': [
+    podUpdateCauses,
+    ({ spec }) => delete spec.initContainers,
+    'spec.initContainers: Forbidden: pod updates may not add or remove containers',
+  ],
+  'tolerations are looked at as of a new Pod, and as changed ones': [
+    podUpdateCauses,
+    ({ spec }) => (spec.tolerations = [{ key: 'a', operator: 'Exists', value: 'v' }]),
+    'spec.tolerations[0].operator: Invalid value: "v": value must be empty when `operator` is \'Exists\'',
+    'spec.tolerations[0].operator: Invalid value: "v": value must be empty when `operator` is \'Exists\'',
+  ],
+  'images too': [
+    podUpdateCauses,
+    ({ spec }) => (spec.containers[0].image = ' j'),
+    'spec.containers[0].image: Invalid value: " j": must not have leading or trailing whitespace',
+    'spec.containers[0].image: Invalid value: " j": must not have leading or trailing whitespace',
+  ],
+  'the class of service stays': [
+    podStatusCauses,
+    (object) => (object.status = { qosClass: 'BestEffort' }),
+    'status.qosClass: Invalid value: "BestEffort": field is immutable',
+  ],
+  'generations are counted up': [
+    podStatusCauses,
+    (object) => (object.status = { observedGeneration: -1 }),
+    'status.observedGeneration: Invalid value: -1: must be a non-negative integer',
+  ],
+  'addresses are right, few, and each there once': [
+    podStatusCauses,
+    (object) => (object.status = { podIPs: [{ ip: 'x' }, { ip: '10.0.0.1' }, { ip: '10.0.0.1' }] }),
+    'status.podIPs[0]: Invalid value: "x": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)',
+    'status.podIPs: Invalid value: [{"IP":"x"},{"IP":"10.0.0.1"},{"IP":"10.0.0.1"}]: may specify no more than one IP for each IP family',
+    'status.podIPs[2]: Duplicate value: {"IP":"10.0.0.1"}',
+  ],
+  'users have numbers': [
+    podStatusCauses,
+    (object) => (object.status = { containerStatuses: [{ name: 'a', user: { linux: { uid: -1, gid: 1, supplementalGroups: [-2] } } }] }),
+    'status.containerStatuses[0].linux.uid: Invalid value: -1: must be between 0 and 2147483647, inclusive',
+    'status.containerStatuses[0].linux.supplementalGroups[0]: Invalid value: -2: must be between 0 and 2147483647, inclusive',
+  ],
+  'only cpu and memory may be resized': [
+    podResizeCauses,
+    ({ spec }) => (spec.containers[0].resources.requests['ephemeral-storage'] = '1Gi'),
     'spec: Forbidden: only cpu and memory resources are mutable',
+  ],
+  'what was asked for may not be given up': [
+    podResizeCauses,
+    ({ spec }) => (spec.containers[0].resources = {}),
+    'spec.containers[0].resources.requests: Forbidden: resource requests cannot be removed',
+  ],
+  'no container goes in a resize': [
+    podResizeCauses,
+    ({ spec }) => delete spec.initContainers,
+    'spec.initContainers: Forbidden: initContainers may not be added or removed on resize',
+  ],
+  'ephemeral containers have names of their own': [
+    ephemeralContainersCauses,
+    ({ spec }) => (spec.ephemeralContainers = [ephemeral('a')]),
+    'spec.ephemeralContainers[0].name: Duplicate value: "a"',
+  ],
+  'ephemeral containers look at what there is': [
+    ephemeralContainersCauses,
+    ({ spec }) => (spec.ephemeralContainers = [{ ...ephemeral('e'), targetContainerName: 'q' }]),
+    'spec.ephemeralContainers[0].targetContainerName: Not found: "q"',
   ],
 };
 

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// What may change in a Pod that exists, per endpoint (upstream's ValidatePodUpdate and its siblings).
+// What may change in the spec of a Pod that exists (upstream's ValidatePodUpdate). Its other endpoints are in pod-status-update.ts,
+// pod-resize.ts and, for ephemeral containers, here.
 import {
-  checkDns1123Subdomain,
-  checkQualifiedName,
   type DeepReadonly,
   deepCopy,
   deepEqual,
-  duplicateValue,
   type FieldCause,
   type FieldPath,
   field,
@@ -16,42 +14,45 @@ import {
   required,
   semanticEqual,
 } from '../../machinery/mod.ts';
-import type { Container, Pod, PodSpec, ResourceRequirements, Toleration } from '../generated/core/v1.ts';
+import type { Pod, PodSpec, Toleration } from '../generated/core/v1.ts';
 import { differenceText, internalForm } from './difference.ts';
-import { ipProblems, isDualStackPair } from './ip.ts';
-import { validateObjectMetaUpdate } from './object-meta.ts';
-import { ephemeralContainerCauses, scopeOf } from './pod-containers.ts';
-import { qosClassOf } from './pod-qos.ts';
-import { podSpecCauses, wholePodCauses } from './pod-spec.ts';
-import { soundVolumes } from './pod-volumes.ts';
-import { isSet, problems } from './rules.ts';
+import { metaUpdateCauses } from './meta-update.ts';
+import { tolerationCauses } from './pod-affinity.ts';
+import { annotationUpdateCauses, MIRROR, podAnnotationCauses } from './pod-annotations.ts';
+import { wholePodCauses } from './pod-spec.ts';
+import { isSet } from './rules.ts';
 
 type Old = DeepReadonly<Pod>;
 const SPEC = field('spec');
 const ALLOWED =
   'pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)';
 
-function commonCauses(next: Old, previous: Old): FieldCause[] {
-  const metadata = validateObjectMetaUpdate(next.metadata, previous.metadata); // Twice, as upstream has it for every kind.
-  return [...metadata, ...metadata, ...wholePodCauses(next)];
+/** `metadata`, the annotations that mean something, and of changed specs all that a new Pod has to obey. */
+export function commonUpdateCauses(next: Old, previous: Old, isSpec: boolean): FieldCause[] {
+  const of = { group: '', kind: 'Pod' };
+  const { annotations } = next.metadata;
+  const path = field('metadata', 'annotations');
+  return [
+    ...metaUpdateCauses(of, next, previous, isSpec ? 3 : 2),
+    ...(isSpec ? wholePodCauses(next) : []),
+    ...annotationUpdateCauses(annotations, previous.metadata.annotations, path),
+    ...podAnnotationCauses(annotations, next.spec, path),
+  ];
 }
 
 /** PUT and PATCH of the Pod itself. */
 export function podUpdateCauses(next: Old, previous: Old): FieldCause[] {
-  const causes = commonCauses(next, previous);
+  const causes = commonUpdateCauses(next, previous, true);
   for (const name of ['containers', 'initContainers'] as const) {
-    if ((next.spec[name] ?? []).length !== (previous.spec[name] ?? []).length) {
-      const what = name === 'containers' ? 'containers' : 'init containers';
-      return [...causes, forbiddenField(SPEC.child(name), `pod updates may not add or remove ${what}`)];
-    }
+    if ((next.spec[name] ?? []).length !== (previous.spec[name] ?? []).length)
+      return [...causes, forbiddenField(SPEC.child(name), 'pod updates may not add or remove containers')];
     causes.push(...imageCauses(next.spec[name], SPEC.child(name)));
   }
   const deadline = deadlineCauses(next, previous);
   causes.push(...deadline);
   if (deadline.length > 0 && isSet(next.spec.activeDeadlineSeconds)) return causes;
-  const tolerations = tolerationUpdateCauses(next.spec.tolerations, previous.spec.tolerations);
-  causes.push(...tolerations, ...gateCauses(next, previous));
-  if (tolerations.length > 0) return causes;
+  causes.push(...tolerationUpdateCauses(next.spec.tolerations, previous.spec.tolerations), ...gateCauses(next, previous));
+  if (semanticEqual(next.spec, previous.spec)) return causes;
   causes.push(...nodeSelectorCauses(next, previous), ...nodeAffinityCauses(next, previous));
   const masked = maskChangeable(next.spec, previous.spec);
   if (!semanticEqual(masked, previous.spec))
@@ -86,7 +87,9 @@ function tolerationUpdateCauses(
 ): FieldCause[] {
   const strip = (toleration: DeepReadonly<Toleration>) => ({ ...toleration, tolerationSeconds: undefined });
   const kept = (previous ?? []).every((old) => (next ?? []).some((it) => deepEqual(strip(it), strip(old))));
-  return kept ? [] : [forbiddenField(SPEC.child('tolerations'), 'existing toleration can not be modified except its tolerationSeconds')];
+  const path = SPEC.child('tolerations');
+  if (!kept) return [forbiddenField(path, 'existing toleration can not be modified except its tolerationSeconds')];
+  return tolerationCauses(next, path);
 }
 
 function gateCauses(next: Old, previous: Old): FieldCause[] {
@@ -159,7 +162,13 @@ function nodeAffinityCauses({ spec: next }: Old, { spec: previous }: Old): Field
   if (now === undefined || before === undefined || before.length === 0) return [];
   const path = SPEC.child('affinity', 'nodeAffinity', REQUIRED, 'nodeSelectorTerms');
   if (now.length !== before.length)
-    return [invalidValue(path, internalForm(now), 'no additions/deletions to non-empty NodeSelectorTerms list are allowed')];
+    return [
+      invalidValue(
+        path,
+        now.length === 0 ? null : internalForm(now),
+        'no additions/deletions to non-empty NodeSelectorTerms list are allowed',
+      ),
+    ];
   return before.flatMap((old, index) => {
     const own = now[index];
     const kept = (['matchExpressions', 'matchFields'] as const).every((name) =>
@@ -173,99 +182,12 @@ function nodeAffinityCauses({ spec: next }: Old, { spec: previous }: Old): Field
   });
 }
 
-const SYSTEM_CONDITIONS = new Set(['PodScheduled', 'Ready', 'Initialized']);
-
-function conditionCauses({ status }: Old): FieldCause[] {
-  return (status?.conditions ?? []).flatMap(({ type }, index) =>
-    SYSTEM_CONDITIONS.has(type) ? [] : problems(checkQualifiedName(type), field('status', 'conditions').index(index).child('Type'), type),
-  );
-}
-
-/** Addresses: of each family one. */
-function addressCauses(list: readonly { readonly ip: string }[] | undefined, path: FieldPath, areUnique: boolean): FieldCause[] {
-  const all = list ?? [];
-  const causes = all.flatMap(({ ip }, index) => problems(ipProblems(ip), path.index(index), ip));
-  if (all.length > 1 && !isDualStackPair(all.map(({ ip }) => ip))) {
-    const why = 'may specify no more than one IP for each IP family';
-    causes.push(
-      invalidValue(
-        path,
-        all.map(({ ip }) => ({ IP: ip })),
-        why,
-      ),
-    );
-    for (const [index, { ip }] of areUnique ? all.entries() : [])
-      if (all.findIndex((it) => it.ip === ip) < index) causes.push(duplicateValue(path.index(index), { IP: ip }));
-  }
-  return causes;
-}
-
-function claimStatusCauses({ spec, status }: Old, path: FieldPath): FieldCause[] {
-  const seen = new Set<string>();
-  return (status?.resourceClaimStatuses ?? []).flatMap(({ name, resourceClaimName: claim }, index) => {
-    const at = path.index(index);
-    const causes: FieldCause[] = [];
-    if (!spec.resourceClaims?.some((it) => it.name === name))
-      causes.push(invalidValue(at.child('name'), name, 'must match the name of an entry in `spec.resourceClaims`'));
-    if (seen.has(name)) causes.push(duplicateValue(at.child('name'), name));
-    seen.add(name);
-    return claim ? [...causes, ...problems(checkDns1123Subdomain(claim), at.child('resourceClaimName'), claim)] : causes;
-  });
-}
-
-function statusFieldCauses({ status }: Old, previous: Old, path: FieldPath): FieldCause[] {
-  const causes: FieldCause[] = [];
-  const { nominatedNodeName, observedGeneration = 0, qosClass, hostIP, hostIPs = [], podIPs = [] } = status ?? {};
-  if (nominatedNodeName) {
-    for (const problem of checkDns1123Subdomain(nominatedNodeName))
-      causes.push(invalidValue(path.child('nominatedNodeName'), nominatedNodeName, problem));
-  }
-  if (observedGeneration < 0)
-    causes.push(invalidValue(path.child('observedGeneration'), observedGeneration, 'must be a non-negative integer'));
-  const firstHost = hostIPs?.[0]?.ip;
-  if (firstHost !== undefined && firstHost !== hostIP)
-    causes.push(invalidValue(path.child('hostIPs').index(0).child('ip'), firstHost, 'must be equal to `hostIP`'));
-  causes.push(...addressCauses(podIPs, path.child('podIPs'), true), ...addressCauses(hostIPs, path.child('hostIPs'), false));
-  if (previous.status?.qosClass && qosClass !== previous.status.qosClass)
-    causes.push(invalidValue(path.child('qosClass'), qosClass ?? '', 'field is immutable'));
-  return causes;
-}
-
-export function podStatusCauses(next: Old, previous: Old): FieldCause[] {
-  const causes = [...validateObjectMetaUpdate(next.metadata, previous.metadata), ...conditionCauses(next)];
-  const path = field('status');
-  if ((next.spec.nodeName ?? '') !== (previous.spec.nodeName ?? '')) {
-    causes.push(forbiddenField(path.child('nodeName'), 'may not be changed directly'));
-  }
-  causes.push(...statusFieldCauses(next, previous, path));
-  for (const name of ['containerStatuses', 'initContainerStatuses'] as const) {
-    causes.push(...restartCauses(next, previous, name));
-  }
-  return [...causes, ...claimStatusCauses(next, path.child('resourceClaimStatuses'))];
-}
-
-/** A container that may not restart stays terminated. */
-function restartCauses(next: Old, previous: Old, name: 'containerStatuses' | 'initContainerStatuses'): FieldCause[] {
-  if (next.spec.restartPolicy === 'Always') return [];
-  return (previous.status?.[name] ?? []).flatMap((old) => {
-    const { terminated } = old.state ?? {};
-    if (terminated === undefined) return [];
-    if (next.spec.restartPolicy === 'OnFailure' && terminated.exitCode !== 0) return [];
-    const own = [...(next.spec.initContainers ?? []), ...(next.spec.containers ?? [])].find((it) => it.name === old.name);
-    if (own?.restartPolicy !== undefined) return [];
-    const now = next.status?.[name]?.findIndex((it) => it.name === old.name) ?? -1;
-    const state = next.status?.[name]?.[now]?.state;
-    if (now < 0 || state?.terminated !== undefined) return [];
-    return [forbiddenField(field('status').child(name).index(now).child('state'), 'may not be transitioned to non-terminated state')];
-  });
-}
-
+/** PUT and PATCH of `ephemeralcontainers`: there may be more of them. */
 export function ephemeralContainersCauses(next: Old, previous: Old): FieldCause[] {
+  if (previous.metadata.annotations?.[MIRROR] !== undefined)
+    return [forbiddenField('[]', 'static pods do not support ephemeral containers')];
   const path = SPEC.child('ephemeralContainers');
-  const causes = [
-    ...validateObjectMetaUpdate(next.metadata, previous.metadata),
-    ...ephemeralContainerCauses(next.spec, path, scopeOf(next.spec, soundVolumes(next.spec.volumes, [], SPEC.child('volumes')))),
-  ];
+  const causes = commonUpdateCauses(next, previous, true);
   const now = new Map((next.spec.ephemeralContainers ?? []).map((it) => [it.name, it]));
   for (const old of previous.spec.ephemeralContainers ?? []) {
     const own = now.get(old.name);
@@ -277,69 +199,4 @@ export function ephemeralContainersCauses(next: Old, previous: Old): FieldCause[
     }
   }
   return causes;
-}
-
-const RESIZABLE = new Set(['cpu', 'memory']);
-
-export function podResizeCauses(next: Old, previous: Old): FieldCause[] {
-  const causes = [
-    ...validateObjectMetaUpdate(next.metadata, previous.metadata),
-    ...podSpecCauses(next.spec, SPEC, { podName: next.metadata.name, isPod: true }),
-  ];
-  if (causes.length > 0) return causes;
-  const now = qosClassOf(next);
-  if (now !== qosClassOf(previous))
-    causes.push(invalidValue(SPEC, next.status?.qosClass ?? now, 'Pod QOS Class may not change as a result of resizing'));
-  for (const name of ['containers', 'initContainers'] as const) {
-    for (const [index, container] of (next.spec[name] ?? []).entries()) {
-      causes.push(...removedCauses(container, previous.spec[name]?.[index], SPEC.child(name).index(index).child('resources')));
-    }
-  }
-  const masked = deepCopy(next.spec) as PodSpec;
-  for (const [index, container] of masked.containers.entries()) maskResources(container, previous.spec.containers?.[index]);
-  for (const [index, container] of (masked.initContainers ?? []).entries()) {
-    const old = previous.spec.initContainers?.[index];
-    const isSidecar = container.restartPolicy === 'Always';
-    if (isSidecar) maskResources(container, old);
-    if (semanticEqual(container, old)) continue;
-    const why = isSidecar
-      ? 'only cpu and memory resources for sidecar containers are mutable'
-      : 'resources for non-sidecar init containers are immutable';
-    causes.push(forbiddenField(SPEC, why));
-  }
-  if (!semanticEqual(masked, previous.spec)) causes.push(forbiddenField(SPEC, 'only cpu and memory resources are mutable'));
-  return causes;
-}
-
-function removedCauses(
-  next: DeepReadonly<Container>,
-  previous: DeepReadonly<Container> | undefined,
-  path: ReturnType<typeof field>,
-): FieldCause[] {
-  return (['limits', 'requests'] as const).flatMap((part) => {
-    const gone = Object.keys(previous?.resources?.[part] ?? {}).some(
-      (name) => RESIZABLE.has(name) && next.resources?.[part]?.[name] === undefined,
-    );
-    const what = part === 'limits' ? 'limits' : 'requests';
-    return gone ? [forbiddenField(path.child(part), `resource ${what} cannot be removed`)] : [];
-  });
-}
-
-function maskResources(container: Container, previous: DeepReadonly<Container> | undefined): void {
-  if (previous === undefined) return;
-  for (const part of ['limits', 'requests'] as const) {
-    const merged = { ...container.resources?.[part] };
-    for (const name of RESIZABLE) {
-      const old = previous.resources?.[part]?.[name];
-      if (old === undefined) delete merged[name];
-      else merged[name] = old;
-    }
-    const resources: ResourceRequirements = container.resources ?? {};
-    if (Object.keys(merged).length > 0) resources[part] = merged;
-    else delete resources[part];
-    container.resources = resources;
-  }
-  if (previous.resizePolicy !== undefined)
-    container.resizePolicy = deepCopy(previous.resizePolicy) as NonNullable<Container['resizePolicy']>;
-  else delete container.resizePolicy;
 }

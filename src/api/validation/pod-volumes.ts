@@ -154,7 +154,8 @@ function sourceCauses(volume: DeepReadonly<Volume>, path: FieldPath, scope: Volu
     if (!isSet(source)) continue;
     count += 1;
     if (count > 1) causes.push(forbiddenField(path.child(spelledTwice ?? name), 'may not specify more than 1 volume type'));
-    else causes.push(...rule(source as never, path.child(spelled ?? name), volume.name, scope), ...nameCauses(volume, name, path, scope));
+    else causes.push(...rule(source as never, path.child(spelled ?? name), volume.name, scope));
+    if (count === 1 || name === 'iscsi') causes.push(...nameCauses(volume, name, path, scope));
   }
   if (count === 0) causes.push(required(path, 'must specify a volume type'));
   return causes;

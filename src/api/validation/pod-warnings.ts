@@ -1,25 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 // Warnings about Pods and pod templates: deprecated fields, duplicates, things that will not work (upstream's pkg/api/pod/warnings.go).
-import { checkDns1123Label, type DeepReadonly, type FieldPath, field, findQuantity } from '../../machinery/mod.ts';
+import { checkDns1123Label, checkLabelValue, type DeepReadonly, type FieldPath, field, findQuantity } from '../../machinery/mod.ts';
 import type { Container, NodeSelectorTerm, PersistentVolumeClaimSpec, Pod, PodSpec, PodTemplateSpec } from '../generated/core/v1.ts';
+import { ipWarnings } from './ip.ts';
+import { overlapWarnings } from './pod-overlap-warnings.ts';
 
-const DEPRECATED_LABELS: readonly (readonly [string, string, string])[] = [
-  ['beta.kubernetes.io/arch', 'v1.14', 'kubernetes.io/arch'],
-  ['beta.kubernetes.io/os', 'v1.14', 'kubernetes.io/os'],
-  ['failure-domain.beta.kubernetes.io/region', 'v1.17', 'topology.kubernetes.io/region'],
-  ['failure-domain.beta.kubernetes.io/zone', 'v1.17', 'topology.kubernetes.io/zone'],
-  ['beta.kubernetes.io/instance-type', 'v1.17', 'node.kubernetes.io/instance-type'],
-];
-const labelOf = (key: string | undefined) => DEPRECATED_LABELS.find(([name]) => name === key);
+/** Labels of nodes that are not what they were. */
+export const DEPRECATED_LABELS: Readonly<Record<string, string>> = {
+  'beta.kubernetes.io/arch': 'deprecated since v1.14; use "kubernetes.io/arch" instead',
+  'beta.kubernetes.io/os': 'deprecated since v1.14; use "kubernetes.io/os" instead',
+  'failure-domain.beta.kubernetes.io/region': 'deprecated since v1.17; use "topology.kubernetes.io/region" instead',
+  'failure-domain.beta.kubernetes.io/zone': 'deprecated since v1.17; use "topology.kubernetes.io/zone" instead',
+  'beta.kubernetes.io/instance-type': 'deprecated since v1.17; use "node.kubernetes.io/instance-type" instead',
+  'app.kubernetes.io/created-by': 'deprecated since v1.9',
+  'scheduler.alpha.kubernetes.io/preferAvoidPods': 'deprecated since v1.22; use Taints and Tolerations instead',
+  'node-role.kubernetes.io/master': 'use "node-role.kubernetes.io/control-plane" instead',
+};
 const SECCOMP_POD = 'seccomp.security.alpha.kubernetes.io/pod';
 const SECCOMP_CONTAINER = 'container.seccomp.security.alpha.kubernetes.io/';
 const APPARMOR = 'container.apparmor.security.beta.kubernetes.io/';
 const APPARMOR_INSTEAD = 'deprecated since v1.30; use the "appArmorProfile" field instead';
-const CRITICAL = 'scheduler.alpha.kubernetes.io/critical-pod';
 
 const DEPRECATED_VOLUMES: readonly (readonly [string, string])[] = [
-  ['gitRepo', 'gitRepo: deprecated in v1.11, and disabled by default in v1.33+'],
   ['photonPersistentDisk', 'photonPersistentDisk: deprecated in v1.11, non-functional in v1.16+'],
+  ['gitRepo', 'gitRepo: deprecated in v1.11, and disabled by default in v1.33+'],
   ['scaleIO', 'scaleIO: deprecated in v1.16, non-functional in v1.22+'],
   ['flocker', 'flocker: deprecated in v1.22, non-functional in v1.25+'],
   ['storageos', 'storageOS: deprecated in v1.22, non-functional in v1.25+'],
@@ -29,9 +33,11 @@ const DEPRECATED_VOLUMES: readonly (readonly [string, string])[] = [
   ['rbd', 'rbd: deprecated in v1.28, non-functional in v1.31+'],
 ];
 
-/** For PersistentVolumes, which say the same about the same sources. */
-export function deprecatedSourceWarnings(source: object, path: FieldPath): string[] {
-  return DEPRECATED_VOLUMES.flatMap(([name, text]) => ((source as Record<string, unknown>)[name] ? [String(path.child(text))] : []));
+/** For PersistentVolumes, which say the same about the same sources. @param names Those to speak of. */
+export function deprecatedSourceWarnings(source: object, path: FieldPath, names?: ReadonlySet<string>): string[] {
+  return DEPRECATED_VOLUMES.flatMap(([name, text]) =>
+    (source as Record<string, unknown>)[name] && names?.has(name) !== false ? [String(path.child(text))] : [],
+  );
 }
 
 type Spec = DeepReadonly<PodSpec>;
@@ -39,9 +45,10 @@ type Annotations = Readonly<Record<string, string>>;
 type Box = DeepReadonly<Container>;
 const CONTAINER_LISTS = ['initContainers', 'containers', 'ephemeralContainers'] as const;
 
-/** Warnings for a Pod that is created or changed. */
+/** Warnings for a new Pod. Changes are those of controllers, who read none. */
 export function podWarnings(pod: DeepReadonly<Pod>, previous: DeepReadonly<Pod> | undefined): string[] {
-  const name = previous === undefined ? nameWarnings(pod.metadata.name, `the Pod's hostname`) : [];
+  if (previous !== undefined) return [];
+  const name = nameWarnings(pod.metadata.name, `the Pod's hostname`);
   const annotations = pod.metadata.annotations ?? {};
   // By now the annotation has become the field, which therefore tells nothing.
   const appArmor = [...visit(pod.spec, field('spec'))].flatMap(([{ name: own }]) => {
@@ -77,9 +84,7 @@ function* visit(spec: Spec, path: FieldPath): Generator<readonly [Box, FieldPath
 function specWarnings(spec: Spec, annotations: Annotations, path: FieldPath, annotationPath: FieldPath, isTemplate: boolean): string[] {
   return [
     ...placementWarnings(spec, path),
-    ...(CRITICAL in annotations
-      ? [`${annotationPath.key(CRITICAL)}: non-functional in v1.16+; use the "priorityClassName" field instead`]
-      : []),
+    ...annotationWarnings(annotations, annotationPath),
     ...volumeWarnings(spec, path.child('volumes')),
     ...aliasWarnings(spec, path),
     ...pullSecretWarnings(spec, path),
@@ -95,34 +100,59 @@ function specWarnings(spec: Spec, annotations: Annotations, path: FieldPath, ann
       ? [`${path.child('terminationGracePeriodSeconds')}: must be >= 0; negative values are invalid and will be treated as 1`]
       : []),
     ...podAffinityWarnings(spec, path.child('affinity')),
+    ...addressWarnings(spec, path),
   ];
 }
 
-const deprecation = ([, since, instead]: readonly [string, string, string]) => `deprecated since ${since}; use "${instead}" instead`;
+const DEPRECATED_ANNOTATIONS: readonly (readonly [key: string, text: string])[] = [
+  ['scheduler.alpha.kubernetes.io/critical-pod', 'non-functional in v1.16+; use the "priorityClassName" field instead'],
+  ['security.alpha.kubernetes.io/sysctls', 'non-functional in v1.11+; use the "sysctls" field instead'],
+  ['security.alpha.kubernetes.io/unsafe-sysctls', 'non-functional in v1.11+; use the "sysctls" field instead'],
+];
 
-function termWarnings(term: DeepReadonly<NodeSelectorTerm>, path: FieldPath): string[] {
-  return (term.matchExpressions ?? []).flatMap(({ key }, index) => {
-    const found = labelOf(key);
-    return found ? [`${path.child('matchExpressions').index(index).child('key')}: ${key} is ${deprecation(found)}`] : [];
+function annotationWarnings(annotations: Annotations, path: FieldPath): string[] {
+  return DEPRECATED_ANNOTATIONS.flatMap(([key, text]) => (key in annotations ? [`${path.key(key)}: ${text}`] : []));
+}
+
+function addressWarnings({ dnsConfig, hostAliases }: Spec, path: FieldPath): string[] {
+  const servers = (dnsConfig?.nameservers ?? []).flatMap((server, index) =>
+    ipWarnings(server, path.child('dnsConfig', 'nameservers').index(index)),
+  );
+  return [
+    ...servers,
+    ...(hostAliases ?? []).flatMap(({ ip }, index) => ipWarnings(ip, path.child('hostAliases').index(index).child('ip'))),
+  ];
+}
+
+/** @param hasLabels Whether values that no label may have are told: those of preferences are not refused. */
+export function termWarnings(term: DeepReadonly<NodeSelectorTerm>, path: FieldPath, hasLabels = false): string[] {
+  return (term.matchExpressions ?? []).flatMap(({ key, values }, index) => {
+    const at = path.child('matchExpressions').index(index);
+    const found = DEPRECATED_LABELS[key];
+    const warnings = found ? [`${at.child('key')}: ${key} is ${found}`] : [];
+    const wrong = (hasLabels ? (values ?? []) : []).flatMap((value, position) =>
+      checkLabelValue(value).map((problem) => `${at.child('values').index(position)}: ${value} is invalid, ${problem}`),
+    );
+    return [...warnings, ...wrong];
   });
 }
 
 function placementWarnings(spec: Spec, path: FieldPath): string[] {
   const warnings: string[] = [];
   for (const key of Object.keys(spec.nodeSelector ?? {}).sort()) {
-    const found = labelOf(key);
-    if (found) warnings.push(`${path.child('nodeSelector').key(key)}: ${deprecation(found)}`);
+    const found = DEPRECATED_LABELS[key];
+    if (found) warnings.push(`${path.child('nodeSelector').key(key)}: ${found}`);
   }
   const [hard, soft] = ['requiredDuringSchedulingIgnoredDuringExecution', 'preferredDuringSchedulingIgnoredDuringExecution'] as const;
   const node = path.child('affinity', 'nodeAffinity');
   for (const [index, term] of (spec.affinity?.nodeAffinity?.[hard]?.nodeSelectorTerms ?? []).entries())
     warnings.push(...termWarnings(term, node.child(hard, 'nodeSelectorTerms').index(index)));
   for (const [index, { preference }] of (spec.affinity?.nodeAffinity?.[soft] ?? []).entries())
-    warnings.push(...termWarnings(preference ?? {}, node.child(soft).index(index).child('preference')));
+    warnings.push(...termWarnings(preference ?? {}, node.child(soft).index(index).child('preference'), true));
   for (const [index, constraint] of (spec.topologySpreadConstraints ?? []).entries()) {
     const at = path.child('topologySpreadConstraints').index(index);
-    const found = labelOf(constraint.topologyKey);
-    if (found) warnings.push(`${at.child('topologyKey')}: ${constraint.topologyKey} is ${deprecation(found)}`);
+    const found = DEPRECATED_LABELS[constraint.topologyKey];
+    if (found) warnings.push(`${at.child('topologyKey')}: ${constraint.topologyKey} is ${found}`);
     if (!constraint.labelSelector) warnings.push(`${at.child('labelSelector')}: ${MATCHES_NOTHING}`);
   }
   return warnings;
@@ -174,42 +204,13 @@ function volumeWarnings({ volumes }: Spec, path: FieldPath): string[] {
   if (!volumes) return [];
   const own = volumes.flatMap((volume, index) => {
     const at = path.index(index);
-    const isEmpty = volume.projected && (volume.projected.sources ?? []).every((source) => Object.keys(source).length === 0);
     const template = volume.ephemeral?.volumeClaimTemplate;
     return [
       ...deprecatedSourceWarnings(volume, at),
       ...(template ? claimSpecWarnings(template.spec, at.child('ephemeral', 'volumeClaimTemplate', 'spec')) : []),
-      ...(isEmpty ? [`volume "${volume.name}" (Projected) has no sources provided`] : []),
     ];
   });
-  return [...own, ...tokenPathWarnings(volumes, path)];
-}
-
-type Volumes = NonNullable<Spec['volumes']>;
-
-/** Files that take the place of a token. */
-function tokenPathWarnings(volumes: Volumes, path: FieldPath): string[] {
-  const tokens = new Set(
-    volumes.flatMap(({ projected }) =>
-      (projected?.sources ?? []).flatMap(({ serviceAccountToken }) => (serviceAccountToken ? [serviceAccountToken.path] : [])),
-    ),
-  );
-  if (tokens.size === 0) return [];
-  const warnings: string[] = [];
-  const note = (file: string | undefined, at: FieldPath) => {
-    if (file !== undefined && tokens.has(file))
-      warnings.push(`${at}: has duplicated path with ServiceAccountToken ${JSON.stringify(file)}`);
-  };
-  for (const [index, { projected }] of volumes.entries()) {
-    const at = path.index(index).child('projected', 'sources');
-    for (const source of projected?.sources ?? []) {
-      for (const [place, item] of (source.configMap?.items ?? []).entries()) note(item.path, at.child('configMap').index(place));
-      for (const [place, item] of (source.secret?.items ?? []).entries()) note(item.path, at.child('secrets').index(place));
-      for (const [place, item] of (source.downwardAPI?.items ?? []).entries()) note(item.path, at.child('downwardAPI').index(place));
-      note(source.clusterTrustBundle?.path, at.child('ClusterTrustBundle'));
-    }
-  }
-  return warnings;
+  return [...own, ...overlapWarnings(volumes)];
 }
 
 function pullSecretWarnings({ imagePullSecrets }: Spec, path: FieldPath): string[] {
@@ -283,7 +284,9 @@ function fractionWarnings(list: Annotations | undefined, path: FieldPath, names:
 
 /** Of a PersistentVolumeClaim, also in templates. */
 export function claimSpecWarnings(spec: DeepReadonly<PersistentVolumeClaimSpec> | undefined, path: FieldPath): string[] {
-  return fractionWarnings(spec?.resources?.requests, path.child('resources', 'requests'), ['storage']);
+  const at = path.child('resources');
+  const { requests, limits } = spec?.resources ?? {};
+  return [...fractionWarnings(requests, at.child('requests'), ['storage']), ...fractionWarnings(limits, at.child('limits'), ['storage'])];
 }
 
 function envWarnings({ env }: Box, path: FieldPath): string[] {

@@ -24,7 +24,7 @@ import type {
   ParamRef,
   ValidatingAdmissionPolicyBinding,
 } from '../generated/admissionregistration/v1.ts';
-import { enumCauses, problems, selectorCauses } from './rules.ts';
+import { choiceCauses, enumCauses, isSet, problems, selectorCauses } from './rules.ts';
 import { operationRuleCauses } from './webhooks.ts';
 
 const SPEC = field('spec');
@@ -54,7 +54,8 @@ function groupVersionCauses(text: string, path: FieldPath): FieldCause[] {
 
 /** `matchConstraints` of a policy, `matchResources` of a binding. */
 export function matchResourcesCauses(match: DeepReadonly<MatchResources>, path: FieldPath): FieldCause[] {
-  const causes = enumCauses(match.matchPolicy, ['Equivalent', 'Exact'], path.child('matchPolicy'), true);
+  const at = path.child('matchPolicy');
+  const causes = isSet(match.matchPolicy) ? choiceCauses(match.matchPolicy, ['Equivalent', 'Exact'], at) : [required(at)];
   for (const name of ['namespaceSelector', 'objectSelector'] as const) {
     if (match[name] === undefined) causes.push(required(path.child(name)));
     else causes.push(...selectorCauses(match[name], path.child(name)));
@@ -76,12 +77,22 @@ function namedRuleCauses(rule: DeepReadonly<NamedRuleWithOperations>, path: Fiel
   return [...causes, ...operationRuleCauses(rule as never, path)];
 }
 
-/** What a policy applies to, which it has to say. */
-export function matchConstraintsCauses(match: DeepReadonly<MatchResources> | undefined): FieldCause[] {
+const MUTATING = ['*', 'CONNECT', 'CREATE', 'UPDATE'];
+
+/** Nothing is left to change of what is deleted. */
+function mutatingOperationCauses(match: DeepReadonly<MatchResources> | undefined, path: FieldPath): FieldCause[] {
+  const operations: readonly string[] = (match?.resourceRules ?? []).flatMap((rule) => rule.operations ?? []);
+  const at = path.child('resourceRules', 'operations');
+  return operations.flatMap((operation) => (MUTATING.includes(operation) ? [] : [notSupported(at, operation, MUTATING)]));
+}
+
+/** What a policy applies to, which it has to say. @param mutates Whether it changes objects. */
+export function matchConstraintsCauses(match: DeepReadonly<MatchResources> | undefined, mutates = false): FieldCause[] {
   const path = SPEC.child('matchConstraints');
   if (match === undefined || match === null) return [required(path)];
   const causes = matchResourcesCauses(match, path);
-  return (match.resourceRules ?? []).length === 0 ? [...causes, required(path.child('resourceRules'))] : causes;
+  if ((match.resourceRules ?? []).length === 0) causes.push(required(path.child('resourceRules')));
+  return mutates ? [...causes, ...mutatingOperationCauses(match, path)] : causes;
 }
 
 function paramRefCauses(ref: DeepReadonly<ParamRef>, path: FieldPath): FieldCause[] {
@@ -109,7 +120,7 @@ function bindingCauses({ spec = {} as never }: Binding): FieldCause[] {
 }
 
 export function mutatingBindingCauses(binding: DeepReadonly<MutatingAdmissionPolicyBinding>): FieldCause[] {
-  return bindingCauses(binding);
+  return [...bindingCauses(binding), ...mutatingOperationCauses(binding.spec?.matchResources, SPEC.child('matchResources'))];
 }
 
 const ACTIONS = ['Audit', 'Deny', 'Warn'];

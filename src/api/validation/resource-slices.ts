@@ -1,45 +1,49 @@
 // SPDX-License-Identifier: Apache-2.0
-// Validation of ResourceSlices: whose devices they list, for which nodes, and each device. Capacities and counters are checked as
-// far as their numbers go; their request policies are not. @source upstream pkg/apis/resource/validation validateResourceSliceSpec
+// Validation of ResourceSlices: whose devices they list, for which nodes, and each device with its
+// attributes, capacities, taints and counters. @source upstream pkg/apis/resource/validation validateResourceSliceSpec
 import {
   checkDns1123Label,
   checkDns1123Subdomain,
   checkLabelValue,
   checkQualifiedName,
   type DeepReadonly,
-  duplicateValue,
   type FieldCause,
   type FieldPath,
   field,
   invalidValue,
   notSupported,
   required,
+  semanticEqual,
   tooLong,
-  tooMany,
 } from '../../machinery/mod.ts';
 import type { Device, DeviceAttribute, DeviceTaint, ResourceSlice, ResourceSliceSpec } from '../generated/resource/v1.ts';
 import { internalForm } from './difference.ts';
 import { immutableCauses } from './object-meta.ts';
 import { nodeSelectorCauses } from './pod-affinity.ts';
-import { isSet, problems, sortedEntries } from './rules.ts';
+import { capacityCauses } from './resource-capacity.ts';
+import {
+  attributeNameCauses,
+  bindingCauses,
+  LONGEST_ATTRIBUTE,
+  listCauses,
+  mapCauses,
+  poolNameCauses,
+  setCauses,
+} from './resource-names.ts';
+import { isSet, problems } from './rules.ts';
 import { csiDriverNameCauses } from './volume-sources.ts';
 
 type Spec = DeepReadonly<ResourceSliceSpec>;
 const SPEC = field('spec');
-const [MOST_DEVICES, MOST_ADVANCED, MOST_FACTS, MOST_TAINTS, LONGEST_POOL, LONGEST_VALUE] = [128, 64, 32, 16, 253, 64];
+const [MOST_DEVICES, MOST_ADVANCED, MOST_FACTS, MOST_TAINTS, LONGEST_VALUE, LONGEST_LABEL] = [128, 64, 32, 16, 64, 63];
+const [MOST_SETS, MOST_COUNTERS, MOST_CONSUMED] = [8, 32, 2];
 const SEMVER =
   /^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-(0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*)(\.(0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*))*)?(\+[0-9a-zA-Z-]+(\.[0-9a-zA-Z-]+)*)?$/;
 
 function poolCauses({ pool }: Spec): FieldCause[] {
-  const { name = '', generation = 0, resourceSliceCount: count = 0 } = pool ?? {};
+  const { name, generation = 0, resourceSliceCount: count = 0 } = pool ?? {};
   const path = SPEC.child('pool');
-  const at = path.child('name');
-  const causes: FieldCause[] = [];
-  if (name === '') causes.push(required(at));
-  else {
-    if (Buffer.byteLength(name) > LONGEST_POOL) causes.push(tooLong(at, LONGEST_POOL));
-    for (const part of name.split('/')) causes.push(...problems(checkDns1123Subdomain(part), at, part));
-  }
+  const causes = poolNameCauses(name, path.child('name'));
   if (count <= 0) causes.push(invalidValue(path.child('resourceSliceCount'), count, 'must be greater than zero'));
   if (generation < 0) causes.push(invalidValue(path.child('generation'), generation, 'must be greater than or equal to zero'));
   return causes;
@@ -74,46 +78,96 @@ function isAdvanced({ taints, consumesCounters, attributes }: DeepReadonly<Devic
   return (taints ?? []).length > 0 || (consumesCounters ?? []).length > 0 || hasList;
 }
 
-export function resourceSliceCauses({ spec }: DeepReadonly<ResourceSlice>): FieldCause[] {
-  const causes = [...csiDriverNameCauses(spec.driver, SPEC.child('driver')), ...poolCauses(spec)];
+export function resourceSliceCauses({ spec }: DeepReadonly<ResourceSlice>, previous?: DeepReadonly<ResourceSlice>): FieldCause[] {
+  const old = previous?.spec;
+  const causes = [...csiDriverNameCauses(spec.driver, SPEC.child('driver')), ...poolCauses(spec), ...keptCauses(spec, old)];
   const one = 'exactly one of `nodeName`, `nodeSelector`, `allNodes`, `perDeviceNodeSelection` is required';
   const unset = 'must be either unset or set to a non-empty string';
   causes.push(...placeCauses(spec as Placed, SPEC, one, `${one}, but multiple fields are set`, unset));
-  if (spec.nodeSelector && spec.nodeSelector.nodeSelectorTerms.length > 1) {
+  if (spec.nodeSelector && (spec.nodeSelector.nodeSelectorTerms ?? []).length !== 1) {
     const at = SPEC.child('nodeSelector', 'nodeSelectorTerms');
     causes.push(invalidValue(at, internalForm(spec.nodeSelector.nodeSelectorTerms), 'must have exactly one node selector term'));
   }
   if (spec.sharedCounters && spec.devices) causes.push(invalidValue(SPEC, '', 'only one of `sharedCounters` or `devices` is allowed'));
-  const devices = spec.devices ?? [];
-  const most = devices.some(isAdvanced) ? MOST_ADVANCED : MOST_DEVICES;
-  if (devices.length > most) causes.push(tooMany(SPEC.child('devices'), devices.length, most));
-  const names = new Set<string>();
-  for (const [index, device] of devices.entries()) {
-    const at = SPEC.child('devices').index(index);
-    causes.push(...deviceCauses(device, spec.perDeviceNodeSelection === true, at));
-    if (names.has(device.name)) causes.push(duplicateValue(at, device.name));
-    names.add(device.name);
-  }
-  return causes;
+  const most = (spec.devices ?? []).some(isAdvanced) ? MOST_ADVANCED : MOST_DEVICES;
+  const isPlaced = spec.perDeviceNodeSelection === true;
+  const before = new Map((old?.devices ?? []).map((device) => [device.name, device]));
+  causes.push(
+    ...setCauses(spec.devices, most, SPEC.child('devices'), {
+      rule: (device, at) => deviceCauses(device, at, { isPlaced, old: before.get(device.name) }),
+      keyOf: ({ name }) => name,
+    }),
+  );
+  return [
+    ...causes,
+    ...setCauses(spec.sharedCounters, MOST_SETS, SPEC.child('sharedCounters'), {
+      rule: ({ name, counters }, at) => counterSetCauses({ name, counters, named: at.child('name') }, at),
+      keyOf: ({ name }) => name,
+    }),
+  ];
 }
 
-function deviceCauses(device: DeepReadonly<Device>, isPlaced: boolean, path: FieldPath): FieldCause[] {
+function keptCauses(spec: Spec, old: Spec | undefined): FieldCause[] {
+  if (old === undefined) return [];
+  return [
+    ...immutableCauses(spec.pool?.name, old.pool?.name, SPEC.child('pool', 'name')),
+    ...immutableCauses(spec.driver, old.driver, SPEC.child('driver')),
+    ...immutableCauses(spec.nodeName, old.nodeName, SPEC.child('nodeName')),
+  ];
+}
+
+interface CounterSet {
+  readonly name: string;
+  readonly counters: Readonly<Record<string, unknown>> | undefined;
+  /** Where the name is. */
+  readonly named: FieldPath;
+}
+
+/** Counters that devices share, or that a device takes of a set. */
+function counterSetCauses({ name, counters, named }: CounterSet, path: FieldPath): FieldCause[] {
+  const label = (text: string, at: FieldPath) => problems(checkDns1123Label(text), at, text);
+  const causes = name ? label(name, named) : [required(named)];
+  const at = path.child('counters');
+  if (Object.keys(counters ?? {}).length === 0) return [...causes, required(at)];
+  return [...causes, ...mapCauses(counters, at, { most: MOST_COUNTERS, key: label, value: () => [], shown: LONGEST_LABEL })];
+}
+
+interface DeviceContext {
+  readonly isPlaced: boolean;
+  /** The device as it was. */
+  readonly old: DeepReadonly<Device> | undefined;
+}
+
+function deviceCauses(device: DeepReadonly<Device>, path: FieldPath, { isPlaced, old }: DeviceContext): FieldCause[] {
   const causes = problems(checkDns1123Label(device.name ?? ''), path.child('name'), device.name ?? '');
   const facts = Object.keys(device.attributes ?? {}).length + Object.keys(device.capacity ?? {}).length;
   if (facts > MOST_FACTS)
     causes.push(invalidValue(path, facts, `the total number of attributes and capacities must not exceed ${MOST_FACTS}`));
-  for (const [name, attribute] of sortedEntries(device.attributes))
-    causes.push(...attributeCauses(attribute, path.child('attributes').key(name)));
-  const taints = device.taints ?? [];
-  if (taints.length > MOST_TAINTS) causes.push(tooMany(path.child('taints'), taints.length, MOST_TAINTS));
-  for (const [index, taint] of taints.entries()) causes.push(...taintCauses(taint, path.child('taints').index(index)));
+  const named = { key: attributeNameCauses, shown: LONGEST_ATTRIBUTE };
+  const isShared = device.allowMultipleAllocations === true;
+  causes.push(
+    ...mapCauses(device.attributes, path.child('attributes'), { ...named, value: attributeCauses }),
+    ...mapCauses(device.capacity, path.child('capacity'), { ...named, value: (it, at) => capacityCauses(it, at, isShared) }),
+  );
+  if (old === undefined || !semanticEqual(old.taints, device.taints))
+    causes.push(...listCauses(device.taints, MOST_TAINTS, path.child('taints'), taintCauses));
+  causes.push(
+    ...setCauses(device.consumesCounters, MOST_CONSUMED, path.child('consumesCounters'), {
+      rule: ({ counterSet: name, counters }, at) => counterSetCauses({ name, counters, named: at.child('counterSet') }, at),
+      keyOf: ({ counterSet }) => counterSet,
+    }),
+  );
+  return [...causes, ...devicePlaceCauses(device, path, isPlaced), ...bindingCauses(device, path)];
+}
+
+function devicePlaceCauses(device: DeepReadonly<Device>, path: FieldPath, isPlaced: boolean): FieldCause[] {
   const one =
     'exactly one of `nodeName`, `nodeSelector`, or `allNodes` is required when `perDeviceNodeSelection` is set to true in the ResourceSlice spec';
-  if (isPlaced) return [...causes, ...placeCauses(device as Placed, path, one, one, 'must not be empty')];
-  if (!isSet(device.nodeName) && !isSet(device.nodeSelector) && !isSet(device.allNodes)) return causes;
+  if (isPlaced) return placeCauses(device as Placed, path, one, one, 'must not be empty');
+  if (!isSet(device.nodeName) && !isSet(device.nodeSelector) && !isSet(device.allNodes)) return [];
   const why =
     '`nodeName`, `nodeSelector` and `allNodes` can only be set if `perDeviceNodeSelection` is set to true in the ResourceSlice spec';
-  return [...causes, invalidValue(path, null, why)];
+  return [invalidValue(path, null, why)];
 }
 
 function attributeCauses(attribute: DeepReadonly<DeviceAttribute>, path: FieldPath): FieldCause[] {
@@ -141,11 +195,5 @@ function taintCauses({ key, value = '', effect }: DeepReadonly<DeviceTaint>, pat
   return effects.includes(effect) ? causes : [...causes, notSupported(at, effect, effects)];
 }
 
-export function resourceSliceUpdateCauses(next: DeepReadonly<ResourceSlice>, previous: DeepReadonly<ResourceSlice>): FieldCause[] {
-  return [
-    ...immutableCauses(next.spec.pool?.name, previous.spec.pool?.name, SPEC.child('pool', 'name')),
-    ...immutableCauses(next.spec.driver, previous.spec.driver, SPEC.child('driver')),
-    ...immutableCauses(next.spec.nodeName, previous.spec.nodeName, SPEC.child('nodeName')),
-    ...resourceSliceCauses(next),
-  ];
-}
+export const resourceSliceUpdateCauses = (next: DeepReadonly<ResourceSlice>, previous: DeepReadonly<ResourceSlice>) =>
+  resourceSliceCauses(next, previous);

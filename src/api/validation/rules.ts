@@ -23,6 +23,11 @@ export function problems(list: readonly string[], path: FieldPath, value: unknow
   return list.map((problem) => invalidValue(path, value, problem));
 }
 
+/** A rule that upstream prints without its value. */
+export function invalidPlain(path: FieldPath, detail: string): FieldCause {
+  return { reason: 'FieldValueInvalid', field: String(path), message: `Invalid value: ${detail}` };
+}
+
 export function nonNegative(value: number | undefined, path: FieldPath): FieldCause[] {
   return value !== undefined && value !== null && value < 0 ? [invalidValue(path, value, NON_NEGATIVE)] : [];
 }
@@ -49,6 +54,11 @@ export function portNameProblems(name: string): string[] {
   if (name.includes('--')) list.push('must not contain consecutive hyphens');
   if (name.length > 0 && (name.startsWith('-') || name.endsWith('-'))) list.push('must not begin or end with a hyphen');
   return list;
+}
+
+/** A value of a closed set behind a pointer: where it is given, '' is a value like any other. */
+export function choiceCauses(value: string | undefined, allowed: readonly string[], path: FieldPath): FieldCause[] {
+  return value === undefined || value === null || allowed.includes(value) ? [] : [notSupported(path, value, allowed)];
 }
 
 /** A port by number or name. */
@@ -84,13 +94,18 @@ export function selectorCauses(selector: DeepReadonly<LabelSelector> | undefined
   return causes;
 }
 
-/** Whether a selector parses at all. */
+/** Whether a selector parses at all: keys and values of labels, operators with the values they need. */
 export function isSelectable(selector: DeepReadonly<LabelSelector>): boolean {
-  return (selector.matchExpressions ?? []).every(({ operator, values }) => {
-    const count = (values ?? []).length;
-    if (operator === 'In' || operator === 'NotIn') return count > 0;
-    return (operator === 'Exists' || operator === 'DoesNotExist') && count === 0;
-  });
+  const isLabel = (key: string, values: readonly string[]) =>
+    checkQualifiedName(key).length === 0 && values.every((value) => checkLabelValue(value).length === 0);
+  return (
+    Object.entries(selector.matchLabels ?? {}).every(([key, value]) => isLabel(key, [value])) &&
+    (selector.matchExpressions ?? []).every(({ key, operator, values }) => {
+      const count = (values ?? []).length;
+      if (operator !== 'In' && operator !== 'NotIn' && operator !== 'Exists' && operator !== 'DoesNotExist') return false;
+      return (operator === 'In' || operator === 'NotIn' ? count > 0 : count === 0) && isLabel(key, values ?? []);
+    })
+  );
 }
 
 export function isEmptySelector(selector: DeepReadonly<LabelSelector> | undefined): boolean {
@@ -113,7 +128,8 @@ export function notOver100Percent(value: number | string | undefined, path: Fiel
 
 /** The number of a count or percentage; percentages that parse give their number. */
 export function amountOf(value: number | string | undefined): number {
-  return typeof value === 'string' ? Number.parseInt(value, 10) || 0 : (value ?? 0);
+  if (typeof value !== 'string') return value ?? 0;
+  return /^(?:[+-]?[0-9]+|[0-9]+%)$/.test(value) ? Number.parseInt(value, 10) : 0;
 }
 
 const CONFIG_KEY_RULE = `a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')`;
@@ -128,8 +144,6 @@ export function configKeyProblems(key: string): string[] {
   else if (key.startsWith('..')) list.push(`must not start with '..'`);
   return list;
 }
-
-export { dnsLabelProblems } from './dns-label.ts';
 
 export const isSet = <T>(value: T | null | undefined): value is T => value !== undefined && value !== null;
 

@@ -19,9 +19,9 @@ const valid = {
 };
 
 describeCreate(OF, valid, {
-  'does not balance to the kubelet': [
-    ({ spec }) => (spec.ports[0].port = 10250),
-    'spec.ports[0].port: Invalid value: 10250: may not expose port 10250 externally since it is used by kubelet',
+  'has addresses of the families that it asks for': [
+    ({ spec }) => (spec.ipFamilies = ['IPv6']),
+    'spec.clusterIPs[0]: Invalid value: "10.0.0.5": expected an IPv6 value as indicated by `ipFamilies[0]`',
   ],
   'routes from outside in some way': [({ spec }) => delete spec.externalTrafficPolicy, 'spec.externalTrafficPolicy: Required value'],
   'says how long clients stick': [
@@ -39,7 +39,11 @@ describeUpdate(OF, valid, {
     ({ spec }) => Object.assign(spec, { clusterIP: '10.0.0.6', clusterIPs: ['10.0.0.6'] }),
     'spec.clusterIPs[0]: Invalid value: ["10.0.0.6"]: may not change once set',
   ],
-  'keeps its family': [({ spec }) => (spec.ipFamilies = ['IPv6']), 'spec.ipFamilies[0]: Invalid value: ["IPv6"]: may not change once set'],
+  'keeps its family': [
+    ({ spec }) => (spec.ipFamilies = ['IPv6']),
+    'spec.ipFamilies[0]: Invalid value: ["IPv6"]: may not change once set',
+    'spec.clusterIPs[0]: Invalid value: "10.0.0.5": expected an IPv6 value as indicated by `ipFamilies[0]`',
+  ],
 });
 
 describeUpdate(

@@ -17,41 +17,27 @@ import {
 } from '../../machinery/mod.ts';
 import type { LoadBalancerStatus, Service } from '../generated/core/v1.ts';
 import { internalForm } from './difference.ts';
-import { cidrProblems, ipProblems, isDualStackPair } from './ip.ts';
+import { cidrProblems, ipProblems, isAddress, specialKindOf } from './ip.ts';
 import { labelCauses } from './object-meta.ts';
-import { enumCauses, isSet, portCauses, portOrNameCauses, problems } from './rules.ts';
+import { choiceCauses, enumCauses, isSet, portCauses, portOrNameCauses, problems } from './rules.ts';
 
 const SPEC = field('spec');
+const ANNOTATIONS = field('metadata', 'annotations');
+const SOURCE_RANGES = 'service.beta.kubernetes.io/load-balancer-source-ranges';
 export const PROTOCOLS = ['SCTP', 'TCP', 'UDP'];
 const TYPES = ['ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort'];
-const KUBELET_PORT = 10_250;
 const [TOPOLOGY_MODE, TOPOLOGY_HINTS] = ['service.kubernetes.io/topology-mode', 'service.kubernetes.io/topology-aware-hints'];
 type Spec = DeepReadonly<Service>['spec'];
 const isHeadless = (spec: Spec) => spec.clusterIPs?.[0] === 'None' || spec.clusterIP === 'None';
 
 export function serviceCauses(service: DeepReadonly<Service>): FieldCause[] {
   const { spec } = service;
-  const causes: FieldCause[] = [];
+  const causes = topologyCauses(service);
   const ports = SPEC.child('ports');
   if ((spec.ports ?? []).length === 0 && !isHeadless(spec) && spec.type !== 'ExternalName') causes.push(required(ports));
-  if (spec.type === 'LoadBalancer') {
-    for (const [index, { port }] of (spec.ports ?? []).entries()) {
-      const why = `may not expose port ${KUBELET_PORT} externally since it is used by kubelet`;
-      if (port === KUBELET_PORT) causes.push(invalidValue(ports.index(index).child('port'), port, why));
-    }
-    if (isHeadless(spec))
-      causes.push(
-        invalidValue(
-          SPEC.child('clusterIPs').index(0),
-          spec.clusterIPs?.[0] ?? 'None',
-          `may not be set to 'None' for LoadBalancer services`,
-        ),
-      );
-  } else if (spec.type === 'NodePort') {
-    if (isHeadless(spec))
-      causes.push(
-        invalidValue(SPEC.child('clusterIPs').index(0), spec.clusterIPs?.[0] ?? 'None', `may not be set to 'None' for NodePort services`),
-      );
+  if ((spec.type === 'LoadBalancer' || spec.type === 'NodePort') && isHeadless(spec)) {
+    const why = `may not be set to 'None' for ${spec.type} services`;
+    causes.push(invalidValue(SPEC.child('clusterIPs').index(0), spec.clusterIPs?.[0] ?? 'None', why));
   } else if (spec.type === 'ExternalName') {
     causes.push(...externalNameCauses(spec));
   }
@@ -64,20 +50,19 @@ export function serviceCauses(service: DeepReadonly<Service>): FieldCause[] {
     ...enumCauses(spec.sessionAffinity, ['ClientIP', 'None'], SPEC.child('sessionAffinity'), true),
     ...affinityConfigCauses(spec),
   );
-  causes.push(...clusterIpCauses(service));
+  causes.push(...clusterIpCauses(spec));
   for (const [index, address] of (spec.externalIPs ?? []).entries())
     causes.push(...hostAddressCauses(address, SPEC.child('externalIPs').index(index)));
   causes.push(...enumCauses(spec.type, TYPES, SPEC.child('type'), true));
-  causes.push(...portUseCauses(spec, ports), ...balancerCauses(spec), ...trafficCauses(spec));
-  return [...causes, ...topologyCauses(service)];
+  return [...causes, ...portUseCauses(spec, ports), ...balancerCauses(service), ...classCauses(spec), ...trafficCauses(spec)];
 }
 
 /** The old and the new name of the same annotation. */
 function topologyCauses({ metadata }: DeepReadonly<Service>): FieldCause[] {
   const [mode, hints] = [metadata.annotations?.[TOPOLOGY_MODE], metadata.annotations?.[TOPOLOGY_HINTS]];
   if (!isSet(mode) || !isSet(hints) || mode === hints) return [];
-  const path = field('metadata', 'annotations').key(TOPOLOGY_HINTS);
-  return [invalidValue(path, hints, `must match annotations[${TOPOLOGY_MODE}] when both are specified`)];
+  const path = ANNOTATIONS.key(TOPOLOGY_MODE);
+  return [invalidValue(path, mode, `must match annotations[${TOPOLOGY_HINTS}] when both are specified`)];
 }
 
 function externalNameCauses(spec: Spec): FieldCause[] {
@@ -91,9 +76,6 @@ function externalNameCauses(spec: Spec): FieldCause[] {
   else causes.push(...problems(checkDns1123Subdomain(name), SPEC.child('externalName'), name));
   return causes;
 }
-
-/** Protocol names follow the rule of label keys, and its words. */
-const labelKeyRule = (problem: string) => problem.replace('a qualified name', 'a valid label key');
 
 type Port = NonNullable<Spec['ports']>[number];
 
@@ -109,8 +91,7 @@ function servicePortCauses(port: Port, needsName: boolean, names: Set<string>, p
   if (!port.protocol) causes.push(required(path.child('protocol')));
   else if (!PROTOCOLS.includes(port.protocol)) causes.push(notSupported(path.child('protocol'), port.protocol, PROTOCOLS));
   causes.push(...portOrNameCauses(port.targetPort, path.child('targetPort')));
-  if (port.appProtocol)
-    causes.push(...problems(checkQualifiedName(port.appProtocol).map(labelKeyRule), path.child('appProtocol'), port.appProtocol));
+  if (isSet(port.appProtocol)) causes.push(...problems(checkQualifiedName(port.appProtocol), path.child('appProtocol'), port.appProtocol));
   return causes;
 }
 
@@ -131,36 +112,52 @@ function affinityConfigCauses(spec: Spec): FieldCause[] {
   return spec.sessionAffinity === 'None' && config ? [forbiddenField(path, 'must not be set when session affinity is None')] : [];
 }
 
-function clusterIpCauses({ spec }: DeepReadonly<Service>): FieldCause[] {
+const FAMILIES = ['IPv4', 'IPv6'];
+const FAMILY_POLICIES = ['PreferDualStack', 'RequireDualStack', 'SingleStack'];
+
+/** Addresses, families and their policy against each other. */
+export function clusterIpCauses(spec: Spec): FieldCause[] {
+  if (spec.type === 'ExternalName') return [];
   const path = SPEC.child('clusterIPs');
   const causes: FieldCause[] = [];
   const addresses = spec.clusterIPs ?? [];
-  if (spec.ipFamilyPolicy)
-    causes.push(...enumCauses(spec.ipFamilyPolicy, ['PreferDualStack', 'RequireDualStack', 'SingleStack'], SPEC.child('ipFamilyPolicy')));
+  if (spec.clusterIP) {
+    if (addresses.length === 0) causes.push(required(path));
+    else if (spec.clusterIP !== addresses[0]) causes.push(invalidValue(path, addresses, 'first value must match `clusterIP`'));
+  } else if (addresses.length > 0) causes.push(invalidValue(path, addresses, 'must be empty when `clusterIP` is not specified'));
+  causes.push(...familyCauses(spec), ...choiceCauses(spec.ipFamilyPolicy, FAMILY_POLICIES, SPEC.child('ipFamilyPolicy')));
+  const wrong = addresses.flatMap((address, index) => {
+    if (index > 0 || address !== 'None') return problems(ipProblems(address), path.index(index), address);
+    return addresses.length > 1 ? [invalidValue(path, addresses, "'None' must be the first and only value")] : [];
+  });
+  causes.push(...wrong);
+  if (addresses.length > 2) causes.push(invalidValue(path, addresses, 'may only hold up to 2 values'));
+  return wrong.length > 0 ? causes : [...causes, ...stackCauses(spec, addresses, path)];
+}
+
+function familyCauses({ ipFamilies }: Spec): FieldCause[] {
   const seen = new Set<string>();
-  for (const [index, family] of (spec.ipFamilies ?? []).entries()) {
+  return (ipFamilies ?? []).flatMap((family, index) => {
     const at = SPEC.child('ipFamilies').index(index);
-    causes.push(...enumCauses(family, ['IPv4', 'IPv6'], at));
+    const causes = choiceCauses(family, FAMILIES, at);
     if (seen.has(family)) causes.push(duplicateValue(at, family));
     seen.add(family);
-  }
-  if (addresses.length > 0) {
-    if (!spec.clusterIP) causes.push(invalidValue(path, addresses, 'must be empty when `clusterIP` is not specified'));
-    else if (spec.clusterIP !== addresses[0]) causes.push(invalidValue(path, addresses, 'first value must match `clusterIP`'));
-  } else if (spec.clusterIP) {
-    causes.push(required(path));
-  }
-  if (spec.type === 'ExternalName') return causes;
-  for (const [index, address] of addresses.entries()) {
-    if (address === 'None') {
-      if (addresses.length > 1) causes.push(invalidValue(path, addresses, "'None' must be the first and only value"));
-      continue;
-    }
-    causes.push(...problems(ipProblems(address), path.index(index), address));
-  }
-  if (addresses.length > 2) causes.push(invalidValue(path, addresses, 'may only hold up to 2 values'));
-  else if (addresses.length === 2 && !isDualStackPair(addresses))
+    return causes;
+  });
+}
+
+/** Several addresses are of both families, each of the one that is asked for in its place. */
+function stackCauses(spec: Spec, addresses: readonly string[], path: FieldPath): FieldCause[] {
+  const causes: FieldCause[] = [];
+  const isV6 = addresses.map((address) => address.includes(':'));
+  if (addresses.length > 1 && !(isV6.includes(true) && isV6.includes(false)))
     causes.push(invalidValue(path, addresses, 'may specify no more than one IP for each IP family'));
+  if (isHeadless(spec)) return causes;
+  for (const [index, family] of (spec.ipFamilies ?? []).slice(0, addresses.length).entries()) {
+    if (!FAMILIES.includes(family) || (family === 'IPv6') === isV6[index]) continue;
+    const why = `expected an ${family} value as indicated by \`ipFamilies[${index}]\``;
+    causes.push(invalidValue(path.index(index), addresses[index], why));
+  }
   return causes;
 }
 
@@ -170,7 +167,7 @@ function nodePortCauses({ type, ports }: Spec, path: FieldPath): FieldCause[] {
   for (const [index, { nodePort }] of (ports ?? []).entries()) {
     if (!nodePort) continue;
     const at = path.index(index).child('nodePort');
-    if (type === 'ClusterIP' || type === 'ExternalName') causes.push(forbiddenField(at, `may not be used when \`type\` is '${type}'`));
+    if (type === 'ClusterIP') causes.push(forbiddenField(at, `may not be used when \`type\` is '${type}'`));
   }
   return causes;
 }
@@ -187,25 +184,33 @@ function portUseCauses(spec: Spec, path: FieldPath): FieldCause[] {
   return causes;
 }
 
-function balancerCauses(spec: Spec): FieldCause[] {
-  const causes: FieldCause[] = [];
-  const isBalancer = spec.type === 'LoadBalancer';
+const ONLY_BALANCERS = `may only be used when \`type\` is 'LoadBalancer'`;
+
+/** Sources by the field or, where that is empty, by the annotation that came before it. */
+function sourceRangeCauses({ metadata, spec }: DeepReadonly<Service>): FieldCause[] {
   const ranges = spec.loadBalancerSourceRanges ?? [];
-  if (ranges.length > 0) {
-    const path = SPEC.child('LoadBalancerSourceRanges');
-    if (!isBalancer) causes.push(forbiddenField(path, `may only be used when \`type\` is 'LoadBalancer'`));
-    for (const [index, range] of ranges.entries()) causes.push(...problems(cidrProblems(range.trim()), path.index(index), range.trim()));
-  }
-  const only = `may only be used when \`type\` is 'LoadBalancer'`;
-  if (isSet(spec.allocateLoadBalancerNodePorts) && !isBalancer)
-    causes.push(forbiddenField(SPEC.child('allocateLoadBalancerNodePorts'), only));
-  if (isBalancer && !isSet(spec.allocateLoadBalancerNodePorts)) causes.push(required(SPEC.child('allocateLoadBalancerNodePorts')));
-  if (isSet(spec.loadBalancerClass)) {
-    const path = SPEC.child('loadBalancerClass');
-    if (!isBalancer) causes.push(forbiddenField(path, only));
-    causes.push(...problems(checkQualifiedName(spec.loadBalancerClass), path, spec.loadBalancerClass));
-  }
+  const annotation = metadata.annotations?.[SOURCE_RANGES];
+  if (ranges.length === 0 && annotation === undefined) return [];
+  const path = ranges.length > 0 ? SPEC.child('LoadBalancerSourceRanges') : ANNOTATIONS.key(SOURCE_RANGES);
+  const only = spec.type === 'LoadBalancer' ? [] : [forbiddenField(path, ONLY_BALANCERS)];
+  const check = (range: string, at: FieldPath) => problems(cidrProblems(range.trim()), at, range.trim());
+  if (ranges.length > 0) return [...only, ...ranges.flatMap((range, index) => check(range, path.index(index)))];
+  const text = annotation?.trim() ?? '';
+  return text === '' ? only : [...only, ...text.split(',').flatMap((range) => check(range, path))];
+}
+
+function balancerCauses(service: DeepReadonly<Service>): FieldCause[] {
+  const { allocateLoadBalancerNodePorts: allocates, type } = service.spec;
+  const causes = sourceRangeCauses(service);
+  if (isSet(allocates) && type !== 'LoadBalancer') causes.push(forbiddenField(SPEC.child('allocateLoadBalancerNodePorts'), ONLY_BALANCERS));
+  if (!isSet(allocates) && type === 'LoadBalancer') causes.push(required(field('allocateLoadBalancerNodePorts')));
   return causes;
+}
+
+function classCauses({ type, loadBalancerClass: name }: Spec): FieldCause[] {
+  if (!isSet(name)) return [];
+  const path = SPEC.child('loadBalancerClass');
+  return type === 'LoadBalancer' ? problems(checkQualifiedName(name), path, name) : [forbiddenField(path, ONLY_BALANCERS)];
 }
 
 function trafficCauses(spec: Spec): FieldCause[] {
@@ -217,55 +222,55 @@ function trafficCauses(spec: Spec): FieldCause[] {
     if (!isExternal) causes.push(invalidValue(external, spec.externalTrafficPolicy, 'may only be set for externally-accessible services'));
     else causes.push(...enumCauses(spec.externalTrafficPolicy, ['Cluster', 'Local'], external));
   } else if (isExternal) causes.push(required(external));
-  const health = SPEC.child('healthCheckNodePort');
-  if (spec.healthCheckNodePort) {
-    const needed = spec.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local';
-    if (!needed)
-      causes.push(
-        invalidValue(
-          health,
-          spec.healthCheckNodePort,
-          `may only be set when \`type\` is 'LoadBalancer' and \`externalTrafficPolicy\` is 'Local'`,
-        ),
-      );
-    else causes.push(...portCauses(spec.healthCheckNodePort, health));
-  }
+  causes.push(...healthPortCauses(spec, SPEC.child('healthCheckNodePort')));
   const internal = SPEC.child('internalTrafficPolicy');
-  if (spec.type !== 'ExternalName') causes.push(...enumCauses(spec.internalTrafficPolicy, ['Cluster', 'Local'], internal, true));
-  else if (isSet(spec.internalTrafficPolicy)) causes.push(forbiddenField(internal, 'may not be set for ExternalName services'));
-  if (isSet(spec.trafficDistribution)) {
-    causes.push(
-      ...enumCauses(spec.trafficDistribution, ['PreferClose', 'PreferSameZone', 'PreferSameNode'], SPEC.child('trafficDistribution')),
-    );
-  }
-  return causes;
+  if (!isSet(spec.internalTrafficPolicy) && INTERNAL.has(spec.type ?? '')) causes.push(required(internal));
+  causes.push(...choiceCauses(spec.internalTrafficPolicy, ['Cluster', 'Local'], internal));
+  return [...causes, ...choiceCauses(spec.trafficDistribution, DISTRIBUTIONS, SPEC.child('trafficDistribution'))];
+}
+
+const INTERNAL = new Set(['ClusterIP', 'NodePort', 'LoadBalancer']);
+const DISTRIBUTIONS = ['PreferClose', 'PreferSameZone', 'PreferSameNode'];
+const HEALTH_RULE = `may only be set when \`type\` is 'LoadBalancer' and \`externalTrafficPolicy\` is 'Local'`;
+const needsHealthCheck = ({ type, externalTrafficPolicy }: Spec) => type === 'LoadBalancer' && externalTrafficPolicy === 'Local';
+
+/** That it is there at all where it is needed is the allocator's business. */
+function healthPortCauses(spec: Spec, path: FieldPath): FieldCause[] {
+  const port = spec.healthCheckNodePort;
+  if (!port) return [];
+  return needsHealthCheck(spec) ? portCauses(port, path) : [invalidValue(path, port, HEALTH_RULE)];
 }
 
 export function serviceUpdateCauses(next: DeepReadonly<Service>, previous: DeepReadonly<Service>): FieldCause[] {
   const causes: FieldCause[] = [];
   const [old, spec] = [previous.spec, next.spec];
   if (old.type !== 'ExternalName' && spec.type !== 'ExternalName') {
-    causes.push(...keptCauses(spec, old, 'clusterIPs', 'clusterIP'));
-    const isFree = isHeadless(old) && isHeadless(spec) && Object.keys(spec.selector ?? {}).length === 0;
-    if (!isFree) causes.push(...keptCauses(spec, old, 'ipFamilies', 'ipFamily'));
+    const [was, is] = [isHeadless(old), isHeadless(spec)];
+    if (!was || !is) causes.push(...keptCauses(spec, old, 'clusterIPs', 'clusterIP'));
+    if (!was && !is) causes.push(...keptCauses(spec, old, 'ipFamilies', 'ipFamily'));
   }
   if (old.type === 'LoadBalancer' && spec.type === 'LoadBalancer' && !semanticEqual(old.loadBalancerClass, spec.loadBalancerClass)) {
     causes.push(invalidValue(SPEC.child('loadBalancerClass'), spec.loadBalancerClass ?? null, 'may not change once set'));
   }
+  causes.push(...classCauses(spec));
+  if (needsHealthCheck(old) && needsHealthCheck(spec) && (old.healthCheckNodePort ?? 0) !== (spec.healthCheckNodePort ?? 0))
+    causes.push(forbiddenField(SPEC.child('healthCheckNodePort'), 'field is immutable'));
   return [...causes, ...serviceCauses(next)];
 }
 
 /** Addresses and families stay; a second one may come, and goes when one stack is asked for. */
 function keptCauses(next: Spec, previous: Spec, name: 'clusterIPs' | 'ipFamilies', one: string): FieldCause[] {
   const path = SPEC.child(name);
-  const [now, before]: readonly (readonly string[])[] = [next[name] ?? [], previous[name] ?? []];
-  if (!now || !before || before.length === 0 || before[0] === '') return [];
-  if (now.length === 0 && name === 'ipFamilies') return []; // They follow from the addresses.
-  if (now.length === 0) return [invalidValue(path.index(0), now, `primary ${one} can not be unset`)];
-  const causes = now[0] === before[0] ? [] : [invalidValue(path.index(0), now, 'may not change once set')];
-  if (before.length < 2) return causes;
-  if (now.length > 1 && now[1] !== before[1]) causes.push(invalidValue(path.index(1), now, 'may not change once set'));
-  if (now.length === 1 && next.ipFamilyPolicy !== 'SingleStack') {
+  const [now = [], before = []]: readonly (readonly string[])[] = [next[name] ?? [], previous[name] ?? []];
+  const isAddress = name === 'clusterIPs';
+  const changed = (index: number, shown: unknown = now) => invalidValue(path.index(index), shown, 'may not change once set');
+  if (now.length === before.length) return before.flatMap((it, index) => (it === now[index] ? [] : [changed(isAddress ? index : 0)]));
+  const causes: FieldCause[] = [];
+  if (now.length < before.length && (next.clusterIPs ?? []).length === 0)
+    causes.push(invalidValue(path.index(0), now, `primary ${one} can not be unset`));
+  // Of families that became more or fewer, upstream shows the addresses.
+  if (before.length > 0 && now.length > 0 && now[0] !== before[0]) causes.push(changed(0, next.clusterIPs ?? null));
+  if (now.length < before.length && now.length === 1 && next.ipFamilyPolicy !== 'SingleStack') {
     const why = `must be set to 'SingleStack' when releasing the secondary ${one}`;
     causes.push(invalidValue(SPEC.child('ipFamilyPolicy'), next.ipFamilyPolicy ?? null, why));
   }
@@ -285,8 +290,7 @@ export function loadBalancerStatusCauses(
     if (hasModes) causes.push(...modeCauses(ip, ipMode, at.child('ipMode')));
     if (hostname) {
       causes.push(...problems(checkDns1123Subdomain(hostname), at.child('hostname'), hostname));
-      if (ipProblems(hostname).length === 0)
-        causes.push(invalidValue(at.child('hostname'), hostname, 'must be a DNS name, not an IP address'));
+      if (isAddress(hostname)) causes.push(invalidValue(at.child('hostname'), hostname, 'must be a DNS name, not an IP address'));
     }
     return causes;
   });
@@ -301,8 +305,8 @@ function modeCauses(ip: string | undefined, mode: string | undefined, path: Fiel
 export function serviceStatusCauses({ spec, status }: DeepReadonly<Service>): FieldCause[] {
   const path = field('status', 'loadBalancer');
   const isOdd = spec.type !== 'LoadBalancer' && (status?.loadBalancer?.ingress ?? []).length > 0;
-  const odd = isOdd ? [forbiddenField(path.child('ingress'), "may only be used when `spec.type` is 'LoadBalancer'")] : [];
-  return [...odd, ...loadBalancerStatusCauses(status?.loadBalancer, path, true)];
+  if (isOdd) return [forbiddenField(path.child('ingress'), "may only be used when `spec.type` is 'LoadBalancer'")];
+  return loadBalancerStatusCauses(status?.loadBalancer, path, true);
 }
 
 /** An address of a host: not unspecified, loopback, link-local or multicast. */
@@ -312,15 +316,13 @@ function hostAddressCauses(address: string, path: FieldPath): FieldCause[] {
 }
 
 export function specialAddressCauses(address: string, path: FieldPath): FieldCause[] {
-  const causes: FieldCause[] = [];
-  if (address === '0.0.0.0' || address === '::') causes.push(invalidValue(path, address, `may not be unspecified (${address})`));
-  if (address.startsWith('127.') || address === '::1')
-    causes.push(invalidValue(path, address, 'may not be in the loopback range (127.0.0.0/8, ::1/128)'));
-  if (address.startsWith('169.254.') || /^fe[89ab]/i.test(address)) {
-    causes.push(invalidValue(path, address, 'may not be in the link-local range (169.254.0.0/16, fe80::/10)'));
-  }
-  if (address.startsWith('224.0.0.') || /^ff02/i.test(address)) {
-    causes.push(invalidValue(path, address, 'may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)'));
-  }
-  return causes;
+  const kind = specialKindOf(address);
+  if (kind === undefined) return [];
+  return [invalidValue(path, address, kind === 'unspecified' ? `may not be unspecified (${address})` : SPECIAL[kind])];
 }
+
+const SPECIAL = {
+  loopback: 'may not be in the loopback range (127.0.0.0/8, ::1/128)',
+  'link-local': 'may not be in the link-local range (169.254.0.0/16, fe80::/10)',
+  'link-local multicast': 'may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)',
+} as const;

@@ -27,7 +27,7 @@ describeCreate(CLASS, storageClass, {
 describeUpdate(CLASS, storageClass, {
   'keeps parameters and provisioner': [
     (object) => Object.assign(object, { parameters: {}, provisioner: 'ex.io/q' }),
-    'parameters: Forbidden: updates to parameters are forbidden.',
+    'parameters: Invalid value: {}: field is immutable',
     'provisioner: Invalid value: "ex.io/q": field is immutable',
   ],
 });

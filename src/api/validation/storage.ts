@@ -33,7 +33,7 @@ import type {
 import { immutableCauses } from './object-meta.ts';
 import { inlineVolumeCauses } from './persistent-volumes.ts';
 import { expiryCauses } from './pod-projections.ts';
-import { enumCauses, isSet, NON_NEGATIVE, nonNegative, problems, selectorCauses, sortedEntries } from './rules.ts';
+import { choiceCauses, enumCauses, isSet, NON_NEGATIVE, nonNegative, problems, selectorCauses, sortedEntries } from './rules.ts';
 import { csiDriverNameCauses } from './volume-sources.ts';
 
 const SPEC = field('spec');
@@ -63,7 +63,8 @@ export function storageClassCauses(object: DeepReadonly<StorageClass>): FieldCau
     ...provisionerCauses(object.provisioner, field('provisioner')),
     ...parameterCauses(object.parameters, field('parameters'), true),
     ...enumCauses(object.reclaimPolicy, ['Delete', 'Retain'], field('reclaimPolicy')),
-    ...enumCauses(object.volumeBindingMode, ['Immediate', 'WaitForFirstConsumer'], field('volumeBindingMode'), true),
+    ...(isSet(object.volumeBindingMode) ? [] : [required('volumeBindingMode')]),
+    ...choiceCauses(object.volumeBindingMode, ['Immediate', 'WaitForFirstConsumer'], field('volumeBindingMode')),
     ...topologyCauses(object.allowedTopologies, field('allowedTopologies')),
   ];
 }
@@ -104,19 +105,16 @@ function termCauses(term: Term, path: FieldPath): FieldCause[] {
 }
 
 export function storageClassUpdateCauses(next: DeepReadonly<StorageClass>, previous: DeepReadonly<StorageClass>): FieldCause[] {
-  const causes: FieldCause[] = [];
-  const isEqual = (name: 'parameters' | 'reclaimPolicy') => semanticEqual(next[name], previous[name]);
-  if (!isEqual('parameters')) causes.push(forbiddenField('parameters', 'updates to parameters are forbidden.'));
-  causes.push(...immutableCauses(next.provisioner, previous.provisioner, field('provisioner')));
-  if (!isEqual('reclaimPolicy')) causes.push(forbiddenField('reclaimPolicy', 'updates to reclaimPolicy are forbidden.'));
-  return [...causes, ...immutableCauses(next.volumeBindingMode, previous.volumeBindingMode, field('volumeBindingMode'))];
+  return (['parameters', 'provisioner', 'reclaimPolicy', 'volumeBindingMode'] as const).flatMap((name) =>
+    immutableCauses(next[name], previous[name], field(name)),
+  );
 }
 
 export function csiDriverCauses({ spec }: DeepReadonly<CSIDriver>): FieldCause[] {
   const causes: FieldCause[] = [];
   if (!isSet(spec.attachRequired)) causes.push(required(SPEC.child('attachedRequired')));
   for (const name of ['podInfoOnMount', 'storageCapacity'] as const) if (!isSet(spec[name])) causes.push(required(SPEC.child(name)));
-  causes.push(...enumCauses(spec.fsGroupPolicy, ['File', 'None', 'ReadWriteOnceWithFSType'], SPEC.child('fsGroupPolicy')));
+  causes.push(...choiceCauses(spec.fsGroupPolicy, ['File', 'None', 'ReadWriteOnceWithFSType'], SPEC.child('fsGroupPolicy')));
   causes.push(...tokenRequestCauses(spec.tokenRequests, SPEC.child('tokenRequests')));
   for (const mode of spec.volumeLifecycleModes ?? []) {
     if (mode !== 'Persistent' && mode !== 'Ephemeral')

@@ -36,7 +36,7 @@ describe('warnings', () => {
       { affinity: { podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [{ topologyKey: 'z' }] } } },
       'spec.affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].labelSelector: a null labelSelector results in matching no pod',
     ],
-    'a file in place of a token': [
+    'files of one path': [
       {
         volumes: [
           {
@@ -45,15 +45,105 @@ describe('warnings', () => {
           },
         ],
       },
-      'spec.volumes[0].projected.sources.configMap[0]: has duplicated path with ServiceAccountToken "t"',
+      'volume "v" (Projected ConfigMap ""): overlapping paths: "t" with "t"',
+    ],
+    'old labels of nodes': [
+      { nodeSelector: { 'beta.kubernetes.io/os': 'linux' } },
+      'spec.nodeSelector[beta.kubernetes.io/os]: deprecated since v1.14; use "kubernetes.io/os" instead',
+    ],
+    'long forms of addresses': [
+      { dnsConfig: { nameservers: ['2001:DB8::1'] }, hostAliases: [{ ip: '0:0::1' }] },
+      'spec.dnsConfig.nameservers[0]: IPv6 address "2001:DB8::1" should be in RFC 5952 canonical format ("2001:db8::1")',
+      'spec.hostAliases[0].ip: IPv6 address "0:0::1" should be in RFC 5952 canonical format ("::1")',
+    ],
+    'a file in the place of a folder': [
+      {
+        volumes: [
+          {
+            name: 'v',
+            configMap: {
+              name: 'c',
+              items: [
+                { key: 'a', path: 'a/b' },
+                { key: 'b', path: 'a' },
+              ],
+            },
+          },
+        ],
+      },
+      'volume "v" (ConfigMap "c"): overlapping paths: "a" with "a/b"',
+    ],
+    'projections of nothing': [
+      { volumes: [{ name: 'v', projected: { sources: [{}] } }] },
+      'volume "v" (Projected) has no sources provided',
     ],
   };
   for (const [name, [spec, ...expected]] of Object.entries(cases))
     it(`tell of ${name}`, () => assert.deepEqual(podWarnings({ metadata: { name: 'p' }, spec } as never, undefined), expected));
 
-  it('tell of settings of a Service that do nothing', () => {
-    const service = { metadata: {}, spec: { type: 'ClusterIP', externalName: 'x' } };
-    const expected = ['spec.externalName is ignored when spec.type is not "ExternalName"'];
-    assert.deepEqual(warningsOf({ group: '', kind: 'Service' }, service as never, true), expected);
+  it('are for new Pods', () => {
+    const next = { metadata: { name: 'p' }, spec: { terminationGracePeriodSeconds: -1 } };
+    assert.deepEqual(podWarnings(next as never, { metadata: { name: 'p' }, spec: {} } as never), []);
   });
+});
+
+const OTHERS: Readonly<Record<string, readonly [of: string, object: object, ...string[]]>> = {
+  'settings that do nothing': [
+    '/Service',
+    { spec: { type: 'ClusterIP', externalName: 'x' } },
+    'spec.externalName is ignored when spec.type is not "ExternalName"',
+  ],
+  'settings of headless Services that do nothing': [
+    '/Service',
+    { spec: { type: 'ClusterIP', clusterIP: 'None', loadBalancerIP: '1.2.3.4', externalIPs: ['1.2.3.4'], sessionAffinity: 'ClientIP' } },
+    'spec.loadBalancerIP is ignored for headless services',
+    'spec.externalIPs is ignored for headless services',
+    'spec.SessionAffinity is ignored for headless services',
+  ],
+  'addresses outside': [
+    '/Service',
+    { spec: { type: 'ClusterIP', clusterIP: '1.2.3.5', externalIPs: ['2001:DB8::1'], trafficDistribution: 'PreferClose' } },
+    'spec.externalIPs[0]: IPv6 address "2001:DB8::1" should be in RFC 5952 canonical format ("2001:db8::1")',
+    'spec.externalIPs is deprecated and may no longer be implemented in some clusters',
+    'spec.trafficDistribution: "PreferClose" is deprecated; use "PreferSameZone"',
+  ],
+  'addresses outside of names': [
+    '/Service',
+    { spec: { type: 'ExternalName', externalName: 'x', externalIPs: ['1.2.3.4'] } },
+    'spec.externalIPs is ignored when spec.type is "ExternalName"',
+  ],
+  'parts of bytes': [
+    '/PersistentVolumeClaim',
+    { spec: { resources: { requests: { storage: '500m' }, limits: { storage: '1500m' } } } },
+    'spec.resources.requests[storage]: fractional byte value "500m" is invalid, must be an integer',
+    'spec.resources.limits[storage]: fractional byte value "1500m" is invalid, must be an integer',
+  ],
+  'old ways of volumes': [
+    '/PersistentVolume',
+    {
+      spec: {
+        persistentVolumeReclaimPolicy: 'Recycle',
+        glusterfs: {},
+        nodeAffinity: { required: { nodeSelectorTerms: [{ matchExpressions: [{ key: 'beta.kubernetes.io/arch', operator: 'Exists' }] }] } },
+      },
+    },
+    'spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. Instead, the recommended approach is to use dynamic provisioning.',
+    'spec.nodeAffinity.required.nodeSelectorTerms[0].matchExpressions[0].key: beta.kubernetes.io/arch is deprecated since v1.14; use "kubernetes.io/arch" instead',
+    'spec.glusterfs: deprecated in v1.25, non-functional in v1.26+',
+  ],
+  'old names of nodes': [
+    '/Node',
+    { spec: { externalID: 'x', podCIDRs: ['2001:DB8::/64'] } },
+    'spec.externalID: this field is deprecated, and is unused by Kubernetes',
+    'spec.podCIDRs[0]: IPv6 CIDR value "2001:DB8::/64" should be in RFC 5952 canonical format ("2001:db8::/64")',
+  ],
+};
+
+describe('warnings of other kinds', () => {
+  for (const [name, [of, object, ...expected]] of Object.entries(OTHERS)) {
+    it(`tell of ${name}`, () => {
+      const [group = '', kind = ''] = of.split('/');
+      assert.deepEqual(warningsOf({ group, kind }, { metadata: {}, ...object } as never, true), expected);
+    });
+  }
 });

@@ -23,7 +23,7 @@ import type {
   ServiceReference,
   ValidatingWebhook,
 } from '../generated/admissionregistration/v1.ts';
-import { enumCauses, problems, selectorCauses } from './rules.ts';
+import { choiceCauses, isSet, problems, selectorCauses } from './rules.ts';
 
 type Webhook = DeepReadonly<ValidatingWebhook & Partial<Pick<MutatingWebhook, 'reinvocationPolicy'>>>;
 type Configuration = { readonly webhooks?: readonly Webhook[] };
@@ -70,13 +70,13 @@ export function sameMatchConditions(next: Configuration, previous: Configuration
 function webhookCauses(webhook: Webhook, path: FieldPath, { anySideEffects }: Leniency): FieldCause[] {
   const causes = qualifiedNameCauses(webhook.name, path.child('name'));
   for (const [index, rule] of (webhook.rules ?? []).entries()) causes.push(...operationRuleCauses(rule, path.child('rules').index(index)));
-  causes.push(...enumCauses(webhook.failurePolicy, ['Fail', 'Ignore'], path.child('failurePolicy')));
-  causes.push(...enumCauses(webhook.matchPolicy, ['Equivalent', 'Exact'], path.child('matchPolicy')));
+  causes.push(...choiceCauses(webhook.failurePolicy, ['Fail', 'Ignore'], path.child('failurePolicy')));
+  causes.push(...choiceCauses(webhook.matchPolicy, ['Equivalent', 'Exact'], path.child('matchPolicy')));
   const side = path.child('sideEffects');
-  if (!webhook.sideEffects) causes.push(required(side, 'must specify one of None, NoneOnDryRun'));
+  if (!isSet(webhook.sideEffects)) causes.push(required(side, 'must specify one of None, NoneOnDryRun'));
   else {
     const allowed = ['None', 'NoneOnDryRun', ...(anySideEffects ? ['Some', 'Unknown'] : [])];
-    causes.push(...enumCauses(webhook.sideEffects, allowed, side));
+    causes.push(...choiceCauses(webhook.sideEffects, allowed, side));
   }
   const seconds = webhook.timeoutSeconds;
   if (seconds !== undefined && (seconds < 1 || seconds > 30)) {
@@ -87,7 +87,7 @@ function webhookCauses(webhook: Webhook, path: FieldPath, { anySideEffects }: Le
     ...selectorCauses(webhook.namespaceSelector, path.child('namespaceSelector')),
     ...selectorCauses(webhook.objectSelector, path.child('objectSelector')),
     ...clientConfigCauses(webhook.clientConfig, path.child('clientConfig')),
-    ...enumCauses(webhook.reinvocationPolicy, ['IfNeeded', 'Never'], path.child('reinvocationPolicy')),
+    ...choiceCauses(webhook.reinvocationPolicy, ['IfNeeded', 'Never'], path.child('reinvocationPolicy')),
     ...matchConditionsCauses(webhook.matchConditions, path.child('matchConditions')),
   ];
 }
@@ -132,7 +132,7 @@ export function operationRuleCauses(rule: DeepReadonly<RuleWithOperations>, path
   return [
     ...causes,
     ...ruleResourceCauses(rule.resources ?? [], path.child('resources')),
-    ...enumCauses(rule.scope, ['*', 'Cluster', 'Namespaced'], path.child('scope')),
+    ...choiceCauses(rule.scope, ['*', 'Cluster', 'Namespaced'], path.child('scope')),
   ];
 }
 
@@ -153,7 +153,9 @@ function ruleResourceCauses(resources: readonly string[], path: FieldPath): Fiel
   }
   if (resources.length > 1 && resources.includes('*/*'))
     causes.push(invalidValue(path, resources, `if '*/*' is present, must not specify other resources`));
-  if (resources.includes('*') && resources.some((entry) => entry !== '' && entry !== '*' && !entry.includes('/')))
+  // Upstream remembers the last entry without a subresource alone.
+  const last = resources.findLast((entry) => entry !== '' && !entry.includes('/'));
+  if (resources.includes('*') && last !== '*')
     causes.push(invalidValue(path, resources, `if '*' is present, must not specify other resources without subresources`));
   return causes;
 }
@@ -215,5 +217,5 @@ function matchConditionsCauses(conditions: readonly DeepReadonly<MatchCondition>
     }
     return found;
   });
-  return conditions.length > MAX_CONDITIONS ? [...causes, tooMany(path, conditions.length, MAX_CONDITIONS)] : causes;
+  return conditions.length > MAX_CONDITIONS ? [tooMany(path, conditions.length, MAX_CONDITIONS), ...causes] : causes;
 }

@@ -39,7 +39,36 @@ describeCreate(STATEFUL_SET, set, {
     ({ spec }) => (spec.template.spec.activeDeadlineSeconds = 5),
     'spec.template.spec.activeDeadlineSeconds: Forbidden: activeDeadlineSeconds in StatefulSet is not Supported',
   ],
+  'mounts what its claims become': [
+    ({ spec }) => {
+      spec.volumeClaimTemplates = [
+        { metadata: { name: 'data' }, spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } } },
+      ];
+      spec.template.spec.containers[0].volumeMounts = [{ name: 'data', mountPath: '/data' }];
+    },
+  ],
+  'does not mount what is nowhere': [
+    ({ spec }) => (spec.template.spec.containers[0].volumeMounts = [{ name: 'data', mountPath: '/data' }]),
+    'spec.template.spec.containers[0].volumeMounts[0].name: Not found: "data"',
+  ],
+  'is the name of hosts': [({ metadata: meta }) => (meta.name = 'a.b'), 'metadata.name: Invalid value: "a.b": must not contain dots'],
+  'is served by a host': [({ spec }) => (spec.serviceName = 'a.b'), 'spec.serviceName: Invalid value: "a.b": must not contain dots'],
+  'keeps claims in a known way': [
+    ({ spec }) => (spec.persistentVolumeClaimRetentionPolicy = { whenDeleted: 'Lose', whenScaled: 'Retain' }),
+    'spec.persistentVolumeClaimRetentionPolicy.whenDeleted: Unsupported value: "Lose": supported values: "Retain", "Delete"',
+  ],
+  'selects by labels that can be': [
+    ({ spec }) => (spec.selector.matchLabels = { app: 'a b' }),
+    `spec.selector.matchLabels: Invalid value: "a b": a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')`,
+    'spec.selector: Invalid value: {"matchLabels":{"app":"a b"}}',
+  ],
 });
+
+describeUpdate(
+  STATEFUL_SET,
+  { ...set, spec: { ...set.spec, serviceName: 'a.b', template: { ...template, spec: { ...template.spec, containers: [] } } } },
+  { 'is let be where it was wrong before': [({ spec }) => (spec.replicas = 2)] },
+);
 
 describeUpdate(
   STATEFUL_SET,

@@ -130,9 +130,10 @@ export function replicaSetCauses({ spec }: DeepReadonly<ReplicaSet>): FieldCause
     ...nonNegative(spec.minReadySeconds, SPEC.child('minReadySeconds')),
     ...selectorFieldCauses(spec.selector, 'deployment'),
   ];
-  const template = spec.template;
+  const { template, selector } = spec;
+  if (selector && !isSelectable(selector)) return [...causes, invalidValue(SPEC.child('selector'), selector, 'invalid label selector')];
   if (!template) return [...causes, required(SPEC.child('template'))];
-  if (!spec.selector || !isEmptySelector(spec.selector)) causes.push(...mismatchCauses(spec.selector, template));
+  if (!selector || !isEmptySelector(selector)) causes.push(...mismatchCauses(selector, template));
   return [...causes, ...podTemplateCauses(template, SPEC.child('template')), ...alwaysCauses(template)];
 }
 
@@ -154,11 +155,17 @@ export function replicationControllerCauses({ spec }: DeepReadonly<ReplicationCo
   return [...causes, ...podTemplateCauses(template, SPEC.child('template')), ...alwaysCauses(template, 'ReplicationController')];
 }
 
+/** Upstream looks at the new object as a whole and then once more as a change; the message leaves out what it has said. */
+export function replicationControllerUpdateCauses(next: DeepReadonly<ReplicationController>): FieldCause[] {
+  const causes = replicationControllerCauses(next);
+  return [...causes, ...causes];
+}
+
 export function daemonSetCauses({ spec }: DeepReadonly<DaemonSet>): FieldCause[] {
   const causes = selectorCauses(spec.selector, SPEC.child('selector'));
   if (spec.selector && isEmptySelector(spec.selector)) {
     causes.push(invalidValue(SPEC.child('selector'), spec.selector, 'empty selector is invalid for daemonset'));
-  } else {
+  } else if (!spec.selector || isSelectable(spec.selector)) {
     causes.push(...mismatchCauses(spec.selector, spec.template));
   }
   causes.push(...podTemplateCauses(spec.template, SPEC.child('template')));
@@ -187,8 +194,8 @@ function daemonStrategyCauses(strategy: DeepReadonly<DaemonSet>['spec']['updateS
   if (!rolling) return [required(at)];
   const causes = [
     ...countOrPercentCauses(rolling.maxUnavailable, at.child('maxUnavailable')),
-    ...notOver100Percent(rolling.maxUnavailable, at.child('maxUnavailable')),
     ...countOrPercentCauses(rolling.maxSurge, at.child('maxSurge')),
+    ...notOver100Percent(rolling.maxUnavailable, at.child('maxUnavailable')),
     ...notOver100Percent(rolling.maxSurge, at.child('maxSurge')),
   ];
   const [unavailable, surge] = [amountOf(rolling.maxUnavailable), amountOf(rolling.maxSurge)];
@@ -202,47 +209,79 @@ export function daemonSetUpdateCauses(next: DeepReadonly<DaemonSet>, previous: D
   return [...immutableCauses(next.spec.selector, previous.spec.selector, SPEC.child('selector')), ...daemonSetCauses(next)];
 }
 
+type SetSpec = DeepReadonly<StatefulSet>['spec'];
+
 export function statefulSetCauses({ spec }: DeepReadonly<StatefulSet>): FieldCause[] {
+  const { serviceName: service } = spec;
+  const named = service ? problems(checkDns1123Label(service), SPEC.child('serviceName'), service) : [];
+  return setSpecCauses(spec, { named, claims: setClaimCauses(spec), template: setTemplateCauses(spec) });
+}
+
+/** Parts that an update leaves out where the object was wrong before. */
+interface SetParts {
+  readonly named: readonly FieldCause[];
+  readonly claims: readonly FieldCause[];
+  readonly template: readonly FieldCause[];
+}
+
+function setSpecCauses(spec: SetSpec, { named, claims, template }: SetParts): FieldCause[] {
   const policy: string = spec.podManagementPolicy ?? '';
   const causes: FieldCause[] = policy === '' ? [required(SPEC.child('podManagementPolicy'))] : [];
   if (policy !== '' && policy !== 'OrderedReady' && policy !== 'Parallel')
     causes.push(invalidValue(SPEC.child('podManagementPolicy'), policy, `must be 'OrderedReady' or 'Parallel'`));
-  const strategy = SPEC.child('updateStrategy');
-  const { type, rollingUpdate } = spec.updateStrategy ?? {};
-  if (!type) causes.push(required(strategy));
-  else if (type === 'OnDelete' && rollingUpdate) {
-    causes.push(invalidValue(strategy.child('rollingUpdate'), rollingUpdate, "only allowed for updateStrategy 'RollingUpdate'"));
-  } else if (type === 'RollingUpdate' && rollingUpdate) {
-    causes.push(...nonNegative(rollingUpdate.partition, strategy.child('rollingUpdate', 'partition')));
-    causes.push(...setUnavailableCauses(rollingUpdate.maxUnavailable, strategy.child('rollingUpdate', 'maxUnavailable')));
-  } else if (type !== 'OnDelete' && type !== 'RollingUpdate') {
-    causes.push(invalidValue(strategy, spec.updateStrategy, "must be 'RollingUpdate' or 'OnDelete'"));
-  }
+  causes.push(...setStrategyCauses(spec.updateStrategy));
   const retention = SPEC.child('persistentVolumeClaimRetentionPolicy');
   for (const name of ['whenDeleted', 'whenScaled'] as const) {
-    causes.push(...enumCauses(spec.persistentVolumeClaimRetentionPolicy?.[name], ['Delete', 'Retain'], retention.child(name)));
+    causes.push(...enumCauses(spec.persistentVolumeClaimRetentionPolicy?.[name], ['Retain', 'Delete'], retention.child(name)));
   }
   causes.push(...nonNegative(spec.replicas, SPEC.child('replicas')), ...nonNegative(spec.minReadySeconds, SPEC.child('minReadySeconds')));
-  causes.push(...nonNegative(spec.ordinals?.start, SPEC.child('ordinals.start')));
+  causes.push(...nonNegative(spec.ordinals?.start, SPEC.child('ordinals.start')), ...named);
   if (!spec.selector) causes.push(required(SPEC.child('selector')));
   else {
     causes.push(...selectorCauses(spec.selector, SPEC.child('selector')));
     if (isEmptySelector(spec.selector))
       causes.push(invalidValue(SPEC.child('selector'), spec.selector, 'empty selector is invalid for statefulset'));
   }
-  for (const [index, claim] of (spec.volumeClaimTemplates ?? []).entries()) {
-    const at = SPEC.child('volumeClaimTemplates').index(index);
-    causes.push(...problems(checkDns1123Label(claim.metadata?.name ?? ''), at.child('metadata', 'name'), claim.metadata?.name ?? ''));
-    causes.push(...claimSpecCauses(claim.spec, at.child('spec')));
-  }
+  causes.push(...claims);
   if (spec.selector && !isSelectable(spec.selector)) causes.push(invalidValue(SPEC.child('selector'), spec.selector, ''));
   else if (!spec.template) causes.push(required(SPEC.child('template')));
   else {
-    if (!isEmptySelector(spec.selector)) causes.push(...mismatchCauses(spec.selector, spec.template));
-    causes.push(...podTemplateCauses(spec.template, SPEC.child('template')));
+    if (!spec.selector || !isEmptySelector(spec.selector)) causes.push(...mismatchCauses(spec.selector, spec.template));
+    causes.push(...template);
   }
-  causes.push(...alwaysCauses(spec.template, 'StatefulSet'));
-  return causes;
+  return [...causes, ...alwaysCauses(spec.template, 'StatefulSet')];
+}
+
+function setStrategyCauses(given: SetSpec['updateStrategy']): FieldCause[] {
+  const path = SPEC.child('updateStrategy');
+  const { type, rollingUpdate } = given ?? {};
+  const rolling = path.child('rollingUpdate');
+  const shown = rollingUpdate ? { Partition: rollingUpdate.partition ?? 0, MaxUnavailable: rollingUpdate.maxUnavailable ?? null } : null;
+  if (!type) return [required(path)];
+  if (type === 'OnDelete') return rollingUpdate ? [invalidValue(rolling, shown, "only allowed for updateStrategy 'RollingUpdate'")] : [];
+  if (type !== 'RollingUpdate') return [invalidValue(path, { Type: type, RollingUpdate: shown }, "must be 'RollingUpdate' or 'OnDelete'")];
+  return [
+    ...nonNegative(rollingUpdate?.partition, rolling.child('partition')),
+    ...setUnavailableCauses(rollingUpdate?.maxUnavailable, rolling.child('maxUnavailable')),
+  ];
+}
+
+function setClaimCauses({ volumeClaimTemplates }: SetSpec): FieldCause[] {
+  return (volumeClaimTemplates ?? []).flatMap(({ metadata, spec }, index) => {
+    const at = SPEC.child('volumeClaimTemplates').index(index);
+    const name = metadata?.name ?? '';
+    return [...problems(checkDns1123Label(name), at.child('metadata', 'name'), name), ...claimSpecCauses(spec, at.child('spec'))];
+  });
+}
+
+/** Containers may mount what the claims become: volumes of their names, before any that the template has. */
+function setTemplateCauses({ template, volumeClaimTemplates }: SetSpec): FieldCause[] {
+  if (!template) return [];
+  const names = new Set((volumeClaimTemplates ?? []).map(({ metadata }) => metadata?.name ?? ''));
+  if (names.size === 0 || !template.spec) return podTemplateCauses(template, SPEC.child('template'));
+  const claimed = [...names].map((name) => ({ name, persistentVolumeClaim: { claimName: name } }));
+  const volumes = [...(template.spec.volumes ?? []).filter(({ name }) => !names.has(name)), ...claimed];
+  return podTemplateCauses({ ...template, spec: { ...template.spec, volumes } }, SPEC.child('template'));
 }
 
 /** How many Pods may be missing during an update: some, and not more than all. */
@@ -266,7 +305,12 @@ const STATEFUL_MUTABLE = [
 export function statefulSetUpdateCauses(next: DeepReadonly<StatefulSet>, previous: DeepReadonly<StatefulSet>): FieldCause[] {
   const masked: Record<string, unknown> = { ...next.spec };
   for (const name of STATEFUL_MUTABLE) masked[name] = previous.spec[name];
-  const causes = statefulSetCauses(next);
+  // The name of the service is let be; so are templates that were wrong before.
+  const unless = (check: (spec: SetSpec) => FieldCause[]) => {
+    const found = check(next.spec);
+    return found.length === 0 || check(previous.spec).length > 0 ? [] : found;
+  };
+  const causes = setSpecCauses(next.spec, { named: [], claims: unless(setClaimCauses), template: unless(setTemplateCauses) });
   if (!semanticEqual(masked, previous.spec)) {
     const names = STATEFUL_MUTABLE.map((name) => `'${name}'`);
     const list = `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
@@ -284,7 +328,7 @@ export function controllerRevisionUpdateCauses(
   next: DeepReadonly<ControllerRevision>,
   previous: DeepReadonly<ControllerRevision>,
 ): FieldCause[] {
-  return [...immutableCauses(next.data, previous.data, field('data')), ...controllerRevisionCauses(next)];
+  return [...controllerRevisionCauses(next), ...immutableCauses(next.data, previous.data, field('data'))];
 }
 
 export function podTemplateObjectCauses({ template }: DeepReadonly<PodTemplate>): FieldCause[] {

@@ -8,7 +8,7 @@ import {
   checkDns1123Subdomain,
   type DeepReadonly,
   type FieldCause,
-  type FieldPath,
+  FieldPath,
   invalidValue,
   notSupported,
   required,
@@ -69,7 +69,8 @@ function urlCauses(text: string, path: FieldPath): FieldCause[] {
   const scheme = url.protocol.slice(0, -1);
   if (scheme !== 'https') causes.push(invalidValue(path, scheme, `'https' is the only allowed URL scheme${FORM}`));
   if (url.host === '') causes.push(invalidValue(path, '', `host must be specified${FORM}`));
-  if (url.username !== '') causes.push(invalidValue(path, url.username, 'user information is not permitted in the URL'));
+  const user = url.password === '' ? url.username : `${url.username}:${url.password}`;
+  if (user !== '') causes.push(invalidValue(path, user, 'user information is not permitted in the URL'));
   if (url.hash !== '') causes.push(invalidValue(path, url.hash.slice(1), 'fragments are not permitted in the URL'));
   if (url.search !== '') causes.push(invalidValue(path, url.search.slice(1), 'query parameters are not permitted in the URL'));
   return causes;
@@ -101,14 +102,24 @@ function pathCauses(text: string, path: FieldPath): FieldCause[] {
 function bundleCauses(bundle: string, path: FieldPath): FieldCause[] {
   const text = Buffer.from(bundle, 'base64').toString();
   const blocks = text.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? [];
-  const why = 'unable to load root certificates:';
-  if (blocks.length === 0) return [invalidValue(path, bundle, `${why} data does not contain any valid RSA or ECDSA certificates`)];
+  if (blocks.some(isCertificate)) return [];
+  const why = blocks.length === 0 ? 'unable to parse bytes as PEM block' : 'failed to parse certificate: x509: malformed certificate';
+  return [invalidValue(path, bundle, `unable to load root certificates: ${why}`)];
+}
+
+function isCertificate(block: string): boolean {
   try {
-    for (const block of blocks) new X509Certificate(block);
-    return [];
-  } catch (error) {
-    return [invalidValue(path, bundle, `${why} ${(error as Error).message}`)];
+    new X509Certificate(block);
+    return true;
+  } catch {
+    return false;
   }
+}
+
+/** Whether a bundle that cannot be read is there already: it may stay. */
+export function hasInvalidBundle(conversion: Conversion | undefined): boolean {
+  const bundle = conversion?.webhook?.clientConfig?.caBundle;
+  return Boolean(bundle) && bundleCauses(bundle ?? '', new FieldPath('caBundle')).length > 0;
 }
 
 function reviewCauses(versions: readonly string[], path: FieldPath, { requireKnownReview }: ConversionOptions): FieldCause[] {

@@ -4,7 +4,7 @@
 import { DecodeError, deepCopy, deepEqual, type FieldCause, FieldPath, invalidValue } from '#machinery';
 import { coerceEmbedded, embeddedCauses } from './object-meta.ts';
 import { prune } from './pruning.ts';
-import { isEmbedded, itemSchema, META_FIELDS, type SchemaProps, valueSchema } from './schema-props.ts';
+import { isEmbedded, itemSchema, META_FIELDS, type SchemaProps } from './schema-props.ts';
 import { valueValidator } from './value-validator.ts';
 
 /** Checks the rules of a default's schema; for schemas without rules there is none. */
@@ -19,14 +19,13 @@ export interface DefaultOptions {
 export function defaultCauses(schema: SchemaProps, path: FieldPath, options: DefaultOptions, isRoot = true): FieldCause[] {
   const causes = schema.default === undefined ? [] : ownCauses(schema, path.child('default'), options);
   const items = itemSchema(schema);
-  const values = valueSchema(schema);
   if (items !== undefined) causes.push(...defaultCauses(items, path.child('items'), options, isEmbedded(items)));
   for (const [name, inner] of Object.entries(schema.properties ?? {})) {
     // Defaults of metadata are refused elsewhere.
     if (isRoot && META_FIELDS.has(name)) continue;
     causes.push(...defaultCauses(inner, path.child('properties').key(name), options, isEmbedded(inner)));
   }
-  if (values !== undefined) causes.push(...defaultCauses(values, path.child('additionalProperties'), options, isEmbedded(values)));
+  // Defaults in the values of maps are not looked at.
   return causes;
 }
 

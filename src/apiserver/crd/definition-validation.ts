@@ -19,7 +19,7 @@ import {
   required,
   tooMany,
 } from '#machinery';
-import { conversionCauses } from './conversion-validation.ts';
+import { conversionCauses, hasInvalidBundle } from './conversion-validation.ts';
 import { defaultCauses, hasUnprunedDefaults } from './default-validation.ts';
 import { FieldPathError, findField } from './field-path.ts';
 import { APPROVED, approvalOf, findCondition, isProtectedGroup } from './naming.ts';
@@ -127,7 +127,7 @@ function updateOptions(next: Definition, previous: Definition, engine: RuleEngin
     requireAtomicSets: !some(hasGranularSetItems),
     requireMapKeys: !some((schema) => mapKeyCauses(schema, SPEC).length > 0),
     requireKnownReview: reviews.length === 0 || reviews.some((version) => version === 'v1' || version === 'v1beta1'),
-    allowInvalidCaBundle: !established,
+    allowInvalidCaBundle: !established || hasInvalidBundle(previous.spec.conversion),
     unchanged: new Set(unchanged),
     engine,
   };
@@ -215,7 +215,8 @@ function versionCauses(version: Version, path: FieldPath, shared: Parts, options
   if (!shared.schema) causes.push(...validationCauses(version, path.child('schema'), [version], options));
   if (!shared.subresources) causes.push(...subresourceCauses(version.subresources, path.child('subresources')));
   if (!shared.columns) causes.push(...columnsCauses(version, path.child('additionalPrinterColumns')));
-  if (!shared.selectable) causes.push(...selectableCauses(version, path.child('selectableFields')));
+  if (!shared.selectable)
+    causes.push(...selectableCauses(version, path.child('selectableFields'), 'version.schema.openAPIV3Schema is not included'));
   return causes;
 }
 
@@ -224,7 +225,7 @@ function hoistedCauses(first: Version, versions: readonly Version[], shared: Par
   if (shared.schema) causes.push(...validationCauses(first, SPEC.child('validation'), versions, options));
   if (shared.subresources) causes.push(...subresourceCauses(first.subresources, SPEC.child('subresources')));
   if (shared.columns) causes.push(...columnsCauses(first, SPEC.child('additionalPrinterColumns')));
-  if (shared.selectable) causes.push(...selectableCauses(first, SPEC.child('selectableFields')));
+  if (shared.selectable) causes.push(...selectableCauses(first, SPEC.child('selectableFields'), 'validations.schema is included'));
   return causes;
 }
 
@@ -289,12 +290,16 @@ function validationCauses(version: Version, path: FieldPath, versions: readonly 
   }
   causes.push(...schemaCauses(schema, at, options, budget?.root));
   causes.push(...(budget?.totalCauses(at) ?? []));
+  // The one part that the structural form cannot hold, and that the rules for all schemas have nothing against.
+  if (causes.length === 0 && anySchema(schema, ({ $schema }) => Boolean($schema)))
+    causes.push(invalidValue(at, '', `OpenAPIV3Schema 'schema' is not supported`));
   return causes;
 }
 
 function rootCauses(schema: SchemaProps, path: FieldPath): FieldCause[] {
   for (const [name, value] of Object.entries(schema)) {
-    if (value === undefined || value === false || value === '' || (Array.isArray(value) && value.length === 0)) continue;
+    const isUnset = value === undefined || value === '' || (Array.isArray(value) && value.length === 0);
+    if (isUnset || (value === false && name !== 'additionalProperties')) continue;
     if (name === 'type') {
       if (value === 'object') continue;
       const why = 'only "object" is allowed as the type at the root of the schema if the status subresource is enabled';
@@ -356,11 +361,12 @@ function columnCauses({ name, type, format, jsonPath }: DeepReadonly<CustomResou
 const MAX_SELECTABLE = 8;
 const SELECTABLE = ['string', 'boolean', 'integer'];
 
-function selectableCauses(version: Version, path: FieldPath): FieldCause[] {
+/** @param when How upstream names the condition that there is a schema. */
+function selectableCauses(version: Version, path: FieldPath, when: string): FieldCause[] {
   const fields = version.selectableFields ?? [];
   const schema = schemaOf(version);
   if (fields.length === 0) return [];
-  if (schema === undefined) return [invalidValue(path, '', 'selectableFields may only be set when validations.schema is included')];
+  if (schema === undefined) return [invalidValue(path, '', `selectableFields may only be set when ${when}`)];
   const seen = new Set<string>();
   const causes = fields.flatMap(({ jsonPath }, index) =>
     selectableFieldCauses(jsonPath, schema, path.index(index).child('jsonPath'), seen),

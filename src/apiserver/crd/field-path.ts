@@ -2,7 +2,7 @@
 // Paths into a schema, as rules (`fieldPath`) and selectable fields name them: `.spec.list`, `.spec['a-b']`; each step must be declared.
 // @source upstream apiextensions-apiserver pkg/apiserver/schema/cel/validation.go ValidFieldPath
 import { FieldPath } from '#machinery';
-import { itemSchema, META_FIELDS, propertySchema, type SchemaProps, valueSchema } from './schema-props.ts';
+import { propertySchema, type SchemaProps, valueSchema } from './schema-props.ts';
 
 /** Thrown when a path does not parse or names nothing; the message says which. */
 export class FieldPathError extends Error {
@@ -16,51 +16,63 @@ export interface FoundField {
   readonly schema: SchemaProps;
 }
 
-interface Step {
-  readonly name: string;
-  readonly bracket: boolean;
-}
+const END = 'unexpected end of JSON path';
+const NOWHERE = 'does not refer to a valid field';
 
 /** @param brackets Whether `['name']` may be written. @throws {FieldPathError} */
 export function findField(text: string, schema: SchemaProps, { brackets = true }: { brackets?: boolean } = {}): FoundField {
-  const steps = parse(text, brackets);
-  let [at, path]: [SchemaProps, FieldPath] = [schema, new FieldPath()];
-  for (const { name, bracket } of steps) {
-    const values = valueSchema(at);
-    const property = propertySchema(at, name);
-    const inner = property ?? values ?? (bracket && /^\d+$/.test(name) ? itemSchema(at) : undefined);
-    if (inner === undefined) throw new FieldPathError('does not refer to a valid field');
-    if (property === undefined && values !== undefined && !bracket && !brackets)
-      throw new FieldPathError('does not refer to a valid field');
-    path = property === undefined || bracket ? path.key(name) : path.child(name);
-    at = inner;
+  const tokens = tokensOf(text)[Symbol.iterator]();
+  const next = (): string => {
+    const { value, done } = tokens.next();
+    if (done === true) throw new FieldPathError(END);
+    return value;
+  };
+  let found: FoundField = { path: new FieldPath(), root: '', schema };
+  for (const token of tokens) {
+    if (token === '.') found = step(found, next());
+    else if (token !== '[') throw new FieldPathError(`expected [ or . but got: ${token}`);
+    else if (!brackets) throw new FieldPathError('array notation is not allowed');
+    else {
+      found = step(found, unquoted(next()));
+      const close = next();
+      if (close !== ']') throw new FieldPathError(`expected ] but got ${close}`);
+    }
   }
-  return { path, root: steps[0]?.name ?? '', schema: at };
+  return found;
 }
 
-function parse(text: string, brackets: boolean): Step[] {
-  const steps: Step[] = [];
-  let rest = text;
-  while (rest !== '') {
-    const member = /^\.([A-Za-z_][\w-]*|[^.[\]\s'"]+)/.exec(rest);
-    const quoted = brackets ? /^\[(['"])((?:\\.|(?!\1).)+)\1\]/.exec(rest) : null;
-    if (member !== null) {
-      steps.push({ name: member[1] ?? '', bracket: false });
-      rest = rest.slice(member[0].length);
-    } else if (quoted !== null) {
-      steps.push({ name: (quoted[2] ?? '').replace(/\\(.)/g, '$1'), bracket: true });
-      rest = rest.slice(quoted[0].length);
-    } else throw new FieldPathError(problemOf(rest, brackets));
+/** A schema has declared properties, or values that are all alike; properties go first. */
+function step({ path, root, schema }: FoundField, name: string): FoundField {
+  const isStruct = Object.keys(schema.properties ?? {}).length > 0;
+  const inner = isStruct ? propertySchema(schema, name) : valueSchema(schema);
+  if (inner === undefined) throw new FieldPathError(NOWHERE);
+  return { path: isStruct ? path.child(name) : path.key(name), root: root === '' ? name : root, schema: inner };
+}
+
+const DELIMITER = /[.[\]]/;
+
+/** Delimiters, names between them, and texts in single quotes as they stand. */
+function tokensOf(text: string): string[] {
+  const tokens: string[] = [];
+  for (let at = 0; at < text.length; at += tokens.at(-1)?.length ?? 1) {
+    const rest = text.slice(at);
+    const quoted = /^'(?:[^'\\]|\\.|\\$)*'/s.exec(rest);
+    const name = /^[^.[\]]+/.exec(rest);
+    if (rest.startsWith("'")) tokens.push(quoted?.[0] ?? rest);
+    else if (DELIMITER.test(rest[0] ?? '')) tokens.push(rest[0] ?? '');
+    else tokens.push(name?.[0] ?? rest);
   }
-  if (steps.length === 0) throw new FieldPathError('must not be empty');
-  return steps;
+  return tokens;
 }
 
-function problemOf(rest: string, brackets: boolean): string {
-  if (rest.startsWith('[') && !brackets) return 'does not refer to a valid field';
-  if (rest.startsWith('[')) return 'expected single quoted string';
-  return rest.startsWith('.') ? 'does not refer to a valid field' : `expected [ or . but got: ${rest.slice(0, 1)}`;
-}
+const ESCAPES: Readonly<Record<string, string>> = { a: '\x07', b: '\b', f: '\f', n: '\n', r: '\r', t: '\t', v: '\v', "'": "'", '\\': '\\' };
 
-/** Whether a path may be selected by: metadata has its own selectors. */
-export const isMetaField = (name: string) => META_FIELDS.has(name);
+function unquoted(token: string): string {
+  if (token.length < 2 || !token.startsWith("'") || !token.endsWith("'"))
+    throw new FieldPathError(`expected single quoted string but got ${token}`);
+  return token.slice(1, -1).replace(/\\(.)/gs, (text, char: string) => {
+    const value = ESCAPES[char];
+    if (value === undefined) throw new FieldPathError(`invalid string literal: invalid escape char ${text}`);
+    return value;
+  });
+}

@@ -20,7 +20,6 @@ const MAC = /^([0-9a-f]{2}([:-])[0-9a-f]{2}(\2[0-9a-f]{2}){4}((\2[0-9a-f]{2}){2}
 const COLOR_PART = '\\s*(?:0|[1-9]\\d?|1\\d\\d?|2[0-4]\\d|25[0-5])\\s*';
 
 const CHECKS: Readonly<Record<string, Check>> = {
-  'date-time': isDateTime,
   datetime: isDateTime,
   date: isDate,
   duration: isDuration,
@@ -45,14 +44,15 @@ const CHECKS: Readonly<Record<string, Check>> = {
   hexcolor: matches(/^#?([0-9a-fA-F]{3}|[0-9a-fA-F]{6})$/),
   rgbcolor: matches(new RegExp(`^rgb\\(${COLOR_PART},${COLOR_PART},${COLOR_PART}\\)$`)),
   password: () => true,
-  'k8s-short-name': (text) => checkDns1123Label(text).length === 0,
-  'k8s-long-name': (text) => checkDns1123Subdomain(text).length === 0,
-  'k8s-label-1035': (text) => checkDns1035Label(text).length === 0,
+  k8sshortname: (text) => checkDns1123Label(text).length === 0,
+  k8slongname: (text) => checkDns1123Subdomain(text).length === 0,
+  k8slabel1035: (text) => checkDns1035Label(text).length === 0,
 };
 
-/** The check of a format; undefined where it is not known. */
+/** The check of a format; undefined where it is not known. Hyphens in the name make no difference. */
 export function formatCheck(format: string): Check | undefined {
-  return Object.hasOwn(CHECKS, format) ? CHECKS[format] : undefined;
+  const name = format.replaceAll('-', '');
+  return Object.hasOwn(CHECKS, name) ? CHECKS[name] : undefined;
 }
 
 /** RFC 3339, with the looser forms that upstream takes. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Lists of `x-kubernetes-list-type` set and map have no item twice. @source upstream apiextensions-apiserver pkg/apiserver/schema/listtype
-import { deepEqual, duplicateValue, type FieldCause, FieldPath } from '#machinery';
+import { deepEqual, duplicateValue, type FieldCause, FieldPath, invalidValue } from '#machinery';
 import { isRecord, itemSchema, type Json, memberSchema, propertySchema, type SchemaProps, valueSchema } from './schema-props.ts';
 
 const keyed = new WeakMap<SchemaProps, boolean>();
@@ -17,7 +17,7 @@ function hasKeyedLists(schema: SchemaProps): boolean {
   return known;
 }
 
-/** A cause for each item that was there before. */
+/** A cause for each value that is there more than once. */
 export function listTypeCauses(value: unknown, schema: SchemaProps, path: FieldPath = new FieldPath()): FieldCause[] {
   if (!hasKeyedLists(schema)) return [];
   if (Array.isArray(value)) return listCauses(value, schema, path);
@@ -34,28 +34,35 @@ export function listTypeCauses(value: unknown, schema: SchemaProps, path: FieldP
 function listCauses(list: readonly unknown[], schema: SchemaProps, path: FieldPath): FieldCause[] {
   const items = itemSchema(schema);
   const type = schema['x-kubernetes-list-type'];
-  const causes =
-    type === 'set'
-      ? repeated(list, path)
-      : type === 'map'
-        ? repeated(
-            list.map((item) => keysOf(item, schema)),
-            path,
-          )
-        : [];
+  const causes = type === 'set' ? repeated(list, path) : type === 'map' ? repeatedKeys(list, schema, path) : [];
   const inner = items === undefined ? [] : list.flatMap((item, index) => listTypeCauses(item, items, path.index(index)));
   return [...causes, ...inner];
 }
 
+function repeatedKeys(list: readonly unknown[], schema: SchemaProps, path: FieldPath): FieldCause[] {
+  const odd = list.findIndex((item) => item !== null && !isRecord(item));
+  if (odd >= 0) return [invalidValue(path.index(odd), list[odd], 'must be an object for an array of list-type map')];
+  return repeated(
+    list.map((item) => keysOf(item, schema)),
+    path,
+  );
+}
+
+/** A value that is there many times is reported where it is for the second time. */
 function repeated(values: readonly unknown[], path: FieldPath): FieldCause[] {
-  const seen = new Map<string, unknown[]>();
+  const seen = new Map<string, { readonly value: unknown; isReported: boolean }[]>();
   return values.flatMap((value, index) => {
     // Equal values have equal texts save for the order of keys: a bucket by length of text is exact and cheap.
     const bucket = `${typeof value}${typeof value === 'object' ? JSON.stringify(value).length : value}`;
     const known = seen.get(bucket) ?? [];
-    if (known.some((one) => deepEqual(one, value))) return [duplicateValue(path.index(index), value)];
-    seen.set(bucket, [...known, value]);
-    return [];
+    const found = known.find((one) => deepEqual(one.value, value));
+    if (found === undefined) {
+      seen.set(bucket, [...known, { value, isReported: false }]);
+      return [];
+    }
+    if (found.isReported) return [];
+    found.isReported = true;
+    return [duplicateValue(path.index(index), value)];
   });
 }
 

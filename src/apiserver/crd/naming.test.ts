@@ -39,6 +39,15 @@ test('planNames() keeps what is free and tells of the last conflict', () => {
   );
 });
 
+test('planNames() has one name for one thing, in one definition, too', () => {
+  const kites = names('kites', 'Kite');
+  const again = definition({ names: { ...kites, shortNames: ['kites'] } }, { acceptedNames: kites });
+
+  const { conditions } = planNames(again, []);
+
+  assert.equal(conditions[0]?.message, '"kites" is already in use');
+});
+
 test('planNames() leaves a definition Established once it was, whatever its names are now', () => {
   const established = { type: 'Established', status: 'True', reason: 'InitialNamesAccepted', message: 'm' };
   const { conditions } = planNames(definition({ names: names('balls', 'Kite') }, { conditions: [established] }), [taken]);

@@ -22,12 +22,13 @@ export interface NamingPlan {
 
 type Settled = { -readonly [Key in keyof Names]: Names[Key] | undefined } & Pick<Names, 'plural' | 'kind'>;
 
-/** @param others The other definitions of the same group. */
+/** @param others The other definitions of the same group. Names that the definition has already are taken for its other names, too. */
 export function planNames(definition: Definition, others: readonly Definition[]): NamingPlan {
   const requested = definition.spec.names;
   const accepted: Names = definition.status?.acceptedNames ?? { plural: '', kind: '' };
-  const resources = new Set(others.flatMap(({ status }) => resourceNames(status?.acceptedNames)));
-  const kinds = new Set(others.flatMap(({ status }) => [status?.acceptedNames?.kind, status?.acceptedNames?.listKind]));
+  const taken = [...others.map(({ status }) => status?.acceptedNames), accepted];
+  const resources = new Set(taken.flatMap(resourceNames));
+  const kinds = new Set(taken.flatMap((names) => [names?.kind || undefined, names?.listKind || undefined]));
   const next: Settled = { ...accepted };
   let conflict: { reason: string; message: string } | undefined;
   const settle = (reason: string, problem: string | undefined, accept: () => void) => {

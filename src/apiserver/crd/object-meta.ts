@@ -3,7 +3,7 @@
 // @source upstream apiextensions-apiserver pkg/apiserver/schema/objectmeta
 import { schemaOfType, validateObjectMeta } from '#api';
 import {
-  checkDns1123Subdomain,
+  checkDns1035Label,
   DecodeError,
   type FieldCause,
   FieldPath,
@@ -120,18 +120,10 @@ export function embeddedCauses(value: unknown, schema: SchemaProps, path: FieldP
 function resourceCauses(resource: Json, path: FieldPath): FieldCause[] {
   const causes: FieldCause[] = [];
   const { apiVersion, kind, metadata } = resource;
-  if (apiVersion === undefined || apiVersion === '') causes.push(required(path.child('apiVersion')));
-  else causes.push(...versionCauses(String(apiVersion), path.child('apiVersion')));
-  if (kind === undefined || kind === '') causes.push(required(path.child('kind')));
-  else if (!/^[A-Za-z]([-A-Za-z0-9]*[A-Za-z0-9])?$/.test(String(kind))) {
-    causes.push(
-      invalidValue(
-        path.child('kind'),
-        kind,
-        `a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')`,
-      ),
-    );
-  }
+  if (apiVersion === undefined) causes.push(required(path.child('apiVersion')));
+  if (kind === undefined) causes.push(required(path.child('kind')));
+  if (apiVersion !== undefined) causes.push(...versionCauses(apiVersion, path.child('apiVersion')));
+  if (kind !== undefined) causes.push(...kindCauses(kind, path.child('kind')));
   // Not yet in form where the object is refused for something else, too.
   if (isRecord(metadata)) {
     const meta = coerceMeta(metadata, String(path), { dropMalformed: true }) as unknown as ObjectMeta;
@@ -140,7 +132,16 @@ function resourceCauses(resource: Json, path: FieldPath): FieldCause[] {
   return causes;
 }
 
-function versionCauses(apiVersion: string, path: FieldPath): FieldCause[] {
+function kindCauses(kind: unknown, path: FieldPath): FieldCause[] {
+  if (typeof kind !== 'string') return [invalidValue(path, kind, 'must be a string')];
+  if (kind === '') return [invalidValue(path, kind, 'must not be empty')];
+  const problems = checkDns1035Label(kind.toLowerCase());
+  return problems.length === 0 ? [] : [invalidValue(path, kind, `may have mixed case, but should otherwise match: ${problems.join(',')}`)];
+}
+
+function versionCauses(apiVersion: unknown, path: FieldPath): FieldCause[] {
+  if (typeof apiVersion !== 'string') return [invalidValue(path, apiVersion, 'must be a string')];
+  if (apiVersion === '') return [invalidValue(path, apiVersion, 'must not be empty')];
   try {
     parseApiVersion(apiVersion);
     return [];
@@ -149,10 +150,15 @@ function versionCauses(apiVersion: string, path: FieldPath): FieldCause[] {
   }
 }
 
+/** What cannot be a segment of a path. */
+function segmentProblems(name: string): string[] {
+  if (name === '.' || name === '..') return [`may not be '${name}'`];
+  return ['/', '%'].filter((char) => name.includes(char)).map((char) => `may not contain '${char}'`);
+}
+
 /** A name is not needed inside, but one that is there must be one. */
 function metaCauses(metadata: ObjectMeta, path: FieldPath): FieldCause[] {
-  const nameRule = (name: string) => checkDns1123Subdomain(name);
   const named = metadata.name ? metadata : { ...metadata, name: 'embedded' };
   const namespaced = metadata.namespace !== undefined && metadata.namespace !== '';
-  return validateObjectMeta(named, { namespaced, nameRule, path, standardFinalizers: false });
+  return validateObjectMeta(named, { namespaced, nameRule: segmentProblems, path, standardFinalizers: false });
 }

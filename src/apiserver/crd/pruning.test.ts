@@ -93,3 +93,22 @@ test('fillDefaults() is done after once', () => {
     }),
   );
 });
+
+const OPEN = { 'x-kubernetes-preserve-unknown-fields': true };
+
+for (const [fact, schema, value, expected] of [
+  ['members of a map without a schema stay, and lose their own', { additionalProperties: true }, { a: { b: 1 }, c: 2 }, { a: {}, c: 2 }],
+  ['so they do where other members are ruled out, for validation to refuse', { additionalProperties: false }, { a: 1 }, { a: 1 }],
+  [
+    'an open object does not open the values of its map',
+    { ...OPEN, additionalProperties: { properties: { x: {} } } },
+    { a: { x: 1, y: 2 } },
+    { a: { x: 1 } },
+  ],
+  ['an open list opens its items', { ...OPEN, items: { properties: { x: {} } } }, [{ x: { deep: 1 }, y: 2 }], [{ x: {}, y: 2 }]],
+  ['an open list of lists opens theirs', { ...OPEN, items: { items: { properties: {} } } }, [[{ y: 2 }]], [[{ y: 2 }]]],
+] as readonly (readonly [string, SchemaProps, unknown, unknown])[]) {
+  test(`prune(): ${fact}`, () => {
+    assert.deepEqual(prune(value, schema, false), expected);
+  });
+}

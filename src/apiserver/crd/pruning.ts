@@ -24,27 +24,41 @@ interface Walk {
   depth: number;
 }
 
-function pruneValue(walk: Walk, value: unknown, schema: SchemaProps | undefined, isRoot: boolean, path: string): unknown {
+function pruneValue(
+  walk: Walk,
+  value: unknown,
+  schema: SchemaProps | undefined,
+  isRoot: boolean,
+  path: string,
+  keep = schema !== undefined && preservesUnknown(schema),
+): unknown {
   if (typeof value !== 'object' || value === null) return value;
   walk.depth += 1;
   if (walk.depth > MAX_DEPTH) throw new DecodeError('exceeded max depth');
-  const result = Array.isArray(value) ? pruneList(walk, value, schema, path) : pruneRecord(walk, value as Json, schema, isRoot, path);
+  const result = Array.isArray(value)
+    ? pruneList(walk, value, schema, keep, path)
+    : pruneRecord(walk, value as Json, schema, { isRoot, keep }, path);
   walk.depth -= 1;
   return result;
 }
 
-function pruneList(walk: Walk, list: readonly unknown[], schema: SchemaProps | undefined, path: string): unknown[] {
-  const keep = schema !== undefined && preservesUnknown(schema);
+/** The items of a list that keeps what is unknown keep it, too; members of objects do not. */
+function pruneList(walk: Walk, list: readonly unknown[], schema: SchemaProps | undefined, keep: boolean, path: string): unknown[] {
   const items = schema === undefined ? undefined : itemSchema(schema);
   return list.map((item, index) => {
     const at = walk.unknown === undefined ? '' : `${path}[${index}]`;
-    return items === undefined && keep ? copyAll(walk, item) : pruneValue(walk, item, items, false, at);
+    if (!keep) return pruneValue(walk, item, items, false, at);
+    return items === undefined ? copyAll(walk, item) : pruneValue(walk, item, items, false, at, true);
   });
 }
 
-function pruneRecord(walk: Walk, record: Json, schema: SchemaProps | undefined, isRoot: boolean, path: string): Json {
+interface Kept {
+  readonly isRoot: boolean;
+  readonly keep: boolean;
+}
+
+function pruneRecord(walk: Walk, record: Json, schema: SchemaProps | undefined, { isRoot, keep }: Kept, path: string): Json {
   const result: Json = {};
-  const keep = schema !== undefined && preservesUnknown(schema);
   const isResource = schema !== undefined && (isRoot || isEmbedded(schema));
   for (const name of Object.keys(record)) {
     const value = record[name];
@@ -53,12 +67,8 @@ function pruneRecord(walk: Walk, record: Json, schema: SchemaProps | undefined, 
     const declared = schema?.properties !== undefined && Object.hasOwn(schema.properties, name);
     if (isResource && META_FIELDS.has(name)) setOwn(result, name, copyAll(walk, value));
     else if (declared) setOwn(result, name, pruneValue(walk, value, schema.properties?.[name], false, at));
-    else if (schema?.additionalProperties !== undefined && schema.additionalProperties !== false)
-      setOwn(
-        result,
-        name,
-        keep && valueSchema(schema) === undefined ? copyAll(walk, value) : pruneValue(walk, value, valueSchema(schema), false, at),
-      );
+    // Without a schema for them, values lose all their members; whether members may be at all is for validation to say.
+    else if (schema?.additionalProperties !== undefined) setOwn(result, name, pruneValue(walk, value, valueSchema(schema), false, at));
     else if (keep) setOwn(result, name, copyAll(walk, value));
     else walk.unknown?.push(at);
   }

@@ -28,6 +28,8 @@ function isUnchanged(place: string, next: unknown, previous: unknown, schema: Sc
   let [now, before, at]: [unknown, unknown, SchemaProps | undefined] = [next, previous, schema];
   for (const step of steps) {
     if (at === undefined || before === undefined) return false;
+    // All of what has not changed stays, also what within it corresponds to nothing: items of atomic lists.
+    if (deepEqual(now, before)) return true;
     if (step.startsWith('[')) {
       const item = Array.isArray(now) ? now[Number(step.slice(1, -1))] : undefined;
       before = counterpart(item, before, at);

@@ -126,6 +126,8 @@ function placeOf(text: string, schema: SchemaProps): FieldPath | undefined {
 /** The longest message that an expression may make. @source upstream: 5 KiB */
 const MAX_MESSAGE = 5 * 1024;
 
+type Ask = () => boolean;
+
 class Evaluation {
   readonly causes: FieldCause[] = [];
   readonly #engine: RuleEngine;
@@ -139,54 +141,62 @@ class Evaluation {
     this.#budget = new engine.cel.CostBudget(engine.cel.RUNTIME_COST_BUDGET);
   }
 
-  visit(node: Node, value: unknown, old: unknown, path: FieldPath): void {
+  /** @param inUnchanged Whether the nearest value above that has a counterpart is as it was: values without one are then, too. */
+  visit(node: Node, value: unknown, old: unknown, path: FieldPath, inUnchanged: Ask = () => false): void {
     if (value === null || value === undefined || this.#isOver) return;
-    const unchanged = node.rules.length > 0 && old !== undefined && old !== null && deepEqual(value, old);
+    const hasOld = old !== undefined && old !== null;
+    // Asked where a rule fails only.
+    const unchanged = hasOld ? () => deepEqual(value, old) : inUnchanged;
     for (const rule of node.rules) {
       if (this.#isOver) return;
       this.#evaluate(rule, node, value, old ?? undefined, path, unchanged);
     }
-    if (Array.isArray(value)) this.#visitItems(node, value, old, path);
-    else if (isRecord(value)) this.#visitMembers(node, value, old, path);
+    if (Array.isArray(value)) this.#visitItems(node, value, old, path, unchanged);
+    else if (isRecord(value)) this.#visitMembers(node, value, old, path, unchanged);
   }
 
-  #visitItems({ items, schema }: Node, list: readonly unknown[], old: unknown, path: FieldPath): void {
+  #visitItems({ items, schema }: Node, list: readonly unknown[], old: unknown, path: FieldPath, unchanged: Ask): void {
     if (items === undefined) return;
-    for (const [index, item] of list.entries()) this.visit(items, item, counterpart(item, old, schema), path.index(index));
+    for (const [index, item] of list.entries()) this.visit(items, item, counterpart(item, old, schema), path.index(index), unchanged);
   }
 
-  #visitMembers({ properties, values, schema }: Node, record: Record<string, unknown>, old: unknown, path: FieldPath): void {
-    const before = isRecord(old) && schema['x-kubernetes-map-type'] !== 'atomic' ? old : {};
+  /** Members correspond by name, in atomic maps as well. */
+  #visitMembers(
+    { properties, values, schema }: Node,
+    record: Record<string, unknown>,
+    old: unknown,
+    path: FieldPath,
+    unchanged: Ask,
+  ): void {
+    const before = isRecord(old) ? old : {};
     for (const name of Object.keys(record).sort()) {
       const property = properties.get(name);
       const declared = schema.properties !== undefined && Object.hasOwn(schema.properties, name);
       const own = Object.hasOwn(before, name) ? before[name] : undefined;
-      if (property !== undefined) this.visit(property, record[name], own, path.child(name));
-      else if (values !== undefined && !declared) this.visit(values, record[name], own, path.key(name));
+      if (property !== undefined) this.visit(property, record[name], own, path.child(name), unchanged);
+      else if (values !== undefined && !declared) this.visit(values, record[name], own, path.key(name), unchanged);
     }
   }
 
-  #evaluate(rule: Rule, node: Node, value: unknown, old: unknown, path: FieldPath, unchanged: boolean): void {
+  #evaluate(rule: Rule, node: Node, value: unknown, old: unknown, path: FieldPath, unchanged: Ask): void {
     const isOptional = rule.rule.optionalOldSelf === true;
     if (rule.usesOld && !isOptional && old === undefined) return;
-    const report = (cause: FieldCause) => this.#report(cause, unchanged && !rule.usesOld);
     const type = node.schema.type ?? '';
     if (rule.program === undefined) {
-      report(invalidAt(path, type, `rule compile error: ${rule.problem}`));
+      this.causes.push(invalidAt(path, type, `rule compile error: ${rule.problem}`));
       return;
     }
     const variables = { self: value, oldSelf: isOptional ? this.#optional(old, node.type) : old };
     try {
       if (rule.program.evaluate(variables, this.#budget) === true) return;
     } catch (error) {
-      this.#failed(error, rule, path, type, report);
+      this.#failed(error, rule, path, type);
       return;
     }
     const text = this.#messageOf(rule, variables);
     const at = rule.place === undefined ? path : joined(path, rule.place);
-    // A message that an expression made says what it wants to say of the value.
-    const shown = text !== undefined || typeof value === 'object' ? undefined : { value };
-    report(causeOf(at, shown, text ?? defaultMessage(rule.rule), rule.rule.reason));
+    const shown = type === 'object' || type === 'array' ? undefined : { value };
+    this.#report(causeOf(at, shown, text ?? defaultMessage(rule.rule), rule.rule.reason), !rule.usesOld && unchanged());
   }
 
   #optional(old: unknown, type: CelType): unknown {
@@ -194,7 +204,9 @@ class Evaluation {
     return new OptionalValue(old === undefined ? undefined : convert(old, type));
   }
 
-  #failed(error: unknown, { rule }: Rule, path: FieldPath, type: string, report: (cause: FieldCause) => void): void {
+  /** A rule that cannot be evaluated is an error whatever was there before. */
+  #failed(error: unknown, { rule }: Rule, path: FieldPath, type: string): void {
+    const report = (cause: FieldCause) => this.causes.push(cause);
     const { CelError, CostExceededError } = this.#engine.cel;
     if (!(error instanceof CelError)) throw error;
     const shown = rule.message?.trim() || rule.rule.trim();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The paths behind the scale endpoint of a custom resource: dotted members without lists. Reads and writes what they name.
-import type { DeepReadonly } from '#machinery';
+import { type DeepReadonly, goValue } from '#machinery';
 import { isRecord, type Json } from './schema-props.ts';
 
 export interface ScalePaths {
@@ -21,6 +21,30 @@ export function readReplicas(object: DeepReadonly<object>, path: string): number
   const value = readPath(object, path);
   if (value === undefined) return undefined;
   return typeof value === 'number' && Number.isInteger(value) ? value : 'unreadable';
+}
+
+/** What keeps a path from naming a value of a type, in Go's words; undefined where it does, or where nothing is. */
+export function pathProblem(object: DeepReadonly<object>, path: string, wanted: 'int64' | 'string'): string | undefined {
+  const steps = stepsOf(path);
+  const problem = (count: number, value: unknown, type: string) =>
+    `.${steps.slice(0, count).join('.')} accessor error: ${goValue(value)} is of the type ${goTypeOf(value)}, expected ${type}`;
+  let value: unknown = object;
+  for (const [index, step] of steps.entries()) {
+    if (value === null) return undefined;
+    if (!isRecord(value)) return problem(index + 1, value, 'map[string]interface{}');
+    if (!Object.hasOwn(value, step) || value[step] === undefined) return undefined;
+    value = value[step];
+  }
+  return goTypeOf(value) === wanted ? undefined : problem(steps.length, value, wanted);
+}
+
+/** As Go names the types that JSON has. */
+function goTypeOf(value: unknown): string {
+  if (value === null) return '<nil>';
+  if (Array.isArray(value)) return '[]interface {}';
+  if (typeof value === 'object') return 'map[string]interface {}';
+  if (typeof value === 'number') return Number.isInteger(value) ? 'int64' : 'float64';
+  return typeof value === 'boolean' ? 'bool' : 'string';
 }
 
 /** Writes a value, with the objects on its way. */

@@ -11,6 +11,7 @@ import { bookApply, bookUpdate } from '../handlers/field-ownership.ts';
 import { isPretty } from '../handlers/get.ts';
 import { refuseOptions, writeContextOf } from '../handlers/options.ts';
 import { patchCauses, patchTypeOf, readPatch } from '../handlers/patch.ts';
+import { scaleResult } from '../handlers/scale.ts';
 import { checkName } from '../handlers/write.ts';
 import type { ServedResource } from '../registry/generic/served-resource.ts';
 import type { MutableObject } from '../registry/strategy.ts';
@@ -28,7 +29,7 @@ export function scaleHandlers(paths: ScalePaths): Readonly<Record<string, Resour
       await parts.cacher.fresh();
       const found = await served.store.lookup(namespaceOf(context, served), context.info.name);
       if (found === undefined) throw notFound(served.resource, context.info.name);
-      return answer(context, scaleOf(found.object, paths, true));
+      return answer(context, served, scaleOf(found.object, paths, true));
     },
     update: async (context, served, parts) => {
       const wanted = (await readAs(context, SCALE, KIND)) as unknown as Scale;
@@ -59,9 +60,10 @@ function scaleOf(object: DeepReadonly<MutableObject>, paths: ScalePaths, strict:
   } as Scale;
 }
 
-function answer(context: RequestContext, object: Scale): ApiResult {
+/** A Table of it has the columns of the custom resource. */
+function answer(context: RequestContext, served: ServedResource, object: Scale): ApiResult {
   const output = negotiate(context.header('accept'), OBJECT_RULES, isPretty(context), context.cbor);
-  return { type: 'object', status: 200, object, output };
+  return scaleResult(object, output, served, served.table);
 }
 
 async function patch(context: RequestContext, served: ServedResource, parts: ServerParts, paths: ScalePaths): Promise<ApiResult> {
@@ -104,7 +106,7 @@ async function change(
   const admission = parts.admission.callsFor(context, served, 'UPDATE', 'scale', write.dryRun, name);
   const request = { name, rules: served.store.strategy, admission, change: update, mayCreate: false, mayOverwrite: true };
   const outcome = await served.store.update({ ...request, uidIsPrecondition: true }, write);
-  return answer(context, scaleOf(outcome.cached.object, paths, false));
+  return answer(context, served, scaleOf(outcome.cached.object, paths, false));
 }
 
 /** Upstream's entries for the scale endpoint of custom resources carry no time. */
@@ -142,5 +144,5 @@ async function apply(
   const admission = parts.admission.callsFor(context, served, 'UPDATE', 'scale', write.dryRun, name);
   const request = { name, rules: served.store.strategy, admission, change: update, mayCreate: false, mayOverwrite: true };
   const outcome = await served.store.update({ ...request, uidIsPrecondition: false }, write);
-  return answer(context, scaleOf(outcome.cached.object, paths, false));
+  return answer(context, served, scaleOf(outcome.cached.object, paths, false));
 }

@@ -75,7 +75,7 @@ function visitMembers(schema: SchemaProps, path: FieldPath, place: SchemaPlace, 
       rules: place.rules?.child(schema, 'value'),
     });
   }
-  const correlates = schema['x-kubernetes-map-type'] === undefined || schema['x-kubernetes-map-type'] === 'granular';
+  const correlates = [undefined, 'granular', 'atomic'].includes(schema[MAP_TYPE]);
   const isResource = place.isRoot || isEmbedded(schema);
   for (const [name, inner] of Object.entries(schema.properties ?? {})) {
     const isMeta = isResource && META_FIELDS.has(name);

@@ -15,12 +15,13 @@ import {
 import { restore } from '../registry/default-strategy.ts';
 import type { MutableObject, RequestScope, Strategy, SubresourceRules, TableColumns } from '../registry/strategy.ts';
 import { dropForbiddenNulls, fillDefaults } from './defaulting.ts';
+import { finalizerWarnings } from './finalizer-warnings.ts';
 import { parseJsonPath } from './json-path.ts';
 import { listTypeCauses } from './list-types.ts';
 import { embeddedCauses } from './object-meta.ts';
 import { ratchet } from './ratcheting.ts';
 import type { RuleValidator } from './rule-validator.ts';
-import { readReplicas, type ScalePaths } from './scale-paths.ts';
+import { pathProblem, readReplicas, type ScalePaths } from './scale-paths.ts';
 import { propertySchema, type SchemaProps } from './schema-props.ts';
 import { valueValidator } from './value-validator.ts';
 
@@ -71,6 +72,7 @@ export function customStrategy(options: CustomStrategyOptions): Strategy {
     validateName: (name) => checkDns1123Subdomain(name),
     validate: (object, scope) => checks.create(object, scope),
     validateUpdate: (next, previous, scope) => checks.update(next, previous, scope),
+    warnings: finalizerWarnings,
   };
 }
 
@@ -180,12 +182,21 @@ function withRules(
 
 function scaleCauses(object: Old, scale: ScalePaths | undefined): FieldCause[] {
   if (scale === undefined) return [];
-  return [scale.spec, scale.status].flatMap((path) => replicaCauses(object, path));
+  return [...replicaCauses(object, scale.spec), ...scaleStatusCauses(object, scale)];
 }
 
 const MAX_REPLICAS = 2 ** 31 - 1;
 
+function scaleStatusCauses(object: Old, { status, selector }: ScalePaths): FieldCause[] {
+  const causes = replicaCauses(object, status);
+  const problem = selector ? pathProblem(object, selector, 'string') : undefined;
+  if (selector && problem !== undefined) causes.push(invalidValue(selector, '', problem));
+  return causes;
+}
+
 function replicaCauses(object: Old, path: string): FieldCause[] {
+  const problem = pathProblem(object, path, 'int64');
+  if (problem !== undefined) return [invalidValue(path, 0, problem)];
   const value = readReplicas(object, path);
   if (value === undefined || value === 'unreadable') return [];
   if (value < 0) return [invalidValue(path, value, 'should be a non-negative integer')];
@@ -216,8 +227,8 @@ function statusRules(options: CustomStrategyOptions): SubresourceRules {
       if (wrongKind.length === 0 && status !== undefined && values !== undefined && statusProps !== undefined) {
         const found = values.validate(status, 'status');
         causes.push(...ratchet(found, next, previous, props));
-        if (scale !== undefined) causes.push(...replicaCauses(next, scale.status));
       }
+      if (wrongKind.length === 0 && scale !== undefined) causes.push(...scaleStatusCauses(next, scale));
       causes.push(...commonUpdateCauses(next, previous, props));
       return withRules(causes, options, next, previous, scope.warn);
     },

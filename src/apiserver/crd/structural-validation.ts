@@ -32,17 +32,39 @@ export function hasUnsupportedParts(schema: SchemaProps): boolean {
       one.dependencies !== undefined ||
       Object.keys(one.patternProperties ?? {}).length > 0 ||
       Object.keys(one.definitions ?? {}).length > 0 ||
-      one.uniqueItems === true ||
+      one['x-kubernetes-preserve-unknown-fields'] === false ||
       Boolean(one.id) ||
-      Array.isArray(one.items) ||
-      one.type === 'null',
+      Boolean(one.$schema) ||
+      (Array.isArray(one.items) && one.items.length > 0),
   );
 }
 
 /** Sorted, as upstream has them. */
 export function structuralCauses(schema: SchemaProps, path: FieldPath): FieldCause[] {
   const text = ({ field, message }: FieldCause) => `${field}: ${message}`;
-  return invariants(schema, 'root', path).sort((a, b) => (text(a) < text(b) ? -1 : 1));
+  const causes = [...invariants(schema, 'root', path), ...logicCompleteness(schema, schema, path, path)];
+  return causes.sort((a, b) => (text(a) < text(b) ? -1 : 1));
+}
+
+/** What logic says of a field, the structure must say as well. Asked of the root's logic only, as upstream does. */
+function logicCompleteness(logic: SchemaProps, structure: SchemaProps, path: FieldPath, logicPath: FieldPath): FieldCause[] {
+  const { not, allOf = [], anyOf = [], oneOf = [] } = logic;
+  const causes = not === undefined ? [] : completeness(not, structure, path, logicPath.child('not'));
+  for (const [name, list] of Object.entries({ allOf, anyOf, oneOf }))
+    for (const [index, one] of list.entries()) causes.push(...completeness(one, structure, path, logicPath.child(name).index(index)));
+  return causes;
+}
+
+function completeness(nested: SchemaProps, structure: SchemaProps | undefined, path: FieldPath, nestedPath: FieldPath): FieldCause[] {
+  if (structure === undefined) return [required(path, `because it is defined in ${nestedPath}`)];
+  const causes = logicCompleteness(nested, structure, path, nestedPath);
+  const items = itemSchema(nested);
+  if (items !== undefined) causes.push(...completeness(items, itemSchema(structure), path.child('items'), nestedPath.child('items')));
+  for (const [name, inner] of Object.entries(nested.properties ?? {})) {
+    const at = (from: FieldPath) => from.child('properties').key(name);
+    causes.push(...completeness(inner, propertySchema(structure, name), at(path), at(nestedPath)));
+  }
+  return causes;
 }
 
 function invariants(schema: SchemaProps, level: Level, path: FieldPath): FieldCause[] {
@@ -167,7 +189,7 @@ function nestedCauses(schema: SchemaProps, path: FieldPath, except: Exceptions =
     if (present) causes.push(forbiddenField(path.child(name), `must be ${how} to be structural`));
   };
   forbid('type', Boolean(schema.type), 'empty');
-  forbid('additionalProperties', schema.additionalProperties !== undefined, 'undefined');
+  forbid('additionalProperties', schema.additionalProperties !== undefined && schema.additionalProperties !== false, 'undefined');
   forbid('default', schema.default !== undefined, 'undefined');
   forbid('title', Boolean(schema.title), 'empty');
   forbid('description', Boolean(schema.description), 'empty');
@@ -177,6 +199,8 @@ function nestedCauses(schema: SchemaProps, path: FieldPath, except: Exceptions =
   forbid('x-kubernetes-int-or-string', isIntOrString(schema), 'false');
   forbid('x-kubernetes-list-map-keys', (schema['x-kubernetes-list-map-keys'] ?? []).length > 0, 'empty');
   forbid('x-kubernetes-list-type', schema['x-kubernetes-list-type'] !== undefined, 'undefined');
+  forbid('x-kubernetes-map-type', schema['x-kubernetes-map-type'] !== undefined, 'undefined');
+  forbid('x-kubernetes-validations', (schema['x-kubernetes-validations'] ?? []).length > 0, 'empty');
   if (propertySchema(schema, 'metadata') !== undefined)
     causes.push(forbiddenField(path.child('properties').key('metadata'), 'must not be specified in a nested context'));
   return causes;

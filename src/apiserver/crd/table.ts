@@ -78,6 +78,7 @@ function textOf(value: unknown): string {
 }
 
 function dateOf(text: string, now: number): string {
+  if (text === '' || text === 'null') return '<unknown>'; // As an unset time is written.
   try {
     return age(new Date(parseTime(text).seconds * 1000).toISOString(), now);
   } catch {

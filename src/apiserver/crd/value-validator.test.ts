@@ -58,6 +58,49 @@ const CASES: readonly (readonly [name: string, schema: SchemaProps, value: unkno
     {},
     ['<nil> Invalid value: "": "a" must validate one and only one schema (oneOf). Found none valid', 'a.x Required value'],
   ],
+  [
+    'members first, what is missing after them',
+    { type: 'object', required: ['z'], properties: { b: { type: 'integer' } }, additionalProperties: { type: 'string' } },
+    { b: 'x', c: 1 },
+    [
+      'a.c Invalid value: "integer": a.c in body must be of type string: "integer"',
+      'a.b Invalid value: "string": a.b in body must be of type integer: "string"',
+      'a.z Required value',
+    ],
+  ],
+  [
+    'a member that may not be',
+    { type: 'object', additionalProperties: false },
+    { b: 1 },
+    ['a Invalid value: "b": a.b in body is a forbidden property'],
+  ],
+  [
+    'a format, of a value that is no text',
+    { type: 'string', format: 'date-time' },
+    5,
+    ['a Invalid value: "int64": a in body must be of type date-time: "int64"'],
+  ],
+  [
+    'a format of numbers, of a value that is none',
+    { type: 'integer', format: 'int32' },
+    true,
+    ['a Invalid value: "": a in body must be of type int32: ""'],
+  ],
+  [
+    'a format without its hyphen',
+    { type: 'string', format: 'datetime' },
+    'now',
+    ['a Invalid value: "now": a in body must be of type datetime: "now"'],
+  ],
+  [
+    'the alternative that got farthest',
+    { anyOf: [{ required: ['x'] }, { properties: { n: { type: 'integer', maximum: 1 } } }] },
+    { n: 2 },
+    [
+      '<nil> Invalid value: "": "a" must validate at least one schema (anyOf)',
+      'a.n Invalid value: 2: a.n in body should be less than or equal to 1',
+    ],
+  ],
   ['not', { not: { enum: ['bad'] } }, 'bad', ['<nil> Invalid value: "": "a" must not validate the schema (not)']],
 ];
 
@@ -77,6 +120,16 @@ test('validate() names places below a base in causes only', () => {
 
   assert.equal(cause?.field, 'status.n');
   assert.match(cause?.message ?? '', /: n in body must be/);
+});
+
+test('validate() names members of a map at the root with a dot, in messages only', () => {
+  const validator = valueValidator({ type: 'object', additionalProperties: { type: 'integer' } });
+
+  const [bare] = validator.validate({ n: 'x' });
+  const [based] = validator.validate({ n: 'x' }, 'status');
+
+  assert.deepEqual([bare?.field, based?.field], ['n', 'status.n']);
+  assert.match(bare?.message ?? '', /: \.n in body must be/);
 });
 
 const types = fc.constantFrom('string', 'integer', 'number', 'boolean', 'object', 'array');

@@ -29,20 +29,21 @@ export function valueValidator(schema: SchemaProps): ValueValidator {
       check ??= compile(schema);
       const outcome: Outcome = { causes: [], checks: 0 };
       check(value, path, outcome);
-      return base === '' ? outcome.causes.map(named) : outcome.causes.map((cause) => ({ ...cause, field: under(base, cause.field) }));
+      return outcome.causes.map((cause) => ({ ...cause, field: base === '' ? named(cause.field) : under(base, cause.field) }));
     },
   };
 }
 
 function under(base: string, path: string): string {
   if (path === NOWHERE) return base;
-  return path === '' ? base : path.startsWith('[') ? `${base}${path}` : `${base}.${path}`;
+  return path === '' ? base : /^[[.]/.test(path) ? `${base}${path}` : `${base}.${path}`;
 }
 
 /** How upstream names the place of a cause that has none. */
 export const NOWHERE = '<nil>';
 
-const named = (cause: FieldCause): FieldCause => (cause.field === '' ? { ...cause, field: NOWHERE } : cause);
+/** Values of a map at the root are named with a dot before them, in messages only. */
+const named = (path: string): string => (path === '' ? NOWHERE : path.replace(/^\./, ''));
 
 const compiled = new WeakMap<SchemaProps, Check>();
 
@@ -57,7 +58,8 @@ function compile(schema: SchemaProps): Check {
 
 function compileNew(schema: SchemaProps): Check {
   const types = isIntOrString(schema) ? ['integer', 'string'] : schema.type ? [schema.type] : [];
-  const checkType = types.length === 0 ? undefined : typeCheck(types, schema);
+  const hasFormat = isKnownFormat(schema.format);
+  const checkType = types.length === 0 && !hasFormat ? undefined : typeCheck(types, schema);
   const rest = [
     logicCheck(schema),
     stringCheck(schema),
@@ -69,17 +71,26 @@ function compileNew(schema: SchemaProps): Check {
   ].filter((check) => check !== undefined);
   return (value, path, outcome) => {
     if (value === null || value === undefined) return nullCheck(schema, types, path, outcome);
+    const found = outcome.causes.length;
     checkType?.(value, path, outcome);
-    outcome.checks += 1;
-    for (const check of rest) {
-      check(value, path, outcome);
-      outcome.checks += 1;
-    }
+    outcome.checks += checksOf(value, hasFormat) + (checkType === undefined ? 0 : outcome.causes.length === found ? 2 : 1);
+    for (const check of rest) check(value, path, outcome);
   };
 }
 
+/** How many of upstream's validators look at a value of some type, whatever its schema asks for; its type's own apart. */
+function checksOf(value: unknown, hasFormat: boolean): number {
+  const always = 4;
+  if (typeof value === 'string') return always + (hasFormat ? 2 : 1);
+  if (typeof value === 'number' || Array.isArray(value)) return always + 2;
+  return typeof value === 'object' ? always + 1 : always;
+}
+
 function nullCheck(schema: SchemaProps, types: readonly string[], path: string, outcome: Outcome): void {
-  if (schema.nullable === true || types.length === 0) return;
+  if (schema.nullable === true || types.length === 0) {
+    outcome.checks += 1;
+    return;
+  }
   outcome.causes.push(typeInvalid(path, 'null', wrongType(path, types.join(','), 'null')));
 }
 
@@ -98,13 +109,29 @@ function typeOf(value: unknown): string {
   }
 }
 
+/** The formats that values have by nature. */
+const OWN_FORMATS: Readonly<Record<string, string>> = { integer: 'int64', number: 'double' };
+const NUMBER_FORMATS: ReadonlySet<string> = new Set(['int32', 'int64', 'float', 'double']);
+
+function isKnownFormat(format = ''): boolean {
+  return format !== '' && (NUMBER_FORMATS.has(format) || formatCheck(format) !== undefined);
+}
+
 function typeCheck(types: readonly string[], { format = '' }: SchemaProps): Check {
-  const isText = !types.includes('number') && !types.includes('integer') && format !== '' && formatCheck(format) !== undefined;
+  const hasFormat = isKnownFormat(format);
+  const isNumber = types.includes('number') || types.includes('integer');
   return (value, path, { causes }) => {
     const found = typeOf(value);
+    const isText = found === 'string' || found === 'array';
     // The format's own check says what is wrong with a text or a list that has one.
-    if (isText && (found === 'string' || found === 'array')) return;
+    if (hasFormat && isText && !isNumber) return;
     if (types.includes(found) || (found === 'integer' && types.includes('number'))) return;
+    if (hasFormat && !isText) {
+      const own = OWN_FORMATS[found] ?? '';
+      if (own !== format) causes.push(typeInvalid(path, own, wrongType(path, format, own)));
+      else if (types.length > 0) causes.push(typeInvalid(path, found, wrongType(path, types.join(','), found)));
+      return;
+    }
     causes.push(typeInvalid(path, found, wrongType(path, types.join(','), found)));
   };
 }
@@ -137,35 +164,48 @@ function judge(check: Check, value: unknown, path: string): Outcome {
   return outcome;
 }
 
-function farthest(outcomes: readonly Outcome[]): readonly FieldCause[] {
-  return (
-    outcomes.reduce<Outcome | undefined>((best, one) => (best === undefined || one.checks > best.checks ? one : best), undefined)?.causes ??
-    []
-  );
+/** Takes over what an alternative found, and how far it got. */
+function merge(into: Outcome, one: Outcome | undefined): void {
+  if (one === undefined) return;
+  into.causes.push(...one.causes);
+  into.checks += one.checks;
 }
 
-function checkAny(checks: readonly Check[], value: unknown, path: string, { causes }: Outcome): void {
+/** The first of those that got farthest. */
+function farthest(outcomes: readonly Outcome[]): Outcome | undefined {
+  return outcomes.reduce<Outcome | undefined>((best, one) => (best === undefined || one.checks > best.checks ? one : best), undefined);
+}
+
+function checkAny(checks: readonly Check[], value: unknown, path: string, outcome: Outcome): void {
   const outcomes: Outcome[] = [];
   for (const check of checks) {
     const one = judge(check, value, path);
-    if (one.causes.length === 0) return;
+    if (one.causes.length === 0) {
+      merge(outcome, one);
+      return;
+    }
     outcomes.push(one);
   }
-  causes.push(pathless(`${JSON.stringify(path)} must validate at least one schema (anyOf)`), ...farthest(outcomes));
+  outcome.causes.push(pathless(`${JSON.stringify(path)} must validate at least one schema (anyOf)`));
+  merge(outcome, farthest(outcomes));
 }
 
-function checkOne(checks: readonly Check[], value: unknown, path: string, { causes }: Outcome): void {
+function checkOne(checks: readonly Check[], value: unknown, path: string, outcome: Outcome): void {
   const outcomes = checks.map((check) => judge(check, value, path));
-  const valid = outcomes.filter((one) => one.causes.length === 0).length;
-  if (valid === 1) return;
-  const why = valid === 0 ? 'Found none valid' : `Found ${valid} valid alternatives`;
-  causes.push(pathless(`${JSON.stringify(path)} must validate one and only one schema (oneOf). ${why}`));
-  if (valid === 0) causes.push(...farthest(outcomes));
+  const valid = outcomes.filter((one) => one.causes.length === 0);
+  if (valid.length === 1) {
+    merge(outcome, valid[0]);
+    return;
+  }
+  const why = valid.length === 0 ? 'Found none valid' : `Found ${valid.length} valid alternatives`;
+  outcome.causes.push(pathless(`${JSON.stringify(path)} must validate one and only one schema (oneOf). ${why}`));
+  if (valid.length === 0) merge(outcome, farthest(outcomes));
 }
 
-function checkAll(checks: readonly Check[], value: unknown, path: string, { causes }: Outcome): void {
+function checkAll(checks: readonly Check[], value: unknown, path: string, outcome: Outcome): void {
+  const { causes } = outcome;
   const outcomes = checks.map((check) => judge(check, value, path));
-  for (const one of outcomes) causes.push(...one.causes);
+  for (const one of outcomes) merge(outcome, one);
   const valid = outcomes.filter((one) => one.causes.length === 0).length;
   if (valid === checks.length) return;
   causes.push(pathless(`${JSON.stringify(path)} must validate all the schemas (allOf)${valid === 0 ? '. None validated' : ''}`));
@@ -293,11 +333,15 @@ function objectCheck(schema: SchemaProps): Check | undefined {
       outcome.causes.push(tooMany(path, names.length, maxProperties));
       return;
     }
-    for (const name of needed) if (!Object.hasOwn(value, name)) outcome.causes.push(required(join(path, name)));
-    for (const name of names.sort()) {
-      const inner = members.get(name) ?? check;
-      if (inner !== undefined) inner((value as Json)[name], join(path, name), outcome);
-      else if (!isOpen) outcome.causes.push(fault(join(path, name), '', 'is a forbidden property'));
+    names.sort();
+    if (check !== undefined || !isOpen) {
+      for (const name of names) {
+        if (members.has(name)) continue;
+        if (isOpen) check?.((value as Json)[name], `${path}.${name}`, outcome);
+        else outcome.causes.push(invalidValue(path, name, `${path}.${name} in body is a forbidden property`));
+      }
     }
+    for (const name of names) members.get(name)?.((value as Json)[name], join(path, name), outcome);
+    for (const name of needed) if (!Object.hasOwn(value, name)) outcome.causes.push(required(join(path, name)));
   };
 }

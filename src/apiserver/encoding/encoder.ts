@@ -29,7 +29,11 @@ export function encodeObject(result: ObjectResult, query: URLSearchParams, now: 
     if (output.transform === undefined && output.mediaType === 'json' && !output.pretty && served.convert === undefined) {
       return { contentType, body: served.head + cached.tail };
     }
-    return { contentType, body: encodeValue(transformed(served, cached, output, query, now), output, schemaFor(served, output)) };
+    return { contentType, body: encodeValue(transformed(served, cached.object, output, query, now), output, schemaFor(served, output)) };
+  }
+  if (served !== undefined && output.transform !== undefined) {
+    const object = result.object as DeepReadonly<MutableObject>;
+    return { contentType, body: encodeValue(transformed(served, object, output, query, now), output, schemaFor(served, output)) };
   }
   return { contentType, body: encodeValue(result.object, output, schemaOfValue(result.object)) };
 }
@@ -43,8 +47,13 @@ function metaSchema(kind: string): StructSchema {
   return schemaOfType(`io.k8s.apimachinery.pkg.apis.meta.v1.${kind}`) as StructSchema;
 }
 
-function transformed(served: ServedResource, cached: CachedObject, output: Output, query: URLSearchParams, now: number): unknown {
-  const { object } = cached;
+function transformed(
+  served: ServedResource,
+  object: DeepReadonly<MutableObject>,
+  output: Output,
+  query: URLSearchParams,
+  now: number,
+): unknown {
   if (output.transform === 'Table') {
     const meta = { resourceVersion: object.metadata.resourceVersion ?? '' };
     return tableOf(served, [object], meta, { include: includeObjectOf(query), now, withColumns: true, version: output.transformVersion });
@@ -97,7 +106,9 @@ function listFormOf(result: ListResult, now: number): ListForm {
   if (output.transform === 'Table') {
     const row = { include: includeObjectOf(query), now, version: output.transformVersion };
     const { rows: _rows, ...head } = tableOf(served, [], meta, { ...row, withColumns: true });
-    return { head, member: 'rows', items, itemOf: ({ object }) => rowOf(served, object, row), whenEmpty: [], schema: undefined };
+    const { order } = served.table;
+    const ordered = order === undefined ? items : [...items].sort((a, b) => order(a.object, b.object));
+    return { head, member: 'rows', items: ordered, itemOf: ({ object }) => rowOf(served, object, row), whenEmpty: [], schema: undefined };
   }
   if (output.transform === 'PartialObjectMetadataList') {
     const head = { kind: 'PartialObjectMetadataList', apiVersion: 'meta.k8s.io/v1', metadata: listMeta(meta) };

@@ -15,9 +15,10 @@ import {
   selectorOf,
   selectorOfMap,
 } from '#machinery';
-import { negotiate, OBJECT_RULES } from '../encoding/negotiation.ts';
+import { negotiate, OBJECT_RULES, type Output } from '../encoding/negotiation.ts';
 import type { ServedResource } from '../registry/generic/served-resource.ts';
-import type { MutableObject } from '../registry/strategy.ts';
+import type { MutableObject, TableColumns } from '../registry/strategy.ts';
+import { scaleTable } from '../registry/tables/mod.ts';
 import type { ApiResult, RequestContext } from '../request/context.ts';
 import { readAs } from './body.ts';
 import type { ServerParts } from './endpoint.ts';
@@ -56,11 +57,17 @@ export function scaleOf(object: DeepReadonly<MutableObject>, plainSelector: bool
   } as Scale;
 }
 
+/** @param table What shows the Scale, where a table is asked for. */
+export function scaleResult(scale: Scale, output: Output, served: ServedResource, table: TableColumns): ApiResult {
+  const whole = { type: 'object', status: 200, object: scale, output } as const;
+  return output.transform === undefined ? whole : { ...whole, served: { ...served, convert: undefined, table } };
+}
+
 const isPlain = ({ resource }: ServedResource) => resource.resource === 'replicationcontrollers';
 
 function answer(context: RequestContext, served: ServedResource, object: DeepReadonly<MutableObject>): ApiResult {
   const output = negotiate(context.header('accept'), OBJECT_RULES, isPretty(context), context.cbor);
-  return { type: 'object', status: 200, object: scaleOf(object, isPlain(served)), output };
+  return scaleResult(scaleOf(object, isPlain(served)), output, served, scaleTable);
 }
 
 export async function getScale(context: RequestContext, served: ServedResource, parts: ServerParts): Promise<ApiResult> {

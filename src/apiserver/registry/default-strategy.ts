@@ -2,7 +2,7 @@
 // The strategy that most resources have: status dropped on create, generation from 1 and raised with every change outside of
 // metadata and status, names as DNS subdomains, a status endpoint that takes status alone. A resource that differs passes
 // what differs. Objects are in storage version, save for `applyDefaults`, which sees the version that was asked for.
-import { defaultsOf, findSchema, nameRuleOf, storageVersionOf, validateObject, validateObjectUpdate, warningsOf } from '#api';
+import { defaultsOf, findSchema, nameRuleOf, objectWarnings, storageVersionOf, validateObject, validateObjectUpdate } from '#api';
 import {
   type DeepReadonly,
   deepCopy,
@@ -13,6 +13,7 @@ import {
   type StructSchema,
   semanticEqual,
 } from '#machinery';
+import { dropDisabledOf } from './disabled-fields.ts';
 import type { MutableObject, RequestScope, Strategy, SubresourceRules } from './strategy.ts';
 import { tableOf } from './tables/mod.ts';
 
@@ -51,6 +52,7 @@ export function defaultStrategy(resource: Resource, traits: StrategyTraits = {})
   const schema = schemaOf({ ...resource, ...stored });
   const hasStatus = schema.byName.has('status') && resource.subresources.some(({ name }) => name === 'status');
   const defaults = defaultsOf(apiVersion(resource), resource.kind);
+  const dropDisabled = dropDisabledOf({ ...stored, kind: resource.kind });
   const validation = { group: stored.group, version: stored.version, kind: resource.kind };
   const base: Strategy = {
     resource,
@@ -68,10 +70,12 @@ export function defaultStrategy(resource: Resource, traits: StrategyTraits = {})
       if (initialStatus !== undefined) object['status'] = initialStatus(object);
       else if (hasStatus) object['status'] = emptyStatus(schema);
       if (generation === true) object.metadata.generation = 1;
+      dropDisabled?.(object, undefined);
       afterPrepareForCreate?.(object, scope);
     },
     prepareForUpdate(next, previous, scope) {
       if (hasStatus) restore(next, previous, 'status');
+      dropDisabled?.(next, previous);
       afterPrepareForUpdate?.(next, previous, scope);
       if (generation === true) keepGeneration(next, previous);
       afterKeepGeneration?.(next, previous);
@@ -79,7 +83,7 @@ export function defaultStrategy(resource: Resource, traits: StrategyTraits = {})
     validate: (object) => validateObject(validation, object),
     validateUpdate: (next, previous) => validateObjectUpdate(validation, next, previous, ''),
     validateName: nameRuleOf(validation),
-    warnings: (object, previous) => warningsOf(validation, object, previous === undefined),
+    warnings: objectWarnings(validation),
   };
   return { ...base, ...overrides, subresources: { ...base.subresources, ...overrides.subresources } };
 }

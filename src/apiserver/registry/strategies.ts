@@ -20,10 +20,11 @@ import {
 } from './core/others.ts';
 import { podStrategy } from './core/pods.ts';
 import { serviceStrategy } from './core/services.ts';
-import { defaultStrategy, type StrategyTraits } from './default-strategy.ts';
+import { defaultStrategy, keepGeneration, type StrategyTraits } from './default-strategy.ts';
 import { flowControlStrategy } from './flowcontrol/mandatory.ts';
 import { admissionPolicyStrategy } from './policy/admission-policies.ts';
 import { certificateSigningRequestStrategy } from './policy/certificates.ts';
+import { deviceSelectorStrategy } from './policy/device-selectors.ts';
 import { webhookConfigurationStrategy } from './policy/webhook-configurations.ts';
 import { type AddressBook, ServiceAllocator } from './service-allocation.ts';
 import type { MutableObject, ObjectReader, RequestScope, Strategy } from './strategy.ts';
@@ -77,7 +78,7 @@ const TRAITS: readonly (readonly [Resource, StrategyTraits])[] = [
     api.daemonsets,
     {
       generation: true,
-      afterPrepareForCreate: (object) => setTemplateGeneration(object, '1'),
+      afterPrepareForCreate: firstTemplateGeneration,
       afterPrepareForUpdate: keepTemplateGeneration,
     },
   ],
@@ -86,7 +87,7 @@ const TRAITS: readonly (readonly [Resource, StrategyTraits])[] = [
   [api.ingressclasses, withGeneration],
   [api.networkpolicies, withGeneration],
   [api.poddisruptionbudgets, strictGeneration],
-  [api.endpointslices, withGeneration],
+  [api.endpointslices, { generation: true, afterKeepGeneration: raiseForLabels }],
   [api.priorityclasses, { afterPrepareForCreate: firstGeneration, refuseDelete: refuseSystemPriority }],
   [api.validatingadmissionpolicybindings, { generation: true, allowUnconditionalUpdate: false }],
   [api.mutatingadmissionpolicybindings, { generation: true, allowUnconditionalUpdate: false }],
@@ -111,7 +112,6 @@ const TRAITS: readonly (readonly [Resource, StrategyTraits])[] = [
       afterPrepareForUpdate: (next, _previous, scope) => stampTaints(next, scope),
     },
   ],
-  [api.deviceclasses, withGeneration],
   [
     api.leases,
     {
@@ -122,7 +122,10 @@ const TRAITS: readonly (readonly [Resource, StrategyTraits])[] = [
     },
   ],
   [api.runtimeclasses, { allowUnconditionalUpdate: false }],
-  [api.csidrivers, { allowUnconditionalUpdate: false }],
+  [api.csinodes, { allowUnconditionalUpdate: false }],
+  [api.csistoragecapacities, { allowUnconditionalUpdate: false }],
+  [api.volumeattachments, { allowUnconditionalUpdate: false }],
+  [api.csidrivers, { allowUnconditionalUpdate: false, afterPrepareForUpdate: (next, previous) => keepGeneration(next, previous) }],
   [api.clusterroles, createOnUpdate],
   [api.clusterrolebindings, createOnUpdate],
   [api.roles, createOnUpdate],
@@ -142,10 +145,23 @@ function raiseForAnnotations(next: MutableObject, previous: DeepReadonly<Mutable
   }
 }
 
+/** Consumers select EndpointSlices by their labels, so that a change of them counts. */
+function raiseForLabels(next: MutableObject, previous: DeepReadonly<MutableObject>): void {
+  const before = previous.metadata.generation ?? 0;
+  const isSame = semanticEqual(next.metadata.labels, previous.metadata.labels);
+  if ((next.metadata.generation ?? 0) === before && !isSame) next.metadata.generation = before + 1;
+}
+
 const TEMPLATE_GENERATION = 'deprecated.daemonset.template.generation';
 
 function setTemplateGeneration(object: MutableObject, value: string): void {
   object.metadata.annotations = { ...object.metadata.annotations, [TEMPLATE_GENERATION]: value };
+}
+
+/** From 1, unless the creator begins with more. */
+function firstTemplateGeneration(object: MutableObject): void {
+  const given = Number(object.metadata.annotations?.[TEMPLATE_GENERATION] ?? '0');
+  setTemplateGeneration(object, Number.isSafeInteger(given) && given >= 1 ? String(given) : '1');
 }
 
 /** One more with each change of the template; clients cannot set it. */
@@ -225,6 +241,9 @@ export function createStrategies(options: StrategiesOptions): Strategies {
     [keyOf(api.mutatingwebhookconfigurations), (resource) => webhookConfigurationStrategy(resource, rules)],
     [keyOf(api.validatingadmissionpolicies), (resource) => admissionPolicyStrategy(resource, metaKept, rules)],
     [keyOf(api.mutatingadmissionpolicies), (resource) => admissionPolicyStrategy(resource, {}, rules)],
+    [keyOf(api.deviceclasses), (resource) => deviceSelectorStrategy(resource, withGeneration, rules)],
+    [keyOf(api.resourceclaims), (resource) => deviceSelectorStrategy(resource, {}, rules)],
+    [keyOf(api.resourceclaimtemplates), (resource) => deviceSelectorStrategy(resource, {}, rules)],
     [keyOf(api.customresourcedefinitions), (resource) => definitionStrategy(resource, rules)],
   ]);
   const strategies = new Map<string, Strategy>();

@@ -105,6 +105,8 @@ export interface TableColumns {
   readonly columns: readonly TableColumn[];
   /** The cells of one object, as many as columns. `now` in milliseconds, for ages. */
   cells(object: DeepReadonly<MutableObject>, now: number): readonly unknown[];
+  /** The order of a list's rows, where it is not that of the list. */
+  order?(a: DeepReadonly<MutableObject>, b: DeepReadonly<MutableObject>): number;
   /** `conditions` of the row: Pods that completed have one. */
   conditions?(
     object: DeepReadonly<MutableObject>,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the server writes into a new Pod beyond defaults: label keys merged into selectors, AppArmor annotations as fields, no
-// negative grace, and nothing of features that 1.36 keeps switched off.
+// What the server writes into a new Pod beyond defaults: label keys merged into selectors, AppArmor annotations as fields, and no
+// negative grace.
 import type { AppArmorProfile, Container, Pod } from '#api/core/v1';
 import type { LabelSelector } from '#machinery';
 
@@ -9,17 +9,8 @@ const APPARMOR_PREFIX = 'container.apparmor.security.beta.kubernetes.io/';
 export function preparePod(pod: Pod): void {
   if ((pod.spec.terminationGracePeriodSeconds ?? 0) < 0) pod.spec.terminationGracePeriodSeconds = 1;
   const containers = [...(pod.spec.initContainers ?? []), ...(pod.spec.containers ?? [])];
-  for (const container of containers) dropStopSignal(container);
   applyAppArmor(pod, containers);
   mergeLabelKeys(pod);
-}
-
-/** ContainerStopSignals is off by default. */
-function dropStopSignal(container: Container): void {
-  const { lifecycle } = container;
-  if (lifecycle === undefined || lifecycle === null) return;
-  delete lifecycle.stopSignal;
-  if (lifecycle.postStart === undefined && lifecycle.preStop === undefined) delete container.lifecycle;
 }
 
 function applyAppArmor(pod: Pod, containers: readonly Container[]): void {

@@ -100,7 +100,9 @@ function defaultFamilies(next: Service, previous: Old | undefined, families: rea
   for (const [index, address] of (spec.clusterIPs ?? []).entries()) {
     if (address === 'None' || address === '' || spec.ipFamilies?.[index] !== undefined) continue;
     const family = address.includes(':') ? 'IPv6' : 'IPv4';
-    if (families.includes(family)) spec.ipFamilies = [...(spec.ipFamilies ?? []), family];
+    // Of a family that the cluster has not, the refusal is to show the address: no family is put in its place.
+    if (!families.includes(family)) return;
+    spec.ipFamilies = [...(spec.ipFamilies ?? []), family];
   }
   const own = families[0] ?? 'IPv4';
   const other = own === 'IPv4' ? 'IPv6' : 'IPv4';

@@ -100,13 +100,14 @@ function checkPreconditions({ resource }: Strategy, current: CachedObject, { pre
 }
 
 /** Sets deletionTimestamp and grace for kinds that go gracefully. `pending`: it is on its way already, nothing changes. */
-function planGrace(strategy: Strategy, next: MutableObject, asked: number | undefined, now: number): 'immediate' | 'graceful' | 'pending' {
+function planGrace(strategy: Strategy, next: MutableObject, given: number | undefined, now: number): 'immediate' | 'graceful' | 'pending' {
   const { metadata } = next;
+  const asked = given !== undefined && given < 0 ? 1 : given;
   if (strategy.gracefulDeletion === undefined) return 'immediate';
   if (metadata.deletionTimestamp !== undefined) {
     const present = metadata.deletionGracePeriodSeconds;
-    if (present === undefined) return 'immediate';
-    if (asked === undefined || asked >= present) return present === 0 && asked === 0 ? 'immediate' : 'pending';
+    if (present === undefined || present === 0) return 'immediate';
+    if (asked === undefined || asked >= present) return 'pending';
     const shortened = Date.parse(metadata.deletionTimestamp) - (present - asked) * 1000;
     metadata.deletionTimestamp = formatTime(shortened);
     metadata.deletionGracePeriodSeconds = asked;

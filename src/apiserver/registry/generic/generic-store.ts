@@ -16,9 +16,11 @@ import {
   emptyToNull,
   type FieldCause,
   generateName,
+  generateNameConflict,
   invalid,
   isAlreadyExists,
   notFound,
+  showGiven,
 } from '#machinery';
 import { type Store, StoreUnavailableError } from '#store';
 import type { CachedObject } from '../../cacher/cached-object.ts';
@@ -175,7 +177,7 @@ export class GenericStore {
     delete object.metadata.deletionGracePeriodSeconds;
     delete object.metadata.selfLink;
     strategy.prepareForCreate(object, scope);
-    this.#refuse(object, strategy.validate(object, scope));
+    this.#refuse(object, strategy.validate(object, scope), context);
     const allocation = strategy.allocate === undefined ? undefined : await strategy.allocate(object, undefined, scope);
     try {
       for (const text of strategy.warnings?.(object, undefined) ?? []) context.warn(text);
@@ -194,11 +196,11 @@ export class GenericStore {
     const key = objectKey(namespace, name);
     object.metadata.resourceVersion = '';
     if (context.dryRun) {
-      if (this.#stored(key) !== undefined) throw this.#exists(key, name);
+      if (this.#stored(key) !== undefined) throw this.#exists(key, object);
       return new Cached(key, 0, withoutRevision(object));
     }
     const written = await this.#put(key, object, 0);
-    if (written === undefined) throw this.#exists(key, name);
+    if (written === undefined) throw this.#exists(key, object);
     return written;
   }
 
@@ -234,7 +236,7 @@ export class GenericStore {
     keepSystemFields(next, previous);
     const scope = this.#scope(context);
     request.rules.prepareForUpdate(next, previous, scope);
-    this.#refuse(next, request.rules.validateUpdate(next, previous, scope));
+    this.#refuse(next, request.rules.validateUpdate(next, previous, scope), context);
     const allocation = context.subresource === '' ? await this.strategy.allocate?.(next, previous, scope) : undefined;
     try {
       for (const text of this.strategy.warnings?.(next, previous) ?? []) context.warn(text);
@@ -341,16 +343,18 @@ export class GenericStore {
     return conflict(this.strategy.resource, name, where);
   }
 
-  #exists(key: string, name: string): ApiError {
-    const error = alreadyExists(this.strategy.resource, name);
+  #exists(key: string, { metadata: { name, generateName: prefix } }: MutableObject): ApiError {
+    const { resource } = this.strategy;
+    const error = prefix ? generateNameConflict(resource, name) : alreadyExists(resource, name);
     if (this.#stored(key)?.object.metadata.deletionTimestamp === undefined) return error;
     return new ApiError({ ...error.status, message: `object is being deleted: ${error.message}` });
   }
 
-  #refuse(object: MutableObject, causes: readonly FieldCause[]): void {
+  #refuse(object: MutableObject, causes: readonly FieldCause[], context: WriteContext): void {
     if (causes.length === 0) return;
-    const { group, kind } = this.strategy.resource;
-    throw invalid({ group, kind: object.kind || kind }, object.metadata.name || (object.metadata.generateName ?? ''), causes);
+    const { resource, schema } = this.strategy;
+    const name = object.metadata.name || (object.metadata.generateName ?? '');
+    throw invalid({ group: resource.group, kind: object.kind || resource.kind }, name, showGiven(causes, context.given?.(), schema));
   }
 
   #scope(context: WriteContext): RequestScope {
@@ -381,10 +385,10 @@ function withoutRevision(object: MutableObject): MutableObject {
   return { ...object, metadata: metadata as MutableObject['metadata'] };
 }
 
+/** What is in no namespace loses the one it names. @source upstream rest/meta.go EnsureObjectNamespaceMatchesRequestNamespace */
 function matchNamespace(object: MutableObject, namespace: string, namespaced: boolean): void {
   const { metadata } = object;
   if (!namespaced) {
-    if (metadata.namespace) throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
     delete metadata.namespace;
     return;
   }

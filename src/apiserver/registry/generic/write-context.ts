@@ -14,6 +14,8 @@ export interface WriteContext {
   readonly resource: Resource;
   /** '' for the resource itself. */
   readonly subresource: string;
+  /** What the object was decoded from; it is looked at where it is refused. */
+  given?(): unknown;
   warn(text: string): void;
 }
 

@@ -200,6 +200,7 @@ const BY_KIND: Readonly<Record<string, Sources>> = {
     'Global-Default': api('scheduling.v1.PriorityClass', 'globalDefault'),
     PreemptionPolicy: api('scheduling.v1.PriorityClass', 'preemptionPolicy'),
   },
+  'autoscaling/Scale': { Desired: api('autoscaling.v1.ScaleSpec', 'replicas'), Available: api('autoscaling.v1.ScaleStatus', 'replicas') },
   'discovery.k8s.io/EndpointSlice': {
     AddressType: api('discovery.v1.EndpointSlice', 'addressType'),
     Ports: api('discovery.v1.EndpointSlice', 'ports'),
@@ -251,10 +252,6 @@ const BY_KIND: Readonly<Record<string, Sources>> = {
     TokenRequests: driver('tokenRequests'),
     RequiresRepublish: driver('requiresRepublish'),
     Modes: driver('volumeLifecycleModes'),
-  },
-  'storage.k8s.io/CSIStorageCapacity': {
-    StorageClassName: api('storage.v1.CSIStorageCapacity', 'storageClassName'),
-    Capacity: api('storage.v1.CSIStorageCapacity', 'capacity'),
   },
   'admissionregistration.k8s.io/MutatingWebhookConfiguration': WEBHOOKS,
   'admissionregistration.k8s.io/ValidatingWebhookConfiguration': WEBHOOKS,

@@ -18,7 +18,7 @@ import type {
 } from '#api/core/v1';
 import type { DeepReadonly } from '#machinery';
 import { age as ageSince, column, labelsText, NAME, wide } from './cells.ts';
-import { age, containersText, imagesText, name, table } from './table.ts';
+import { age, balancersText, containersText, imagesText, name, table, withMore } from './table.ts';
 
 const INTEGER = { type: 'integer' };
 const none = (text: string | undefined) => text || '<none>';
@@ -80,16 +80,8 @@ function externalIpText({ spec, status }: DeepReadonly<Service>): string {
   if (spec.type === 'ExternalName') return spec.externalName ?? '';
   const external = spec.externalIPs ?? [];
   if (spec.type !== 'LoadBalancer') return none(external.join(','));
-  const balanced = (status?.loadBalancer?.ingress ?? []).map(({ ip, hostname }) => ip || hostname || '').filter((text) => text !== '');
-  const shown = shorten([...new Set(balanced)].sort().join(','), external.length > 0);
-  const all = [...(shown === '' ? [] : [shown]), ...external].join(',');
+  const all = [...balancersText(status?.loadBalancer), ...external].join(',');
   return all === '' ? '<pending>' : all;
-}
-
-const MOST = 16;
-
-function shorten(text: string, isShared: boolean): string {
-  return !isShared && text.length > MOST ? `${text.slice(0, MOST - 3)}...` : text;
 }
 
 function portsText({ spec }: DeepReadonly<Service>): string {
@@ -115,8 +107,8 @@ function endpointsText({ subsets }: DeepReadonly<Endpoints>): string {
       ? (addresses ?? []).map(({ ip }) => ip)
       : (ports ?? []).flatMap(({ port }) => (addresses ?? []).map(({ ip }) => (ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`))),
   );
-  const more = all.length - most;
-  return none(`${all.slice(0, most).join(',')}${more > 0 ? ` + ${more} more...` : ''}`);
+  if ((subsets ?? []).length === 0) return '<none>'; // Subsets without a ready address show nothing.
+  return withMore(all, most);
 }
 
 export const endpointsTable = table<Endpoints>(name(), [column('Endpoints'), endpointsText], age());
@@ -141,7 +133,7 @@ export const persistentVolumeTable = table<PersistentVolume>(
   [column('Status'), ({ metadata, status }) => (metadata.deletionTimestamp ? 'Terminating' : (status?.phase ?? ''))],
   [column('Claim'), ({ spec }) => (spec.claimRef ? `${spec.claimRef.namespace ?? ''}/${spec.claimRef.name ?? ''}` : '')],
   [column('StorageClass'), ({ metadata, spec }) => metadata.annotations?.[CLASS_ANNOTATION] ?? spec.storageClassName ?? ''],
-  [column('VolumeAttributesClass'), ({ spec }) => spec.volumeAttributesClassName || '<unset>'],
+  [column('VolumeAttributesClass'), ({ spec }) => spec.volumeAttributesClassName ?? '<unset>'],
   [column('Reason'), ({ status }) => status?.reason ?? ''],
   age(),
   [wide('VolumeMode'), ({ spec }) => spec.volumeMode ?? '<unset>'],
@@ -154,7 +146,7 @@ export const persistentVolumeClaimTable = table<PersistentVolumeClaim>(
   [column('Capacity'), ({ spec, status }) => (spec.volumeName ? (status?.capacity?.['storage'] ?? '0') : '')],
   [column('Access Modes'), ({ spec, status }) => (spec.volumeName ? modesText(status?.accessModes) : '')],
   [column('StorageClass'), ({ metadata, spec }) => metadata.annotations?.[CLASS_ANNOTATION] ?? spec.storageClassName ?? ''],
-  [column('VolumeAttributesClass'), ({ spec }) => spec.volumeAttributesClassName || '<unset>'],
+  [column('VolumeAttributesClass'), ({ spec }) => spec.volumeAttributesClassName ?? '<unset>'],
   age(),
   [wide('VolumeMode'), ({ spec }) => spec.volumeMode ?? '<unset>'],
 );
@@ -179,7 +171,7 @@ export const podTemplateTable = table<PodTemplate>(
 
 function quotaText({ status }: DeepReadonly<ResourceQuota>, limits: boolean): string {
   return Object.keys(status?.hard ?? {})
-    .filter((key) => key.startsWith('limits') === limits)
+    .filter((key) => key.startsWith('limits.') === limits)
     .sort()
     .map((key) => `${key}: ${status?.used?.[key] ?? '0'}/${status?.hard?.[key] ?? '0'}`)
     .join(', ');
@@ -192,9 +184,15 @@ export const resourceQuotaTable = table<ResourceQuota>(
   age(),
 );
 
+function healthText({ conditions }: DeepReadonly<ComponentStatus>): string {
+  const healthy = conditions?.find(({ type }) => type === 'Healthy');
+  if (healthy === undefined) return 'Unknown';
+  return healthy.status === 'True' ? 'Healthy' : 'Unhealthy';
+}
+
 export const componentStatusTable = table<ComponentStatus>(
   name(),
-  [column('Status'), ({ conditions }) => (conditions?.find(({ type }) => type === 'Healthy')?.status === 'True' ? 'Healthy' : 'Unhealthy')],
+  [column('Status'), healthText],
   [column('Message'), ({ conditions }) => conditions?.find(({ type }) => type === 'Healthy')?.message ?? ''],
   [column('Error'), ({ conditions }) => conditions?.find(({ type }) => type === 'Healthy')?.error ?? ''],
 );
@@ -218,11 +216,11 @@ export const eventTable = table<Event>(
   [column('Last Seen'), lastSeen],
   [column('Type'), ({ type }) => type ?? ''],
   [column('Reason'), ({ reason }) => reason ?? ''],
-  [column('Object'), ({ involvedObject: of }) => `${(of.kind ?? '').toLowerCase()}/${of.name ?? ''}`],
+  [column('Object'), ({ involvedObject: of }) => `${(of.kind ?? '').toLowerCase()}${of.name ? `/${of.name}` : ''}`],
   [wide('Subobject'), ({ involvedObject }) => involvedObject.fieldPath ?? ''],
   [wide('Source'), sourceText],
   [column('Message'), ({ message }) => (message ?? '').trim()],
   [wide('First Seen'), firstSeen],
-  [wide('Count'), ({ count: times, series }) => series?.count || times || 1],
+  [wide('Count'), ({ count: times, series }) => (series ? (series.count ?? 0) : times || 1)],
   [{ ...NAME, priority: 1 }, ({ metadata }) => metadata.name ?? ''],
 );

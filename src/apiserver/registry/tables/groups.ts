@@ -8,7 +8,6 @@ import type {
 } from '#api/admissionregistration/v1';
 import type { APIService } from '#api/apiregistration/v1';
 import type { ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet } from '#api/apps/v1';
-import type { HorizontalPodAutoscaler, MetricSpec, MetricStatus, MetricTarget, MetricValueStatus } from '#api/autoscaling/v2';
 import type { CronJob, Job } from '#api/batch/v1';
 import type { CertificateSigningRequest } from '#api/certificates/v1';
 import type { Lease } from '#api/coordination/v1';
@@ -21,9 +20,10 @@ import type { RoleBinding } from '#api/rbac/v1';
 import type { DeviceClass, ResourceClaim, ResourceSlice } from '#api/resource/v1';
 import type { PriorityClass } from '#api/scheduling/v1';
 import type { CSIDriver, CSINode, StorageClass, VolumeAttachment, VolumeAttributesClass } from '#api/storage/v1';
-import type { DeepReadonly } from '#machinery';
-import { age as ageSince, column, humanDuration, labelsText, selectorText, wide } from './cells.ts';
-import { age, containersText, imagesText, name, type Pair, table } from './table.ts';
+import type { DeepReadonly, KubeObject, LabelSelector } from '#machinery';
+import type { TableColumns } from '../strategy.ts';
+import { ageOf, age as ageSince, column, humanDuration, labelsText, selectorText, wide } from './cells.ts';
+import { age, balancersText, containersText, imagesText, name, type Pair, table, withMore } from './table.ts';
 
 const INTEGER = { type: 'integer' };
 const BOOLEAN = { type: 'boolean' };
@@ -103,7 +103,7 @@ export const controllerRevisionTable = table<ControllerRevision>(
 );
 
 function jobStatus({ metadata, status }: DeepReadonly<Job>): string {
-  const has = (type: string) => status?.conditions?.some((it) => it.type === type && it.status === 'True') === true;
+  const has = (type: string) => status?.conditions?.find((it) => it.type === type)?.status === 'True';
   if (has('Complete')) return 'Complete';
   if (has('Failed')) return 'Failed';
   if (metadata.deletionTimestamp) return 'Terminating';
@@ -138,7 +138,7 @@ export const jobTable = table<Job>(
 export const cronJobTable = table<CronJob>(
   name(),
   [column('Schedule'), ({ spec }) => spec.schedule],
-  [column('Timezone'), ({ spec }) => none(spec.timeZone)],
+  [column('Timezone'), ({ spec }) => spec.timeZone ?? '<none>'],
   [column('Suspend', BOOLEAN), ({ spec }) => (spec.suspend === undefined ? '<unset>' : spec.suspend ? 'True' : 'False')],
   [column('Active', INTEGER), ({ status }) => (status?.active ?? []).length],
   [column('Last Schedule'), ({ status }, now) => (status?.lastScheduleTime ? ageSince(status.lastScheduleTime, now) : '<none>')],
@@ -148,65 +148,25 @@ export const cronJobTable = table<CronJob>(
   [wide('Selector'), ({ spec }) => selectorText(spec.jobTemplate.spec.selector)],
 );
 
-function targetText(target: DeepReadonly<MetricTarget>, current: DeepReadonly<MetricValueStatus> | undefined): string {
-  if (target.averageUtilization !== undefined && target.averageUtilization !== null) {
-    return `${current?.averageUtilization === undefined ? '<unknown>' : `${current.averageUtilization}%`}/${target.averageUtilization}%`;
-  }
-  if (target.averageValue) return `${current?.averageValue || '<unknown>'}/${target.averageValue}`;
-  return `${current?.value || '<unknown>'}/${target.value ?? '<auto>'}`;
-}
-
-function metricText(spec: DeepReadonly<MetricSpec>, status: DeepReadonly<MetricStatus> | undefined): string {
-  if (spec.resource) return `${spec.resource.name}: ${targetText(spec.resource.target, status?.resource?.current)}`;
-  if (spec.containerResource)
-    return `${spec.containerResource.name}: ${targetText(spec.containerResource.target, status?.containerResource?.current)}`;
-  if (spec.external) {
-    const text = targetText(spec.external.target, status?.external?.current);
-    return spec.external.target.averageValue ? `${text} (avg)` : text;
-  }
-  if (spec.pods) return targetText(spec.pods.target, status?.pods?.current);
-  if (spec.object) {
-    const text = targetText(spec.object.target, status?.object?.current);
-    return spec.object.target.averageValue ? `${text} (avg)` : text;
-  }
-  return '<unknown type>';
-}
-
-function metricsText({ spec, status }: DeepReadonly<HorizontalPodAutoscaler>): string {
-  const most = 2;
-  const metrics = spec.metrics ?? [];
-  if (metrics.length === 0) return '<none>';
-  const texts = metrics.slice(0, most).map((metric, index) => metricText(metric, status?.currentMetrics?.[index]));
-  const more = metrics.length - most;
-  return `${texts.join(', ')}${more > 0 ? ` + ${more} more...` : ''}`;
-}
-
-export const autoscalerTable = table<HorizontalPodAutoscaler>(
-  name(),
-  [column('Reference'), ({ spec }) => `${spec.scaleTargetRef.kind}/${spec.scaleTargetRef.name}`],
-  [column('Targets'), metricsText],
-  [column('MinPods'), ({ spec }) => (spec.minReplicas === undefined ? '<unset>' : String(spec.minReplicas))],
-  [column('MaxPods'), ({ spec }) => spec.maxReplicas],
-  [column('Replicas'), ({ status }) => status?.currentReplicas ?? 0],
-  age(),
-);
-
 function hostsText({ spec }: DeepReadonly<Ingress>): string {
   const most = 3;
-  const hosts = (spec?.rules ?? []).map(({ host }) => host || '*');
+  const rules = spec?.rules ?? [];
+  const hosts: string[] = [];
+  let isMore = false;
+  for (const { host } of rules) {
+    if (hosts.length === most) isMore = true;
+    else if (host) hosts.push(host);
+  }
   if (hosts.length === 0) return '*';
-  const more = hosts.length - most;
-  return `${hosts.slice(0, most).join(',')}${more > 0 ? ` + ${more} more...` : ''}`;
+  // What is left over is counted in rules, also those without a host.
+  return `${hosts.join(',')}${isMore ? ` + ${rules.length - most} more...` : ''}`;
 }
 
 export const ingressTable = table<Ingress>(
   name(),
-  [column('Class'), ({ metadata, spec }) => none(spec?.ingressClassName ?? metadata.annotations?.['kubernetes.io/ingress.class'])],
+  [column('Class'), ({ spec }) => spec?.ingressClassName ?? '<none>'],
   [column('Hosts'), hostsText],
-  [
-    column('Address'),
-    ({ status }) => [...new Set((status?.loadBalancer?.ingress ?? []).map(({ ip, hostname }) => ip || hostname || ''))].sort().join(','),
-  ],
+  [column('Address'), ({ status }) => balancersText(status?.loadBalancer).join(',')],
   [column('Ports'), ({ spec }) => ((spec?.tls ?? []).length > 0 ? '80, 443' : '80')],
   age(),
 );
@@ -219,7 +179,7 @@ export const ingressClassTable = table<IngressClass>(
     ({ spec }) => {
       const { parameters } = spec;
       if (!parameters) return '<none>';
-      return `${parameters.kind}${parameters.apiGroup ? `.${parameters.apiGroup}` : ''}/${parameters.name}`;
+      return `${parameters.kind}${parameters.apiGroup === undefined ? '' : `.${parameters.apiGroup}`}/${parameters.name}`;
     },
   ],
   age(),
@@ -231,13 +191,20 @@ export const networkPolicyTable = table<NetworkPolicy>(
   age(),
 );
 
-export const ipAddressTable = table<IPAddress>(name(), [
+const ipAddressColumns = table<IPAddress>(name(), [
   column('ParentRef'),
   ({ spec }) => {
-    const { group, resource, namespace, name: parent } = spec.parentRef ?? { group: '', resource: '', namespace: '', name: '' };
-    return `${resource}${group ? `.${group}` : ''}/${namespace ? `${namespace}/` : ''}${parent}`;
+    if (!spec.parentRef) return '<none>';
+    const { group, resource, namespace, name: parent } = spec.parentRef;
+    return `${`${resource}${group ? `.${group}` : ''}`.toLowerCase()}/${namespace ? `${namespace}/` : ''}${parent}`;
   },
 ]);
+
+/** Upstream's rows have one cell more than there are columns: the age. */
+export const ipAddressTable: TableColumns = {
+  ...ipAddressColumns,
+  cells: (object, now) => [...ipAddressColumns.cells(object, now), ageOf(object, now)],
+};
 
 export const serviceCidrTable = table<ServiceCIDR>(name(), [column('CIDRs'), ({ spec }) => (spec.cidrs ?? []).join(',')], age());
 
@@ -266,7 +233,7 @@ export const budgetTable = table<PodDisruptionBudget>(
 const subjects = (binding: DeepReadonly<RoleBinding>, kind: string) =>
   (binding.subjects ?? [])
     .filter((subject) => subject.kind === kind)
-    .map((subject) => (kind === 'ServiceAccount' ? `${subject.namespace ?? ''}/${subject.name}` : subject.name))
+    .map((subject) => (kind === 'ServiceAccount' && subject.namespace ? `${subject.namespace}/${subject.name}` : subject.name))
     .join(', ');
 
 export const roleBindingTable = table<RoleBinding>(
@@ -291,18 +258,22 @@ export const priorityClassTable = table<PriorityClass>(
 
 function slicePorts({ ports }: DeepReadonly<EndpointSlice>): string {
   const most = 3;
-  if (!ports || ports.length === 0) return '<unset>'; // Null where a client wrote null.
-  const texts = ports.map(({ port }) => (port === undefined || port === null ? '*' : String(port)));
-  const more = texts.length - most;
-  return `${texts.slice(0, most).join(',')}${more > 0 ? ` + ${more} more...` : ''}`;
+  return (
+    withMore(
+      (ports ?? []).map(({ port, name: portName }) => String(port ?? portName ?? '*')), // Null where a client wrote null.
+      most,
+    ) || '<unset>'
+  );
 }
 
 function sliceEndpoints({ endpoints }: DeepReadonly<EndpointSlice>): string {
   const most = 3;
-  const addresses = (endpoints ?? []).flatMap((endpoint) => endpoint.addresses ?? []);
-  if (addresses.length === 0) return '<unset>';
-  const more = addresses.length - most;
-  return `${addresses.slice(0, most).join(',')}${more > 0 ? ` + ${more} more...` : ''}`;
+  return (
+    withMore(
+      (endpoints ?? []).flatMap((endpoint) => endpoint.addresses ?? []),
+      most,
+    ) || '<unset>'
+  );
 }
 
 export const endpointSliceTable = table<EndpointSlice>(
@@ -313,7 +284,7 @@ export const endpointSliceTable = table<EndpointSlice>(
   age(),
 );
 
-export const flowSchemaTable = table<FlowSchema>(
+const flowSchemaColumns = table<FlowSchema>(
   name(),
   [column('PriorityLevel'), ({ spec }) => spec.priorityLevelConfiguration.name],
   [column('MatchingPrecedence'), ({ spec }) => spec.matchingPrecedence ?? 0],
@@ -322,13 +293,23 @@ export const flowSchemaTable = table<FlowSchema>(
   [column('MissingPL'), ({ status }) => status?.conditions?.find(({ type }) => type === 'Dangling')?.status ?? '?'],
 );
 
+type FlowSchemaLike = DeepReadonly<Pick<FlowSchema, 'metadata' | 'spec'>>;
+
+/** As requests are matched: by precedence, then by name. */
+function flowOrder(a: FlowSchemaLike, b: FlowSchemaLike): number {
+  const difference = (a.spec.matchingPrecedence ?? 0) - (b.spec.matchingPrecedence ?? 0);
+  return difference !== 0 ? difference : (a.metadata.name ?? '') < (b.metadata.name ?? '') ? -1 : 1;
+}
+
+export const flowSchemaTable: TableColumns = {
+  ...flowSchemaColumns,
+  order: (a, b) => flowOrder(a as unknown as FlowSchemaLike, b as unknown as FlowSchemaLike),
+};
+
 export const priorityLevelTable = table<PriorityLevelConfiguration>(
   name(),
   [column('Type'), ({ spec }) => spec.type],
-  [
-    column('NominalConcurrencyShares'),
-    ({ spec }) => spec.limited?.nominalConcurrencyShares ?? spec.exempt?.nominalConcurrencyShares ?? '<none>',
-  ],
+  [column('NominalConcurrencyShares'), ({ spec }) => (spec.limited ? (spec.limited.nominalConcurrencyShares ?? 0) : '<none>')],
   [column('Queues'), ({ spec }) => spec.limited?.limitResponse?.queuing?.queues ?? '<none>'],
   [column('HandSize'), ({ spec }) => spec.limited?.limitResponse?.queuing?.handSize ?? '<none>'],
   [column('QueueLengthLimit'), ({ spec }) => spec.limited?.limitResponse?.queuing?.queueLengthLimit ?? '<none>'],
@@ -339,7 +320,7 @@ function claimState({ metadata, status }: DeepReadonly<ResourceClaim>): string {
   const states = [
     ...(metadata.deletionTimestamp ? ['deleted'] : []),
     ...(status?.allocation ? ['allocated'] : metadata.deletionTimestamp ? [] : ['pending']),
-    ...((status?.reservedFor ?? []).length > 0 ? ['reserved'] : []),
+    ...(status?.allocation && (status.reservedFor ?? []).length > 0 ? ['reserved'] : []),
   ];
   return states.join(',');
 }
@@ -361,7 +342,7 @@ export const resourceSliceTable = table<ResourceSlice>(
 function requestCondition({ status }: DeepReadonly<CertificateSigningRequest>): string {
   const types = (status?.conditions ?? []).map(({ type }) => type);
   const decided = types.includes('Denied') ? 'Denied' : types.includes('Approved') ? 'Approved' : 'Pending';
-  const failed = types.includes('Failed') ? `${decided === 'Pending' ? '' : `${decided},`}Failed` : decided;
+  const failed = types.includes('Failed') ? `${decided},Failed` : decided;
   return status?.certificate ? `${failed},Issued` : failed;
 }
 
@@ -370,22 +351,42 @@ export const signingRequestTable = table<CertificateSigningRequest>(
   age(),
   [column('SignerName'), ({ spec }) => none(spec.signerName)],
   [column('Requestor'), ({ spec }) => spec.username ?? ''],
-  [column('RequestedDuration'), ({ spec }) => (spec.expirationSeconds ? humanDuration(spec.expirationSeconds * 1000) : '<none>')],
+  [
+    column('RequestedDuration'),
+    ({ spec }) => (spec.expirationSeconds === undefined ? '<none>' : humanDuration(spec.expirationSeconds * 1000)),
+  ],
   [column('Condition'), requestCondition],
 );
 
-const IS_DEFAULT = 'storageclass.kubernetes.io/is-default-class';
+const IS_DEFAULT = ['storageclass.kubernetes.io/is-default-class', 'storageclass.beta.kubernetes.io/is-default-class'];
+const IS_DEFAULT_ATTRIBUTES = ['volumeattributesclass.alpha.kubernetes.io/is-default-class'];
+
+/** The name, and whether the class is the default one. */
+function className<T extends KubeObject>(annotations: readonly string[]): Pair<T> {
+  return [
+    name<T>()[0],
+    (object) => {
+      const { metadata } = object as DeepReadonly<KubeObject>;
+      const isDefault = annotations.some((key) => metadata.annotations?.[key] === 'true');
+      return `${metadata.name ?? ''}${isDefault ? ' (default)' : ''}`;
+    },
+  ];
+}
 
 export const storageClassTable = table<StorageClass>(
-  [name<StorageClass>()[0], ({ metadata }) => `${metadata.name}${metadata.annotations?.[IS_DEFAULT] === 'true' ? ' (default)' : ''}`],
+  className(IS_DEFAULT),
   [column('Provisioner'), ({ provisioner }) => provisioner],
   [column('ReclaimPolicy'), ({ reclaimPolicy }) => reclaimPolicy ?? 'Delete'],
-  [column('VolumeBindingMode'), ({ volumeBindingMode }) => volumeBindingMode ?? '<unset>'],
+  [column('VolumeBindingMode'), ({ volumeBindingMode }) => volumeBindingMode ?? 'Immediate'],
   [column('AllowVolumeExpansion'), ({ allowVolumeExpansion }) => allowVolumeExpansion ?? false],
   age(),
 );
 
-export const attributesClassTable = table<VolumeAttributesClass>(name(), [column('DriverName'), ({ driverName }) => driverName], age());
+export const attributesClassTable = table<VolumeAttributesClass>(
+  className(IS_DEFAULT_ATTRIBUTES),
+  [column('DriverName'), ({ driverName }) => driverName],
+  age(),
+);
 
 export const volumeAttachmentTable = table<VolumeAttachment>(
   name(),
@@ -418,6 +419,16 @@ export const webhooksTable = table<MutatingWebhookConfiguration>(
   age(),
 );
 
+/** A selector as Go's generated String method writes it. */
+function selectorDump({ matchLabels, matchExpressions }: DeepReadonly<LabelSelector>): string {
+  const labels = Object.entries(matchLabels ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+  const expressions = (matchExpressions ?? []).map(
+    ({ key, operator, values }) => `LabelSelectorRequirement{Key:${key},Operator:${operator},Values:[${(values ?? []).join(' ')}],},`,
+  );
+  const map = `map[string]string{${labels.map(([key, value]) => `${key}: ${value},`).join('')}}`;
+  return `&LabelSelector{MatchLabels:${map},MatchExpressions:[]LabelSelectorRequirement{${expressions.join('')}},}`;
+}
+
 const paramKind = (kind: { readonly apiVersion?: string; readonly kind?: string } | undefined) =>
   kind ? `${kind.apiVersion}/${kind.kind}` : '<unset>';
 
@@ -442,9 +453,8 @@ export const policyBindingTable = table<ValidatingAdmissionPolicyBinding>(
     column('ParamRef'),
     ({ spec }) => {
       const { paramRef } = spec;
-      if (!paramRef) return '<unset>';
-      if (!paramRef.name) return '*';
-      return paramRef.namespace ? `${paramRef.namespace}/${paramRef.name}` : paramRef.name;
+      if (paramRef?.name) return `${paramRef.namespace || '*'}/${paramRef.name}`; // Whether it has a namespace shows in its kind only.
+      return paramRef?.selector ? selectorDump(paramRef.selector) : '<unset>';
     },
   ],
   age(),

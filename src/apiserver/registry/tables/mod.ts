@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Table columns by kind: what `kubectl get` prints. A kind without its own has its name and the time of its creation.
 import type { TableColumns } from '../strategy.ts';
+import { autoscalerTable } from './autoscalers.ts';
 import { column, createdAt, NAME } from './cells.ts';
 import { describeColumns } from './column-descriptions.ts';
 import * as core from './core.ts';
@@ -35,7 +36,7 @@ const TABLES: Readonly<Record<string, TableColumns>> = {
   'apps/ControllerRevision': groups.controllerRevisionTable,
   'batch/Job': groups.jobTable,
   'batch/CronJob': groups.cronJobTable,
-  'autoscaling/HorizontalPodAutoscaler': groups.autoscalerTable,
+  'autoscaling/HorizontalPodAutoscaler': autoscalerTable,
   'networking.k8s.io/Ingress': groups.ingressTable,
   'networking.k8s.io/IngressClass': groups.ingressClassTable,
   'networking.k8s.io/NetworkPolicy': groups.networkPolicyTable,
@@ -68,6 +69,8 @@ const TABLES: Readonly<Record<string, TableColumns>> = {
   'admissionregistration.k8s.io/ValidatingAdmissionPolicyBinding': groups.policyBindingTable,
   'admissionregistration.k8s.io/MutatingAdmissionPolicyBinding': groups.policyBindingTable,
 };
+
+export { scaleTable } from './autoscalers.ts';
 
 export function tableOf({ group, kind }: { readonly group: string; readonly kind: string }): TableColumns {
   const name = `${group}/${kind}`;

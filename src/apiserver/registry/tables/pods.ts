@@ -15,7 +15,7 @@ interface Summary {
   readonly restarts: string;
 }
 
-const isTrue = (pod: Old, type: string) => pod.status?.conditions?.some((it) => it.type === type && it.status === 'True') === true;
+const isTrue = (pod: Old, type: string) => pod.status?.conditions?.find((it) => it.type === type)?.status === 'True';
 
 function terminationText(state: { readonly reason?: string; readonly signal?: number; readonly exitCode?: number }): string {
   if (state.reason) return state.reason;
@@ -42,7 +42,7 @@ function initText(pod: Old, restarts: RestartCounter, sidecars: RestartCounter):
     restarts.add(status);
     const isSidecar = containers.get(status.name)?.restartPolicy === 'Always';
     if (isSidecar) sidecars.add(status);
-    if (status.state?.terminated !== undefined && status.state.terminated.exitCode === 0) continue;
+    if (status.state?.terminated !== undefined && (status.state.terminated.exitCode ?? 0) === 0) continue;
     if (isSidecar && status.started === true) {
       if (status.ready) ready += 1;
       continue;

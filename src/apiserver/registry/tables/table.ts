@@ -30,3 +30,20 @@ export function containersText(containers: readonly { readonly name: string }[] 
 export function imagesText(containers: readonly { readonly image?: string | undefined }[] | undefined): string {
   return (containers ?? []).map((container) => container.image ?? '').join(',');
 }
+
+/** Addresses of a load balancer, each once, in order; as kubectl's wide form has them: never cut. */
+export function balancersText(balancer: { readonly ingress?: readonly Balancer[] | null | undefined } | undefined): readonly string[] {
+  const addresses = (balancer?.ingress ?? []).map(({ ip, hostname }) => ip || hostname || '');
+  return [...new Set(addresses.filter((text) => text !== ''))].sort();
+}
+
+interface Balancer {
+  readonly ip?: string | undefined;
+  readonly hostname?: string | undefined;
+}
+
+/** The first of a list, and how many more there are. */
+export function withMore(texts: readonly string[], most: number): string {
+  const more = texts.length - most;
+  return `${texts.slice(0, most).join(',')}${more > 0 ? ` + ${more} more...` : ''}`;
+}
