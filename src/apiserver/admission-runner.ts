@@ -159,7 +159,7 @@ export function createAdmissionRunner(
       const facts = { context, served, operation, subresource, dryRun, name, options: given };
       return {
         async mutate(object, previous) {
-          if (served.resource.group === 'admissionregistration.k8s.io') await extras.expressions.load();
+          if (hasExpressions(served.resource)) await extras.expressions.load();
           await chain.runMutating(new WriteRequest(facts, object, previous), deps);
           if (object === undefined || !isGrant(served)) return;
           refuseEscalation(
@@ -171,4 +171,9 @@ export function createAdmissionRunner(
       };
     },
   };
+}
+
+/** Whether objects of a resource carry CEL expressions that are compiled when they are written. */
+function hasExpressions({ group, resource }: ServedResource['resource']): boolean {
+  return group === 'admissionregistration.k8s.io' || (group === 'resource.k8s.io' && resource !== 'resourceslices');
 }

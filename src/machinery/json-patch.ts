@@ -23,6 +23,9 @@ export class PatchError extends Error {
   override readonly name = 'PatchError';
 }
 
+/** Thrown when a `test` of a patch finds another value. */
+export class FailedTestError extends PatchError {}
+
 /** Thrown when a patch is malformed. The server answers 400, with the message after `error decoding patch: `. */
 export class PatchSyntaxError extends Error {
   override readonly name = 'PatchSyntaxError';
@@ -183,5 +186,5 @@ function test(document: Document, path: string, expected: unknown): void {
     const { container, key } = locate(document, path, 'test');
     found = Array.isArray(container) ? container[indexIn(key, container.length)] : member(container, key);
   }
-  if (!deepEqual(found ?? null, expected ?? null)) throw new PatchError(`testing value ${path} failed`);
+  if (!deepEqual(found ?? null, expected ?? null)) throw new FailedTestError(`testing value ${path} failed: test failed`);
 }

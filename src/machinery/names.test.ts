@@ -11,7 +11,7 @@ import {
   checkQualifiedName,
   generateName,
 } from './names.ts';
-import { canonicalQuantity, QUANTITY_RULE } from './quantity.ts';
+import { canonicalQuantity, QUANTITY_RULE, quantityProblem } from './quantity.ts';
 import { canonicalMicroTime, canonicalTime } from './time.ts';
 
 const checks: readonly (readonly [string, (text: string) => readonly string[], string, readonly RegExp[]])[] = [
@@ -64,6 +64,11 @@ const quantities: readonly (readonly [string | number, string])[] = [
   ['1.5Gi', '1536Mi'],
   ['100M', '100M'],
   ['0.1n', '1n'],
+  ['1.500', '1.500'],
+  ['1E3', '1E3'],
+  ['12E', '12E'],
+  ['.', '0'],
+  ['Ki', '0'],
   [0, '0'],
   ['-1', '-1'],
 ];
@@ -71,6 +76,11 @@ for (const [text, canonical] of quantities) {
   test(`the quantity ${text} is ${canonical}`, () => assert.equal(canonicalQuantity(text), canonical));
 }
 test('the rule of quantities is upstream`s', () => assert.match(QUANTITY_RULE, /^quantities must match the regular expression/));
+
+test('a number with a suffix of the right letters in the wrong order is told so', () => {
+  assert.equal(quantityProblem('1x'), QUANTITY_RULE);
+  assert.equal(quantityProblem('1iK'), "unable to parse quantity's suffix");
+});
 
 test('times are kept in UTC, cut to their form', () => {
   assert.equal(canonicalTime('2026-02-28T23:59:59.999+02:00'), '2026-02-28T21:59:59Z');

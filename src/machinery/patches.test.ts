@@ -20,6 +20,9 @@ const jsonPatches: readonly (readonly [string, object, unknown])[] = [
   ['moves', { op: 'move', from: '/a/b', path: '/m' }, { a: { 'c/d': 'x' }, m: [1, 2, 3] }],
   ['copies', { op: 'copy', from: '/a/c~1d', path: '/m' }, { ...base, m: 'x' }],
   ['replaces the whole', { op: 'replace', path: '', value: { q: 1 } }, { q: 1 }],
+  ['counts negative indexes from the end', { op: 'remove', path: '/a/b/-1' }, { a: { ...base.a, b: [1, 2] } }],
+  ['reads paths from their first slash', { op: 'replace', path: 'x/a/b/0', value: 9 }, { a: { ...base.a, b: [9, 2, 3] } }],
+  ['copies what is missing as null', { op: 'copy', from: '/none', path: '/m' }, { ...base, m: null }],
   ['keeps on a test', { op: 'test', path: '/a/b/0', value: 1 }, base],
 ];
 for (const [what, operation, result] of jsonPatches) {
@@ -34,7 +37,10 @@ const refusedPatches: readonly object[] = [
   { op: 'fly', path: '/a' },
   { op: 'test', path: '/a/c~1d', value: 'no' },
   { op: 'add', path: '/a/b/9', value: 1 },
-  { op: 'remove', path: '/a/b/-1' },
+  { op: 'remove', path: '/a/b/-4' },
+  { op: 'add', path: '', value: {} },
+  { op: 'remove', path: '' },
+  { op: 'replace', path: '', value: 1 },
 ];
 for (const operation of refusedPatches) {
   test(`the JSON patch ${JSON.stringify(operation)} is refused`, () => {
@@ -48,6 +54,18 @@ test('a patch that is no list is malformed', () => {
     /^PatchSyntaxError: json: cannot unmarshal object into Go value of type \[\]handlers\.jsonPatchOp$/,
   );
 });
+
+for (const [field, value, kind] of [
+  ['op', 1, 'number'],
+  ['path', true, 'bool'],
+  ['from', [], 'array'],
+] as const) {
+  test(`a JSON patch whose ${field} is no string is malformed`, () => {
+    assert.throws(() => checkJsonPatch([{ op: 'add', path: '/a', [field]: value }]), {
+      message: `json: cannot unmarshal ${kind} into Go struct field jsonPatchOp.${field} of type string`,
+    });
+  });
+}
 
 test('any JSON patch gives a result or a PatchError and leaves its target alone', () => {
   const path = fc.constantFrom('/a', '/a/b', '/a/b/0', '/a/b/-', '/a/b/x', '', '/__proto__', '/constructor/prototype', '/z/y');
@@ -124,6 +142,13 @@ const strategic: readonly (readonly [string, object, object, object])[] = [
     { spec: { volumes: [{ $retainKeys: ['name', 'hostPath'], name: 'v', hostPath: { path: '/' } }] } },
     { spec: { volumes: [{ name: 'v', hostPath: { path: '/' } }] } },
   ],
+  ['deletes a map', { metadata: { labels: { a: '1' } } }, { metadata: { labels: { $patch: 'delete' } } }, { metadata: { labels: {} } }],
+  [
+    'deletes from a list that else is replaced',
+    { spec: { containers: [{ name: 'a', command: ['x', 'y'] }] } },
+    { spec: { containers: [{ name: 'a', '$deleteFromPrimitiveList/command': ['y'] }] } },
+    { spec: { containers: [{ name: 'a', command: ['x'] }] } },
+  ],
 ];
 for (const [what, before, patch, after] of strategic) {
   test(`a strategic patch ${what}`, () => {
@@ -131,7 +156,14 @@ for (const [what, before, patch, after] of strategic) {
   });
 }
 
-const refusedStrategic: readonly (readonly [object, string])[] = [
+const refusedStrategic: readonly (readonly [object, string, number?])[] = [
+  [{ spec: { $patch: 'merge' } }, 'unknown patch type: merge in map: map[$patch:merge]'],
+  [containers({ name: 'b', $patch: 'merge' }), 'merging lists cannot yet be specified in the patch'],
+  [{ spec: { $retainKeys: 'name' } }, 'invalid patch format of retainKeys', 400],
+  [{ spec: { $retainKeys: ['name'], nodeName: 'n' } }, 'invalid patch format of retainKeys', 400],
+  [{ spec: { '$setElementOrder/containers': {} } }, 'expected a []interface {}, but received a map[string]interface {}'],
+  [{ spec: { containers: ['a', {}] } }, 'list element types are not identical: [[map[name:a]] [a map[]]]'],
+  [{ spec: { containers: [[]] } }, 'list element types are not identical: [[map[name:a]] [[]]]'],
   [containers({ name: 'b', $patch: 'explode' }), 'unknown patch type: explode in map: map[$patch:explode name:b]'],
   [containers({ image: 'x' }), 'map: map[image:x] does not contain declared merge key: name'],
   [
@@ -139,14 +171,28 @@ const refusedStrategic: readonly (readonly [object, string])[] = [
     "The order in patch list:\n[map[image:z name:b]]\n doesn't match $setElementOrder list:\n[map[name:a]]\n",
   ],
 ];
-for (const [patch, message] of refusedStrategic) {
+for (const [patch, message, status = 500] of refusedStrategic) {
   test(`the strategic patch ${JSON.stringify(patch)} is refused`, () => {
     assert.throws(
       () => applyStrategicPatch(containers({ name: 'a' }) as never, patch as never, pod),
-      (error) => error instanceof StrategicPatchError && error.message === message,
+      (error) => {
+        assert.ok(error instanceof StrategicPatchError);
+        assert.deepEqual([error.message, error.status], [message, status]);
+        return true;
+      },
     );
   });
 }
+
+test('a strategic patch merges objects only where structs are', () => {
+  const before = { spec: { volumes: {} }, metadata: { labels: { a: {} } } };
+  for (const [patch, message] of [
+    [{ nope: { a: 1 } }, 'unable to find api field in struct Pod for the json field "nope"'],
+    [{ metadata: { labels: { a: { b: '1' } } } }, 'merging an object in json but data type is not struct, instead is: map'],
+  ] as const) {
+    assert.throws(() => applyStrategicPatch({ ...before, nope: {} }, patch, pod), { message });
+  }
+});
 
 const steps = recorded('patch/strategic-deployment');
 test(`recorded strategic patches give the recorded objects${steps === undefined ? ' (skipped: no recordings)' : ''}`, {

@@ -62,8 +62,25 @@ function scaleOf(suffix: string): Scale | undefined {
   return exponent === undefined ? undefined : { format: 'DecimalExponent', power: Number(exponent) };
 }
 
+/** What texts stand for: the same few (`100m`, `64Mi`) are asked for again and again, several times for one Pod. */
+const known = new Map<string, Quantity>();
+const MOST_KNOWN = 2_000;
+/** Longer ones are rare, and not worth the room. */
+const LONGEST_KNOWN = 24;
+
 /** As `parseQuantity`, undefined where it is none. */
 export function findQuantity(text: string): Quantity | undefined {
+  if (text.length > LONGEST_KNOWN) return scan(text);
+  const found = known.get(text);
+  if (found !== undefined) return found;
+  const scanned = scan(text);
+  if (scanned === undefined) return undefined;
+  if (known.size >= MOST_KNOWN) known.clear();
+  known.set(text, scanned);
+  return scanned;
+}
+
+function scan(text: string): Quantity | undefined {
   const match = SYNTAX.exec(text);
   if (match === null || text === '') return undefined;
   const [, sign, digits = '', decimals = '', suffix = ''] = match;

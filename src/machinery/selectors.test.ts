@@ -5,6 +5,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { parseFieldSelector } from './fields.ts';
 import { parseSelector } from './labels.ts';
+import { checkLabelValue } from './names.ts';
 
 const LABELS = { app: 'web', tier: '', n: '5' };
 
@@ -39,6 +40,14 @@ describe('label selectors', () => {
     ['a=b c', "found 'c', expected: ',' or 'end of string'"],
     ['a in b', "unable to parse requirement: found 'b' expected: '('"],
     ['a in (b', "unable to parse requirement: found '', expected: ',' or ')'"],
+    [
+      'a>9223372036854775808',
+      "unable to parse requirement: values[0]: Invalid value: \"9223372036854775808\": for 'Gt', 'Lt' operators, the value must be an integer",
+    ],
+    [
+      'a in (-b, c-)',
+      `unable to parse requirement: [${['-b', 'c-'].map((value, index) => `values[${index}][a]: Invalid value: "${value}": ${checkLabelValue(value)[0]}`).join(', ')}]`,
+    ],
     ['a>x', "unable to parse requirement: values[0]: Invalid value: \"x\": for 'Gt', 'Lt' operators, the value must be an integer"],
   ];
   for (const [text, message] of refused) {
@@ -82,6 +91,7 @@ describe('field selectors', () => {
   }
 
   const refused: readonly (readonly [string, RegExp])[] = [
+    ['a=b,c', /^invalid selector: 'a=b,c'; can't understand 'c'$/],
     ['metadata.name', /^invalid selector: 'metadata.name'; can't understand 'metadata.name'$/],
     ['a=b=c', /unescaped character in value: 61/],
     ['a=\\b', /invalid escape sequence: \\b/],

@@ -61,6 +61,12 @@ export function alreadyExists(of: GroupResource, name: string): ApiError {
   });
 }
 
+/** For an object whose name was, or might have been, made by the server, and is taken all the same. */
+export function generateNameConflict(of: GroupResource, name: string): ApiError {
+  const message = `${qualified(of)} "${name}" already exists, the server was not able to generate a unique name for the object`;
+  return failure({ code: 409, reason: 'AlreadyExists', message, details: { ...detailsOf(of, name), retryAfterSeconds: 1 } });
+}
+
 export function conflict(of: GroupResource, name: string, why: string): ApiError {
   const message = `Operation cannot be fulfilled on ${qualified(of)} "${name}": ${why}`;
   return failure({ code: 409, reason: 'Conflict', message, details: detailsOf(of, name) });

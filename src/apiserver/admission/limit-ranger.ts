@@ -16,7 +16,7 @@ function rangesOf(request: AdmissionRequest, { reader }: AdmissionDeps): readonl
 }
 
 function admit(request: AdmissionRequest, deps: AdmissionDeps): void {
-  if (!isFor(request, 'pods') || request.operation !== 'CREATE') return;
+  if (request.resource.resource !== 'pods' || isEnding(request)) return;
   const pod = request.object as unknown as Pod;
   for (const range of rangesOf(request, deps)) {
     const requests = merged(range, 'defaultRequest');
@@ -50,15 +50,21 @@ function fill(container: Container, requests: List, limits: List, kind: string):
   return said;
 }
 
+/** What is being deleted may be changed as it is. */
+const isEnding = ({ oldObject }: AdmissionRequest) => oldObject?.metadata.deletionTimestamp !== undefined;
+
+/** The first range that is not kept to has all the say; it says the same but once. */
 function validate(request: AdmissionRequest, deps: AdmissionDeps): void {
-  const problems = rangesOf(request, deps).flatMap((range) =>
-    (range.spec.limits ?? []).flatMap((item) =>
+  if (isEnding(request)) return;
+  for (const range of rangesOf(request, deps)) {
+    const problems = (range.spec.limits ?? []).flatMap((item) =>
       isFor(request, 'persistentvolumeclaims')
         ? claimProblems(request.object as unknown as PersistentVolumeClaim, item)
         : podProblems(request.object as unknown as Pod, item),
-    ),
-  );
-  if (problems.length > 0) throw refusal(request, problems.length === 1 ? (problems[0] ?? '') : `[${problems.join(', ')}]`);
+    );
+    const said = [...new Set(problems)];
+    if (said.length > 0) throw refusal(request, said.length === 1 ? (said[0] ?? '') : `[${said.join(', ')}]`);
+  }
 }
 
 function podProblems({ spec }: Pod, item: DeepReadonly<LimitRangeItem>): string[] {

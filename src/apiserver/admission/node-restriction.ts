@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // NodeRestriction: what a kubelet may write. Its own Node, without restricted labels and taints; mirror Pods on itself; status
-// and deletion of Pods bound to it; tokens of the accounts of those Pods; claims' sizes; its own Lease and CSINode.
-import { nodes, pods } from '#api';
+// and deletion of Pods bound to it; tokens of the accounts of those Pods, for their audiences; claims' sizes; its own Lease and CSINode.
+import { csidrivers, nodes, persistentvolumeclaims, persistentvolumes, pods } from '#api';
+import type { TokenRequest } from '#api/authentication/v1';
 import type { Node, PersistentVolumeClaim, Pod } from '#api/core/v1';
-import { deepCopy, semanticEqual } from '#machinery';
+import { type DeepReadonly, deepCopy, notFound, quote, semanticEqual } from '#machinery';
 import { NODES_GROUP } from '../auth/user.ts';
 import type { AdmissionDeps, AdmissionPlugin, AdmissionRequest } from './admission.ts';
 import { isFor, nameOf, refusal } from './match.ts';
+import { mentions } from './pod-references.ts';
 
 const USER_PREFIX = 'system:node:';
 const MIRROR = 'kubernetes.io/config.mirror';
@@ -54,7 +56,7 @@ function isRestricted(key: string): boolean {
   return namespace === RESTRICTED || namespace.endsWith(`.${RESTRICTED}`);
 }
 
-function admit(request: AdmissionRequest, deps: AdmissionDeps): void {
+function admit(request: AdmissionRequest, deps: AdmissionDeps): void | Promise<void> {
   const node = nodeNameOf(request);
   if (node === undefined) return;
   if (node === '') throw refusal(request, 'could not determine node identity from user');
@@ -62,7 +64,7 @@ function admit(request: AdmissionRequest, deps: AdmissionDeps): void {
   if (group === '' && resource === 'pods') admitPod(request, node, deps);
   else if (group === '' && resource === 'nodes') admitNode(request, node);
   else if (group === '' && resource === 'persistentvolumeclaims') admitClaim(request, node);
-  else if (isFor(request, 'serviceaccounts/token')) admitToken(request, node, deps);
+  else if (isFor(request, 'serviceaccounts/token')) return admitToken(request, node, deps);
   else if (group === 'coordination.k8s.io') admitNamed(request, node, 'lease', 'kube-node-lease');
   else if (group === 'storage.k8s.io' && resource === 'csinodes') admitNamed(request, node, 'CSINode', '');
   else if (group === 'resource.k8s.io' && resource === 'resourceslices') admitSlice(request, node);
@@ -105,11 +107,22 @@ function admitPodCreate(request: AdmissionRequest, node: string, { reader }: Adm
     throw refusal(request, `node "${node}" can only create pods with a controller owner reference set to itself`);
   if (owner.blockOwnerDeletion === true) throw refusal(request, `node "${node}" must not set blockOwnerDeletion on an owner reference`);
   const own = reader.find(nodes, { name: node });
-  if (own === undefined) throw refusal(request, `node ${node} not found`);
-  if (own.metadata.uid !== owner.uid) throw refusal(request, `node ${node} UID mismatch: expected ${own.metadata.uid} got ${owner.uid}`);
-  if (pod.spec.serviceAccountName) throw refusal(request, `node "${node}" can not create pods that reference a service account`);
-  const isClaiming = pod.spec.volumes?.some((volume) => volume.secret || volume.configMap || volume.persistentVolumeClaim);
-  if (isClaiming) throw refusal(request, `node "${node}" can not create pods that reference secrets, configmaps or persistentvolumeclaims`);
+  if (own === undefined) throw notFound(nodes, node);
+  if (own.metadata.uid !== owner.uid) throw refusal(request, `node ${node} UID mismatch: expected ${owner.uid} got ${own.metadata.uid}`);
+  const used = usedBy(pod);
+  if (used !== undefined) throw refusal(request, `node "${node}" can not create pods that reference ${used}`);
+}
+
+/** The first kind of API object that a Pod uses. */
+function usedBy({ spec }: Pod): string | undefined {
+  if (spec.serviceAccountName) return 'a service account';
+  if (mentions(spec, 'secret')) return 'secrets';
+  if (mentions(spec, 'configMap')) return 'configmaps';
+  const volumes = spec.volumes ?? [];
+  if (volumes.some(({ projected }) => projected?.sources?.some(({ clusterTrustBundle }) => clusterTrustBundle)))
+    return 'clustertrustbundles';
+  if (volumes.some(({ persistentVolumeClaim }) => persistentVolumeClaim)) return 'persistentvolumeclaims';
+  return (spec.resourceClaims ?? []).length > 0 ? 'resourceclaims' : undefined;
 }
 
 function admitPodDelete(request: AdmissionRequest, node: string): void {
@@ -129,7 +142,7 @@ function admitPodStatus(request: AdmissionRequest, node: string): void {
   if (!semanticEqual(old.metadata.labels, pod.metadata.labels))
     throw refusal(request, `node "${node}" cannot update labels through pod status`);
   if (!semanticEqual(old.status?.resourceClaimStatuses, pod.status?.resourceClaimStatuses)) {
-    throw refusal(request, `node "${node}" cannot update resource claim statuses`);
+    throw refusal(request, `node "${node}" cannot update resource claim statues`);
   }
 }
 
@@ -183,23 +196,53 @@ function admitClaim(request: AdmissionRequest, node: string): void {
   }
 }
 
-function admitToken(request: AdmissionRequest, node: string, { reader }: AdmissionDeps): void {
-  const { spec } = request.object as unknown as {
-    spec: { boundObjectRef?: { apiVersion?: string; kind?: string; name?: string; uid?: string } };
-  };
+async function admitToken(request: AdmissionRequest, node: string, deps: AdmissionDeps): Promise<void> {
+  const { spec } = request.object as unknown as TokenRequest;
   const ref = spec.boundObjectRef;
-  if (ref === undefined || ref.apiVersion !== 'v1' || ref.kind !== 'Pod' || !ref.name) {
+  if (ref === undefined || ref === null || ref.apiVersion !== 'v1' || ref.kind !== 'Pod' || !ref.name) {
     throw refusal(request, 'node requested token not bound to a pod');
   }
   if (!ref.uid) throw refusal(request, 'node requested token with a pod binding without a uid');
-  const pod = reader.find(pods, { namespace: request.namespace, name: ref.name });
-  if (pod === undefined) throw refusal(request, `pod "${ref.name}" not found`);
+  const pod = deps.reader.find(pods, { namespace: request.namespace, name: ref.name });
+  if (pod === undefined) throw notFound(pods, ref.name);
   if (pod.metadata.uid !== ref.uid)
     throw refusal(
       request,
       `the UID in the bound object reference (${ref.uid}) does not match the UID in record. The object might have been deleted and then recreated`,
     );
   if (pod.spec.nodeName !== node) throw refusal(request, 'node requested token bound to a pod scheduled on a different node');
+  await admitAudience(request, spec.audiences ?? [], pod, deps);
+}
+
+/** A kubelet gets tokens for whom its Pods have them: volumes with tokens, CSI drivers that ask for some, or what a rule allows. */
+async function admitAudience(
+  request: AdmissionRequest,
+  audiences: readonly string[],
+  pod: DeepReadonly<Pod>,
+  deps: AdmissionDeps,
+): Promise<void> {
+  if (audiences.length > 1) throw refusal(request, 'node may only request 0 or 1 audiences');
+  const [audience = ''] = audiences;
+  if (isAudienceOf(pod, audience, deps)) return;
+  const { user, namespace } = request;
+  const verb = 'request-serviceaccounts-token-audience';
+  const name = nameOf(request);
+  if (await deps.authorize(user, { verb, group: '', version: 'v1', resource: audience, subresource: '', namespace, name })) return;
+  const why = `audience ${quote(audience)} not found in pod spec volume, ${user.name} is not authorized to request tokens for this audience`;
+  throw refusal(request, why);
+}
+
+function isAudienceOf({ metadata, spec }: DeepReadonly<Pod>, audience: string, { reader }: AdmissionDeps): boolean {
+  const { namespace = '' } = metadata;
+  return (spec.volumes ?? []).some((volume) => {
+    if (volume.projected?.sources?.some(({ serviceAccountToken: token }) => token && (token.audience ?? '') === audience)) return true;
+    const claimName = volume.persistentVolumeClaim?.claimName ?? (volume.ephemeral ? `${metadata.name}-${volume.name}` : undefined);
+    const claim = claimName === undefined ? undefined : reader.find(persistentvolumeclaims, { namespace, name: claimName });
+    const bound = claim?.spec.volumeName ? reader.find(persistentvolumes, { name: claim.spec.volumeName }) : undefined;
+    const driver = volume.csi?.driver ?? bound?.spec.csi?.driver;
+    const found = driver === undefined ? undefined : reader.find(csidrivers, { name: driver });
+    return found?.spec.tokenRequests?.some((wanted) => wanted.audience === audience) === true;
+  });
 }
 
 function admitNamed(request: AdmissionRequest, node: string, what: string, namespace: string): void {

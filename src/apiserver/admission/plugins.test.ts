@@ -5,11 +5,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { events, namespaces, nodes, pods, services } from '#api';
-import { ApiError, type KubeObject, type Resource } from '#machinery';
-import type { MutableObject, ObjectReader } from '../registry/strategy.ts';
+import { events, namespaces, nodes, services } from '#api';
+import { ApiError, type Resource } from '#machinery';
+import { admitted, type Given, made, pod, refused } from './_test-plugins.ts';
 import { clustertrustbundlesOf } from './_test-resources.ts';
-import type { AdmissionDeps, AdmissionOperation, AdmissionPlugin, AdmissionRequest } from './admission.ts';
 import { readAdmissionConfiguration } from './admission-configuration.ts';
 import { alwaysDeny, alwaysPullImages, denyServiceExternalIPs, limitPodHardAntiAffinityTopology } from './always.ts';
 import { clusterTrustBundleAttest } from './certificates.ts';
@@ -21,80 +20,6 @@ import { podNodeSelector } from './pod-node-selector.ts';
 import { podSecurity } from './pod-security/mod.ts';
 import { podTolerationRestriction } from './pod-toleration-restriction.ts';
 
-interface World {
-  readonly objects?: Readonly<Record<string, readonly object[]>>;
-  readonly allows?: (check: { readonly verb: string; readonly resource: string; readonly name: string }) => boolean;
-  readonly now?: number;
-}
-
-const made: string[] = [];
-
-function depsOf({ objects = {}, allows = () => true, now = 0 }: World): AdmissionDeps {
-  const of = (resource: Resource) => (objects[resource.resource] ?? []) as KubeObject[];
-  const reader = {
-    find: (resource: Resource, { name }: { name: string }) => of(resource).find(({ metadata }) => metadata.name === name),
-    list: (resource: Resource) => of(resource),
-  } as unknown as ObjectReader;
-  return {
-    reader,
-    now: () => now,
-    enabled: [],
-    disabled: [],
-    update: async () => undefined,
-    create: async (resource, { metadata }) => void made.push(`${resource.resource}/${metadata.name}`),
-    authorize: async (_user, check) => allows(check),
-  };
-}
-
-interface Given {
-  readonly resource?: Resource;
-  readonly subresource?: string;
-  readonly operation?: AdmissionOperation;
-  readonly object?: object;
-  readonly oldObject?: object;
-}
-
-function requestOf({
-  resource = pods as unknown as Resource,
-  subresource = '',
-  operation = 'CREATE',
-  object,
-  oldObject,
-}: Given): AdmissionRequest {
-  const meta = { metadata: { name: 'x', namespace: 'ns' } };
-  return {
-    operation,
-    resource,
-    subresource,
-    namespace: 'ns',
-    name: 'x',
-    object: object === undefined ? undefined : ({ ...meta, ...object } as MutableObject),
-    oldObject: oldObject === undefined ? undefined : ({ ...meta, ...oldObject } as MutableObject),
-    dryRun: false,
-    user: { name: 'me', uid: '', groups: [], extra: {} },
-    warn: () => undefined,
-  };
-}
-
-/** Runs both passes. */
-async function admitted(plugin: AdmissionPlugin, given: Given, world: World = {}): Promise<MutableObject> {
-  const request = requestOf(given);
-  const deps = depsOf(world);
-  if (plugin.handles(request)) {
-    await plugin.admit?.(request, deps);
-    await plugin.validate?.(request, deps);
-  }
-  return request.object as MutableObject;
-}
-
-function refused(plugin: AdmissionPlugin, given: Given, message: RegExp, world: World = {}): Promise<void> {
-  return assert.rejects(admitted(plugin, given, world), message);
-}
-
-const pod = (spec: object, metadata: object = {}) => ({
-  metadata: { name: 'x', ...metadata },
-  spec: { containers: [{ name: 'c', image: 'i' }], ...spec },
-});
 const namespace = (annotations: Record<string, string> = {}) => ({ namespaces: [{ metadata: { name: 'ns', annotations } }] });
 
 test('AlwaysDeny refuses everything', () => refused(alwaysDeny, { object: pod({}) }, /admission control is denying all modifications/));

@@ -3,9 +3,10 @@
 // @source upstream plugin/pkg/admission/podtolerationrestriction
 import { namespaces } from '#api';
 import type { Pod, Toleration } from '#api/core/v1';
-import { apiError, notFound, semanticEqual } from '#machinery';
+import { apiError, notFound } from '#machinery';
 import type { AdmissionDeps, AdmissionPlugin, AdmissionRequest } from './admission.ts';
 import { isFor, isOperation } from './match.ts';
+import { isCovered, mergedTolerations } from './tolerations.ts';
 
 const DEFAULTS = 'scheduler.alpha.kubernetes.io/defaultTolerations';
 const ALLOWED = 'scheduler.alpha.kubernetes.io/tolerationsWhitelist';
@@ -14,30 +15,6 @@ const MEMORY_PRESSURE: Toleration = { key: 'node.kubernetes.io/memory-pressure',
 interface Configuration {
   readonly default?: readonly Toleration[];
   readonly whitelist?: readonly Toleration[];
-}
-
-const isAny = (text: string | undefined) => text === undefined || text === '';
-
-/** Whether everything that `tolerated` tolerates, `by` does too. */
-function isCovered(tolerated: Toleration, by: Toleration): boolean {
-  if (semanticEqual(tolerated, by)) return true;
-  if (!(isAny(by.key) && by.operator === 'Exists') && (tolerated.key ?? '') !== (by.key ?? '')) return false;
-  if (!isAny(by.effect) && tolerated.effect !== by.effect) return false;
-  if (by.effect === 'NoExecute' && by.tolerationSeconds !== undefined) {
-    if (tolerated.tolerationSeconds === undefined || tolerated.tolerationSeconds > by.tolerationSeconds) return false;
-  }
-  if (by.operator === 'Exists') return true;
-  return (tolerated.operator ?? 'Equal') !== 'Exists' && (tolerated.value ?? '') === (by.value ?? '');
-}
-
-/** What others cover is left out. */
-function merged(first: readonly Toleration[], second: readonly Toleration[]): Toleration[] {
-  const all = [...first, ...second];
-  return all.filter((toleration, index) => {
-    const later = all.slice(index + 1).some((other) => isCovered(toleration, other));
-    const before = all.slice(0, index).some((other) => isCovered(toleration, other) && !isCovered(other, toleration));
-    return !later && !before;
-  });
 }
 
 /** @param configuration `PodTolerationRestriction`'s `default` and `whitelist` for all namespaces that say nothing. */
@@ -58,13 +35,13 @@ export function podTolerationRestriction(configuration: unknown): AdmissionPlugi
       const { spec } = request.object as unknown as Pod;
       if (request.operation === 'CREATE') {
         const defaults = listOf(request, deps, DEFAULTS);
-        if (defaults.length > 0) spec.tolerations = merged(defaults, spec.tolerations ?? []);
+        if (defaults.length > 0) spec.tolerations = mergedTolerations(defaults, spec.tolerations ?? []);
       }
       // Pods that are not best effort stay on a node short of memory.
       const asks = [...(spec.containers ?? []), ...(spec.initContainers ?? [])].some(
         ({ resources }) => Object.keys({ ...resources?.requests, ...resources?.limits }).length > 0,
       );
-      if (asks) spec.tolerations = merged(spec.tolerations ?? [], [MEMORY_PRESSURE]);
+      if (asks) spec.tolerations = mergedTolerations(spec.tolerations ?? [], [MEMORY_PRESSURE]);
       if (spec.tolerations?.length === 0) delete spec.tolerations;
     },
     validate(request, deps) {

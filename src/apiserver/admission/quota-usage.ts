@@ -4,7 +4,15 @@
 
 import { qosClassOf } from '#api';
 import type { PersistentVolumeClaim, Pod, ResourceList, ResourceQuota, Service } from '#api/core/v1';
-import { type DeepReadonly, type KubeObject, qualifiedResource, type Resource } from '#machinery';
+import {
+  compareQuantity,
+  type DeepReadonly,
+  formatQuantity,
+  type KubeObject,
+  parseQuantity,
+  qualifiedResource,
+  type Resource,
+} from '#machinery';
 import { podLimits, podRequests } from './pod-resources.ts';
 
 type Object = DeepReadonly<KubeObject>;
@@ -53,14 +61,43 @@ function serviceUsage({ spec }: DeepReadonly<Service>, usage: ResourceList): Res
   return usage;
 }
 
-function claimUsage({ spec }: DeepReadonly<PersistentVolumeClaim>, usage: ResourceList): ResourceList {
-  const size = spec.resources?.requests?.['storage'];
-  const prefix = spec.storageClassName ? `${spec.storageClassName}.storageclass.storage.k8s.io/` : undefined;
+const STORAGE_CLASS = '.storageclass.storage.k8s.io/';
+const OLD_CLASS = 'volume.beta.kubernetes.io/storage-class';
+
+function claimUsage(claim: DeepReadonly<PersistentVolumeClaim>, usage: ResourceList): ResourceList {
+  const size = claimSize(claim);
+  const storageClass = claim.metadata.annotations?.[OLD_CLASS] ?? claim.spec.storageClassName;
+  const prefix = storageClass ? `${storageClass}${STORAGE_CLASS}` : undefined;
   if (prefix !== undefined) usage[`${prefix}persistentvolumeclaims`] = '1';
   if (size === undefined) return usage;
   usage['requests.storage'] = size;
   if (prefix !== undefined) usage[`${prefix}requests.storage`] = size;
   return usage;
+}
+
+/** What is asked for, or already allocated where that is more; in whole bytes. */
+function claimSize({ spec, status }: DeepReadonly<PersistentVolumeClaim>): string | undefined {
+  const asked = spec.resources?.requests?.['storage'];
+  if (asked === undefined) return undefined;
+  const allocated = status?.allocatedResources?.['storage'];
+  const larger = allocated !== undefined && compareQuantity(parseQuantity(allocated), parseQuantity(asked)) > 0 ? allocated : asked;
+  const { nanos, format } = parseQuantity(larger);
+  return nanos % NANO === 0n ? larger : formatQuantity({ nanos: (nanos / NANO + 1n) * NANO, format });
+}
+
+const NANO = 1_000_000_000n;
+const POD_RESOURCES = /^(count\/pods|pods|(requests\.|limits\.)?(cpu|memory|ephemeral-storage)|(requests\.)?hugepages-.*)$/;
+const SERVICE_RESOURCES = /^(count\/services|services|services\.nodeports|services\.loadbalancers)$/;
+const CLAIM_RESOURCES =
+  /^(count\/persistentvolumeclaims|([^/]+\.storageclass\.storage\.k8s\.io\/)?(persistentvolumeclaims|requests\.storage))$/;
+
+/** Whether a name in a quota is about objects of this resource. */
+export function isMatching(resource: Resource, name: string): boolean {
+  const { group, resource: of } = resource;
+  if (group === '' && of === 'pods') return POD_RESOURCES.test(name) || /^requests\.[^/]+\/./.test(name);
+  if (group === '' && of === 'services') return SERVICE_RESOURCES.test(name);
+  if (group === '' && of === 'persistentvolumeclaims') return CLAIM_RESOURCES.test(name);
+  return name === `count/${qualifiedResource(resource)}` || (group === '' && COUNTED.has(of) && name === of);
 }
 
 type Selected = { scopeName: string; operator: string; values?: readonly string[] | undefined };
@@ -85,7 +122,7 @@ function matchesPod(scope: Selected, pod: DeepReadonly<Pod>): boolean {
     case 'Terminating':
       return (spec.activeDeadlineSeconds ?? -1) >= 0;
     case 'NotTerminating':
-      return (spec.activeDeadlineSeconds ?? undefined) === undefined;
+      return (spec.activeDeadlineSeconds ?? -1) < 0;
     case 'BestEffort':
       return qosClassOf(pod) === 'BestEffort';
     case 'NotBestEffort':
@@ -117,15 +154,19 @@ function usesOtherNamespaces({ spec }: DeepReadonly<Pod>): boolean {
   );
 }
 
+/** What can be asked for on the level of the whole Pod. */
+const isPodLevel = (name: string) => name === 'cpu' || name === 'memory' || name.startsWith('hugepages-');
+
 /** For a quota on compute resources each container must say what it asks for. `name for: a,b; other for: c` */
-export function missingText(hard: Readonly<Record<string, string>>, pod: DeepReadonly<Pod>): string {
+export function missingText(names: readonly string[], pod: DeepReadonly<Pod>): string {
   const parts: string[] = [];
-  for (const name of Object.keys(hard).sort()) {
+  const { requests, limits } = pod.spec.resources ?? {};
+  if (Object.keys({ ...requests, ...limits }).some(isPodLevel)) return '';
+  for (const name of [...names].sort()) {
     const [part, short] = name.startsWith('limits.')
       ? (['limits', name.slice(7)] as const)
       : (['requests', name.replace(/^requests\./, '')] as const);
     if (!['cpu', 'memory'].includes(short)) continue;
-    if (pod.spec.resources?.[part]?.[short] !== undefined) continue;
     const lacking = [...(pod.spec.containers ?? []), ...(pod.spec.initContainers ?? [])].filter(
       (it) => it.resources?.[part]?.[short] === undefined,
     );

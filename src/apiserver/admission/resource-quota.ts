@@ -16,7 +16,7 @@ import {
 import type { MutableObject } from '../registry/strategy.ts';
 import type { AdmissionDeps, AdmissionPlugin, AdmissionRequest } from './admission.ts';
 import { isOperation, refusal } from './match.ts';
-import { isInScope, missingText, usageOf } from './quota-usage.ts';
+import { isInScope, isMatching, missingText, usageOf } from './quota-usage.ts';
 
 type Quota = DeepReadonly<ResourceQuota>;
 const ATTEMPTS = 5;
@@ -40,17 +40,21 @@ const listText = (list: Readonly<Record<string, string>>, names: readonly string
   names.map((name) => `${name}=${list[name] ?? '0'}`).join(',');
 
 function check(request: AdmissionRequest, quota: Quota): ResourceList | undefined {
+  // What the quota controller has not taken over into the status yet is not in force.
   const hard = quota.status?.hard ?? {};
-  const specHard = quota.spec.hard ?? {};
-  if (request.resource.resource === 'pods' && request.operation === 'CREATE') {
-    const missing = missingText(specHard, request.object as unknown as Pod);
+  const matching = Object.keys(hard)
+    .filter((name) => isMatching(request.resource, name))
+    .sort();
+  if (matching.length === 0) return undefined;
+  if (request.resource.group === '' && request.resource.resource === 'pods') {
+    const missing = missingText(matching, request.object as unknown as Pod);
     if (missing !== '') throw refusal(request, `failed quota: ${quota.metadata.name}: must specify ${missing}`);
   }
-  const delta = deltaOf(request, specHard);
+  if (matching.some((name) => quota.status?.used?.[name] === undefined))
+    throw refusal(request, `status unknown for quota: ${quota.metadata.name}, resources: ${matching.join(',')}`);
+  const delta = deltaOf(request, hard);
   const names = Object.keys(delta).sort();
   if (names.length === 0) return undefined;
-  const unknown = names.filter((name) => hard[name] === undefined || quota.status?.used?.[name] === undefined);
-  if (unknown.length > 0) throw refusal(request, `status unknown for quota: ${quota.metadata.name}, resources: ${unknown.join(',')}`);
   const used: ResourceList = { ...quota.status?.used };
   const over: string[] = [];
   const next: ResourceList = { ...used };

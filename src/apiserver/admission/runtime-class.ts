@@ -6,6 +6,7 @@ import type { RuntimeClass } from '#api/node/v1';
 import { type DeepReadonly, semanticEqual } from '#machinery';
 import type { AdmissionDeps, AdmissionPlugin, AdmissionRequest } from './admission.ts';
 import { isFor, isOperation, refusal } from './match.ts';
+import { mergedTolerations } from './tolerations.ts';
 
 function classOf(request: AdmissionRequest, pod: Pod, { reader }: AdmissionDeps): DeepReadonly<RuntimeClass> | undefined {
   const name = pod.spec.runtimeClassName;
@@ -26,19 +27,26 @@ function admit(request: AdmissionRequest, deps: AdmissionDeps): void {
   }
   if (found?.scheduling === undefined) return;
   const selector = found.scheduling.nodeSelector ?? {};
-  const clash = Object.keys(selector).find(
-    (key) => pod.spec.nodeSelector?.[key] !== undefined && pod.spec.nodeSelector[key] !== selector[key],
-  );
-  if (clash !== undefined) throw refusal(request, 'conflict: runtimeClass.scheduling.nodeSelector');
+  for (const [key, value] of Object.entries(selector)) {
+    const own = pod.spec.nodeSelector?.[key];
+    if (own === undefined || own === value) continue;
+    const why = `conflict: runtimeClass.scheduling.nodeSelector[${key}] = ${value}; pod.spec.nodeSelector[${key}] = ${own}`;
+    throw refusal(request, why);
+  }
   if (Object.keys(selector).length > 0) pod.spec.nodeSelector = { ...pod.spec.nodeSelector, ...selector };
-  const more = (found.scheduling.tolerations ?? []).filter((it) => !pod.spec.tolerations?.some((own) => semanticEqual(own, it)));
-  if (more.length > 0) pod.spec.tolerations = [...(pod.spec.tolerations ?? []), ...more.map((it) => ({ ...it }))];
+  const more = (found.scheduling.tolerations ?? []).map((it) => ({ ...it }));
+  const merged = mergedTolerations(pod.spec.tolerations ?? [], more);
+  if (merged.length > 0) pod.spec.tolerations = merged;
 }
 
 function validate(request: AdmissionRequest, deps: AdmissionDeps): void {
   const pod = request.object as unknown as Pod;
   const found = classOf(request, pod, deps);
-  if (pod.spec.overhead !== undefined && Object.keys(pod.spec.overhead).length > 0 && found?.overhead === undefined) {
+  if (found?.overhead !== undefined) {
+    if (semanticEqual(pod.spec.overhead ?? {}, found.overhead.podFixed ?? {})) return;
+    throw refusal(request, `pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead`);
+  }
+  if (pod.spec.overhead !== undefined && Object.keys(pod.spec.overhead).length > 0) {
     throw refusal(request, 'pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead');
   }
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // ServiceAccount: every Pod runs as one, gets its token at the well-known path, and its image pull secrets.
 import { serviceaccounts } from '#api';
-import type { Pod, ServiceAccount, Volume } from '#api/core/v1';
+import type { Container, Pod, ServiceAccount, Volume } from '#api/core/v1';
 import { type DeepReadonly, randomSuffix } from '#machinery';
 import type { AdmissionDeps, AdmissionPlugin, AdmissionRequest } from './admission.ts';
 import { isFor, isOperation, refusal } from './match.ts';
+import { mentions } from './pod-references.ts';
 
 const MIRROR = 'kubernetes.io/config.mirror';
 const ENFORCE = 'kubernetes.io/enforce-mountable-secrets';
@@ -19,13 +20,13 @@ const isMirror = (pod: Pod) => pod.metadata.annotations?.[MIRROR] !== undefined;
 
 function admit(request: AdmissionRequest, deps: AdmissionDeps): void {
   const pod = asPod(request);
-  if (isMirror(pod)) return;
+  if (request.operation === 'UPDATE' || isMirror(pod)) return;
   if (!pod.spec.serviceAccountName) pod.spec.serviceAccountName = 'default';
   pod.spec.serviceAccount = pod.spec.serviceAccountName;
   const account = accountOf(request, pod, deps);
   if (pod.spec.automountServiceAccountToken ?? account.automountServiceAccountToken ?? true) mountToken(pod);
   if ((pod.spec.imagePullSecrets ?? []).length === 0 && (account.imagePullSecrets ?? []).length > 0) {
-    pod.spec.imagePullSecrets = (account.imagePullSecrets ?? []).map((secret) => ({ ...secret }));
+    pod.spec.imagePullSecrets = (account.imagePullSecrets ?? []).map(({ name = '' }) => ({ name }));
   }
 }
 
@@ -66,20 +67,29 @@ function tokenVolume(name: string): Volume {
 
 function validate(request: AdmissionRequest, deps: AdmissionDeps): void {
   const pod = asPod(request);
+  if (request.operation === 'UPDATE') {
+    if ((pod.spec.ephemeralContainers ?? []).length > 0) limitEphemeral(request, pod, accountOf(request, pod, deps));
+    return;
+  }
   if (isMirror(pod)) {
     validateMirror(request, pod);
     return;
   }
   const account = accountOf(request, pod, deps);
-  if (account.metadata.annotations?.[ENFORCE] === 'true') limitSecrets(request, pod, account);
+  if (isEnforcing(account)) limitSecrets(request, pod, account);
+}
+
+const TRUE = new Set(['1', 't', 'T', 'true', 'TRUE', 'True']);
+const isEnforcing = ({ metadata }: DeepReadonly<ServiceAccount>) => TRUE.has(metadata.annotations?.[ENFORCE] ?? '');
+
+function limitEphemeral(request: AdmissionRequest, pod: Pod, account: DeepReadonly<ServiceAccount>): void {
+  if (!isEnforcing(account)) return;
+  limitContainers(request, account, 'ephemeral container', (pod.spec.ephemeralContainers ?? []) as readonly Container[]);
 }
 
 function validateMirror(request: AdmissionRequest, pod: Pod): void {
   if (pod.spec.serviceAccountName) throw refusal(request, 'a mirror pod may not reference service accounts');
-  const uses = (pod.spec.containers ?? []).some(
-    (container) => container.envFrom?.some(({ secretRef }) => secretRef) || container.env?.some(({ valueFrom }) => valueFrom?.secretKeyRef),
-  );
-  if (uses || pod.spec.volumes?.some(({ secret }) => secret)) throw refusal(request, 'a mirror pod may not reference secrets');
+  if (mentions(pod.spec, 'secret')) throw refusal(request, 'a mirror pod may not reference secrets');
   if (pod.spec.volumes?.some(({ projected }) => projected?.sources?.some(({ serviceAccountToken }) => serviceAccountToken))) {
     throw refusal(request, 'a mirror pod may not use ServiceAccountToken volume projections');
   }
@@ -95,24 +105,8 @@ function limitSecrets(request: AdmissionRequest, pod: Pod, account: DeepReadonly
   for (const { secret } of pod.spec.volumes ?? []) {
     if (secret && !known.has(secret.secretName)) throw refusal(request, `volume with secret.secretName="${secret.secretName}" ${because}`);
   }
-  for (const [kind, containers] of [
-    ['init container', pod.spec.initContainers],
-    ['container', pod.spec.containers],
-  ] as const) {
-    for (const container of containers ?? []) {
-      for (const { name, valueFrom } of container.env ?? []) {
-        const secret = valueFrom?.secretKeyRef;
-        if (secret && !known.has(secret.name)) {
-          throw refusal(request, `${kind} ${container.name} with envVar ${name} referencing secret.secretName="${secret.name}" ${because}`);
-        }
-      }
-      for (const { secretRef } of container.envFrom ?? []) {
-        if (secretRef && !known.has(secretRef.name)) {
-          throw refusal(request, `${kind} ${container.name} with envFrom referencing secret.secretName="${secretRef.name}" ${because}`);
-        }
-      }
-    }
-  }
+  limitContainers(request, account, 'init container', pod.spec.initContainers ?? []);
+  limitContainers(request, account, 'container', pod.spec.containers ?? []);
   for (const [index, { name }] of (pod.spec.imagePullSecrets ?? []).entries()) {
     if (pulls.has(name)) continue;
     const why = `is not allowed because service account ${account.metadata.name} does not reference that imagePullSecret`;
@@ -120,9 +114,34 @@ function limitSecrets(request: AdmissionRequest, pod: Pod, account: DeepReadonly
   }
 }
 
+function limitContainers(
+  request: AdmissionRequest,
+  account: DeepReadonly<ServiceAccount>,
+  kind: string,
+  containers: readonly Container[],
+): void {
+  const known = new Set((account.secrets ?? []).map(({ name }) => name));
+  const because = `is not allowed because service account ${account.metadata.name} does not reference that secret`;
+  for (const container of containers) {
+    for (const { name, valueFrom } of container.env ?? []) {
+      const secret = valueFrom?.secretKeyRef;
+      if (secret && !known.has(secret.name)) {
+        throw refusal(request, `${kind} ${container.name} with envVar ${name} referencing secret.secretName="${secret.name}" ${because}`);
+      }
+    }
+    for (const { secretRef } of container.envFrom ?? []) {
+      if (secretRef && !known.has(secretRef.name)) {
+        throw refusal(request, `${kind} ${container.name} with envFrom referencing secret.secretName="${secretRef.name}" ${because}`);
+      }
+    }
+  }
+}
+
 export const serviceAccount: AdmissionPlugin = {
   name: 'ServiceAccount',
-  handles: (request) => isFor(request, 'pods') && isOperation(request, 'CREATE'),
+  handles: (request) =>
+    (isFor(request, 'pods') && isOperation(request, 'CREATE')) ||
+    (isFor(request, 'pods/ephemeralcontainers') && isOperation(request, 'UPDATE')),
   admit,
   validate,
 };

@@ -45,6 +45,11 @@ export const storageObjectInUseProtection: AdmissionPlugin = {
   },
 };
 
+/** The annotation that came before the field still goes before it. */
+function classOf(claim: PersistentVolumeClaim | undefined): string {
+  return claim?.metadata.annotations?.[CLASS_ANNOTATION] ?? claim?.spec.storageClassName ?? '';
+}
+
 export const persistentVolumeClaimResize: AdmissionPlugin = {
   name: 'PersistentVolumeClaimResize',
   handles: (request) => isFor(request, 'persistentvolumeclaims') && isOperation(request, 'UPDATE'),
@@ -53,8 +58,8 @@ export const persistentVolumeClaimResize: AdmissionPlugin = {
     const [size, before] = [next?.spec.resources?.requests?.['storage'], old?.spec.resources?.requests?.['storage']];
     if (size === undefined || before === undefined || compareQuantity(parseQuantity(size), parseQuantity(before)) <= 0) return;
     if (old?.status?.phase !== 'Bound') throw refusal(request, 'Only bound persistent volume claims can be expanded');
-    const name = next?.spec.storageClassName ?? '';
-    const found = name === '' ? undefined : reader.find(storageclasses, { name });
+    const name = classOf(next);
+    const found = name === '' || name !== classOf(old) ? undefined : reader.find(storageclasses, { name });
     if (found?.allowVolumeExpansion !== true) {
       throw refusal(
         request,

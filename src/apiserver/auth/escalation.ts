@@ -8,12 +8,12 @@ import type { ClusterRole, Role, RoleBinding } from '#api/rbac/v1';
 import { type DeepReadonly, forbidden, notFound, type Resource, semanticEqual } from '#machinery';
 import type { MutableObject, ObjectReader } from '../registry/strategy.ts';
 import type { Authorizer } from './authorizer.ts';
-import type { RbacAuthorizer, Rule } from './rbac.ts';
+import type { MissingRole, RbacAuthorizer, Rule } from './rbac.ts';
 import { covers, describeRule, mergeVerbs } from './rule-cover.ts';
 import { MASTERS_GROUP, type UserInfo } from './user.ts';
 
 export interface EscalationDeps {
-  readonly rbac: Pick<RbacAuthorizer, 'rulesFor'>;
+  readonly rbac: Pick<RbacAuthorizer, 'rulesFor' | 'missingRoles'>;
   readonly authorizer: Authorizer;
   readonly reader: ObjectReader;
 }
@@ -39,11 +39,15 @@ export function refuseEscalation(request: GrantRequest, deps: EscalationDeps): v
   const lines = [...new Set(missing.map(describeRule))].sort();
   const groups = user.groups.map((group) => JSON.stringify(group)).join(' ');
   const who = `user ${JSON.stringify(user.name)} (groups=[${groups}])`;
-  throw forbidden(
-    resource,
-    object.metadata.name ?? '',
-    `${who} is attempting to grant RBAC permissions not currently held:\n${lines.join('\n')}`,
-  );
+  const why = `${who} is attempting to grant RBAC permissions not currently held:\n${lines.join('\n')}`;
+  throw forbidden(resource, object.metadata.name ?? '', why + unresolved(deps.rbac.missingRoles(user, request.namespace)));
+}
+
+/** What the author may do is not known in full while roles are missing. */
+function unresolved(missing: readonly MissingRole[]): string {
+  if (missing.length === 0) return '';
+  const texts = missing.map(({ kind, name }) => `${kind.toLowerCase()}s.${GROUP} ${JSON.stringify(name)} not found`);
+  return `; resolution errors: [${texts.length === 1 ? texts[0] : `[${texts.join(', ')}]`}]`;
 }
 
 /** The garbage collector may edit roles it could not grant. */

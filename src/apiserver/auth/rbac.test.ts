@@ -102,6 +102,19 @@ test('a cluster role binding grants everywhere, and no longer once it is gone', 
   assert.equal(rbac.authorize(attributes('list pods -', 'ann', ['devs'])).verdict, 'no-opinion');
 });
 
+test('bindings to roles that are not there are told of, and grant nothing', () => {
+  const { rbac } = authorizer({
+    clusterRoleBindings: [binding('b', 'ClusterRole', 'gone', { kind: 'User', name: 'ann' }, '')],
+    roleBindings: [binding('b', 'Role', 'lost', { kind: 'User', name: 'ann' })],
+  });
+
+  const { verdict, reason } = rbac.authorize(attributes('get pods default p'));
+
+  assert.equal(verdict, 'no-opinion');
+  assert.equal(reason, 'RBAC: [clusterrole.rbac.authorization.k8s.io "gone" not found, role.rbac.authorization.k8s.io "lost" not found]');
+  assert.equal(rbac.authorize(attributes('get pods default p', 'bob')).reason, '');
+});
+
 const missing: readonly (readonly [string, Rule[], Rule[], string[]])[] = [
   ['nothing where all is held', [READ_PODS], [{ apiGroups: [''], resources: ['pods'], verbs: ['get'] }], []],
   [

@@ -5,7 +5,7 @@
 
 import type { ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, Subject } from '#api/rbac/v1';
 import type { DeepReadonly } from '#machinery';
-import { ALLOW, type Attributes, type Authorizer, type Decision } from './authorizer.ts';
+import { ALLOW, type Attributes, type Authorizer, type Decision, NO_OPINION } from './authorizer.ts';
 import { serviceAccountUser, type UserInfo } from './user.ts';
 
 /** Roles and bindings as of now. */
@@ -24,9 +24,20 @@ interface Grant {
   readonly rules: readonly Rule[];
   /** What is answered where a rule of it allows. */
   readonly decision: Decision;
+  /** The role that it names and that is not there. */
+  readonly missing?: MissingRole;
 }
 
-type Index = ReadonlyMap<string, readonly Grant[]>;
+export interface MissingRole {
+  readonly kind: 'Role' | 'ClusterRole';
+  readonly name: string;
+}
+
+interface Index {
+  readonly grants: ReadonlyMap<string, readonly Grant[]>;
+  /** Whether some binding names a role that is not there. */
+  readonly hasMissing: boolean;
+}
 
 export class RbacAuthorizer implements Authorizer {
   readonly name = 'RBAC';
@@ -41,21 +52,39 @@ export class RbacAuthorizer implements Authorizer {
   }
 
   authorize(attributes: Attributes): Decision {
-    const index = this.#index();
+    const { grants, hasMissing } = this.#index();
     for (const subject of subjectsOf(attributes.user)) {
-      for (const grant of index.get(subject) ?? []) {
+      for (const grant of grants.get(subject) ?? []) {
         if (grant.namespace !== '' && (!attributes.isResource || grant.namespace !== attributes.namespace)) continue;
         if (grant.rules.some((rule) => ruleAllows(rule, attributes))) return grant.decision;
       }
     }
-    return { verdict: 'no-opinion', reason: '' };
+    return hasMissing ? this.#notAllowed(attributes) : NO_OPINION;
+  }
+
+  /** Says which roles the user would have if they were there. */
+  #notAllowed({ user, isResource, namespace }: Attributes): Decision {
+    const missing = this.missingRoles(user, isResource ? namespace : '');
+    const texts = missing.map(({ kind, name }) => `${kind.toLowerCase()}.rbac.authorization.k8s.io ${JSON.stringify(name)} not found`);
+    if (texts.length === 0) return NO_OPINION;
+    return { verdict: 'no-opinion', reason: `RBAC: ${texts.length === 1 ? texts[0] : `[${texts.join(', ')}]`}` };
+  }
+
+  /** Roles that a user is bound to and that are not there, each once. */
+  missingRoles(user: UserInfo, namespace: string): MissingRole[] {
+    const found = this.#grantsOf(user, namespace).flatMap(({ missing }) => missing ?? []);
+    return [...new Map(found.map((role) => [`${role.kind} ${role.name}`, role])).values()];
   }
 
   /** Every rule a user has in a namespace, cluster-wide ones included; for rules reviews and escalation checks. */
   rulesFor(user: UserInfo, namespace: string): Rule[] {
-    const index = this.#index();
+    return this.#grantsOf(user, namespace).flatMap((grant) => grant.rules);
+  }
+
+  #grantsOf(user: UserInfo, namespace: string): Grant[] {
+    const { grants } = this.#index();
     return subjectsOf(user).flatMap((subject) =>
-      (index.get(subject) ?? []).filter((grant) => grant.namespace === '' || grant.namespace === namespace).flatMap((grant) => grant.rules),
+      (grants.get(subject) ?? []).filter((grant) => grant.namespace === '' || grant.namespace === namespace),
     );
   }
 
@@ -81,17 +110,20 @@ function describeSubject({ kind, name, namespace }: DeepReadonly<Subject>): stri
 
 function buildIndex({ roles, roleBindings, clusterRoles, clusterRoleBindings }: RbacObjects): Index {
   const index = new Map<string, Grant[]>();
+  let hasMissing = false;
   const clusterRules = new Map(clusterRoles.map((role) => [role.metadata.name, role.rules ?? []]));
   const rules = new Map(roles.map((role) => [`${role.metadata.namespace}/${role.metadata.name}`, role.rules ?? []]));
   const add = (kind: string, binding: DeepReadonly<RoleBinding | ClusterRoleBinding>, granted: readonly Rule[] | undefined) => {
-    if (granted === undefined) return; // A binding to a role that is not there.
     const { name, namespace = '' } = binding.metadata;
     const { roleRef } = binding;
+    const missing = { kind: roleRef.kind === 'Role' ? 'Role' : 'ClusterRole', name: roleRef.name } as const;
+    if (granted === undefined) hasMissing = true;
     for (const subject of binding.subjects ?? []) {
       const key = subjectKey(subject, namespace);
       const bound = namespace === '' ? name : `${name}/${namespace}`;
       const reason = `RBAC: allowed by ${kind} ${JSON.stringify(bound)} of ${roleRef.kind} ${JSON.stringify(roleRef.name)} to ${describeSubject(subject)}`;
-      const grant = { namespace, rules: granted, decision: { ...ALLOW, reason } };
+      const base = { namespace, rules: granted ?? [], decision: { ...ALLOW, reason } };
+      const grant = granted === undefined ? { ...base, missing } : base;
       const grants = index.get(key);
       if (grants === undefined) index.set(key, [grant]);
       else grants.push(grant);
@@ -103,7 +135,7 @@ function buildIndex({ roles, roleBindings, clusterRoles, clusterRoleBindings }: 
     const granted = roleRef.kind === 'ClusterRole' ? clusterRules.get(roleRef.name) : rules.get(`${metadata.namespace}/${roleRef.name}`);
     add('RoleBinding', binding, granted);
   }
-  return index;
+  return { grants: index, hasMissing };
 }
 
 /** Whether one rule allows a request. */

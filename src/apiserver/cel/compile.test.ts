@@ -106,6 +106,7 @@ const VALUES: readonly (readonly [string, unknown])[] = [
     'cidr("10.0.0.0/8").containsIP("10.1.2.3") && cidr("10.0.0.0/8").containsCIDR("10.1.0.0/16") && string(cidr("10.1.2.3/8").masked()) == "10.0.0.0/8"',
     true,
   ],
+  ['type(ip("10.0.0.1")) == net.IP && type(cidr("10.0.0.0/8")) == net.CIDR', true],
   ['format.dns1123Label().validate("ok").hasValue() || format.named("dns1123Label").value().validate("No_").value().size() == 1', true],
   ['semver("1.2.3-rc.1").isLessThan(semver("1.2.3")) && semver("v1.02", true).minor() == 2 && !isSemver("1.2")', true],
   ['optional.of(1).or(optional.none()).value() + optional.none().orValue(2)', 3],
@@ -133,10 +134,19 @@ const FAILURES: readonly (readonly [string, string])[] = [
   ['any.list.startsWith("x")', 'no such overload'],
   ['timestamp(self.name)', "type conversion error from 'string' to 'google.protobuf.Timestamp'"],
   ['optional.none().value()', 'optional.none() dereference'],
+  [
+    'ip("fd00:1:::2")',
+    'IP Address "fd00:1:::2" parse error during conversion from string: ParseAddr("fd00:1:::2"): each colon-separated field must have at least one digit (at ":2")',
+  ],
+  [
+    'cidr("10.0.0.0/")',
+    'network address parse error during conversion from string: network address parse error during conversion from string: netip.ParsePrefix("10.0.0.0/"): bad bits after slash: ""',
+  ],
+  ['cidr("10.0.0.0/8").containsIP("x")', 'no such overload'],
   ['self.name.charAt(5)', 'index out of range: 5'],
   ['self.name.matches(self.name + "(")', 'error parsing regexp: missing closing ): `n(`'],
   ['[1].filter(x, x > 1).max()', 'max called on empty list'],
-  ['quantity(self.name)', "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"],
+  ['quantity("x" + self.name)', "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"],
 ];
 
 describe('failures', () => {

@@ -82,6 +82,8 @@ export const NAMED_TYPES: ReadonlyMap<string, CelType> = new Map<string, CelType
   ['google.protobuf.Timestamp', TIMESTAMP],
   ['google.protobuf.Duration', DURATION],
   ['optional_type', optionalOf(DYN)],
+  ['net.IP', { kind: 'opaque', name: 'net.IP' }],
+  ['net.CIDR', { kind: 'opaque', name: 'net.CIDR' }],
 ]);
 
 /** The name of a type without its parameters, as `type(x)` has it. */

@@ -41,6 +41,7 @@ interface Decoded {
   readonly object: MutableObject;
   readonly strictErrors: readonly string[];
   readonly warnings: readonly string[];
+  readonly given?: unknown;
 }
 
 /** Decodes the body as an object of `served`; defaults are not yet filled in. @throws {ApiError} 400, 413, 415. */
@@ -61,10 +62,11 @@ export async function readAs(context: RequestContext, schema: StructSchema, expe
   const { bodyObject } = context.request;
   const validation = fieldValidationOf(context.query);
   const apiVersion = expected.group === '' ? expected.version : `${expected.group}/${expected.version}`;
-  const { object, strictErrors, warnings } =
+  const { object, strictErrors, warnings, given } =
     bodyObject === undefined
       ? await decodeBody(context, schema, validation, expected)
-      : { object: normalize(deepCopy(bodyObject), schema) as MutableObject, strictErrors: [], warnings: [] };
+      : { object: normalize(deepCopy(bodyObject), schema) as MutableObject, strictErrors: [], warnings: [], given: bodyObject };
+  context.given = given;
   object.kind ||= expected.kind;
   object.apiVersion ||= apiVersion;
   // Another kind in place of a custom one is a matter of validation, which comes later.
@@ -134,7 +136,7 @@ function decodeValue(value: unknown, schema: StructSchema, strict: boolean): Dec
     throw new JsonSyntaxError(unmarshalError(value, 'map[string]interface {}'));
   const unknown: string[] = [];
   const object = normalize(value, schema, { strictErrors: strict ? unknown : undefined }) as MutableObject;
-  return { object, strictErrors: unknown, warnings: unknown };
+  return { object, strictErrors: unknown, warnings: unknown, given: value };
 }
 
 /** How much of a body that is no object is shown. */

@@ -36,6 +36,25 @@ describe('handlers', () => {
     assert.equal(removed.body.details.uid, created.body.metadata.uid);
   });
 
+  test('a name that is taken is said so in other words where one could have been made', async () => {
+    await api.send('POST', MAPS, { body: configMap('taken') });
+    const { status, body } = await api.send('POST', MAPS, { body: configMap('taken', { generateName: 'ta' }) });
+
+    assert.equal(status, 409);
+    assert.equal(body.message, 'configmaps "taken" already exists, the server was not able to generate a unique name for the object');
+    assert.deepEqual(body.details, { name: 'taken', kind: 'configmaps', retryAfterSeconds: 1 });
+  });
+
+  test('an object of the cluster loses the namespace that it names', async () => {
+    const body = { apiVersion: 'scheduling.k8s.io/v1', kind: 'PriorityClass', metadata: { name: 'p', namespace: 'x' }, value: 1 };
+    const created = await api.send('POST', '/apis/scheduling.k8s.io/v1/priorityclasses', { body });
+    const review = { metadata: { namespace: 'x' }, spec: { user: 'a', nonResourceAttributes: { path: '/', verb: 'get' } } };
+    const reviewed = await api.send('POST', '/apis/authorization.k8s.io/v1/subjectaccessreviews', { body: review });
+
+    assert.deepEqual([created.status, created.body.metadata.namespace], [201, undefined]);
+    assert.deepEqual([reviewed.status, reviewed.body.metadata?.namespace], [201, undefined]);
+  });
+
   test('an update without a change writes nothing, one with an old version is a conflict', async () => {
     const { body } = await api.send('POST', MAPS, { body: configMap('versions') });
     const same = await api.send('PUT', `${MAPS}/versions`, { body });
@@ -70,6 +89,34 @@ describe('handlers', () => {
     assert.equal(dry.status, 201);
     assert.equal(dry.body.metadata.resourceVersion, undefined);
     assert.equal(read.status, 404);
+  });
+
+  test('each character of a field manager that cannot be printed is told of', async () => {
+    const { status, body } = await api.send('POST', MAPS, { query: 'fieldManager=a%01b%02', body: configMap('manager') });
+
+    assert.equal(status, 422);
+    assert.deepEqual(
+      body.details.causes.map(({ field, message }: { field: string; message: string }) => [field, message]),
+      ['U+0001 (at position 1)', 'U+0002 (at position 3)'].map((which) => [
+        'fieldManager',
+        `Invalid value: "a\\x01b\\x02": invalid character ${which}`,
+      ]),
+    );
+  });
+
+  test('a message shows an empty map as the client wrote it', async () => {
+    const job = {
+      apiVersion: 'batch/v1',
+      kind: 'Job',
+      metadata: { name: 'j' },
+      spec: { template: { spec: { restartPolicy: 'Never', containers: [{ name: 'c', image: 'i' }] } } },
+    };
+    const path = '/apis/batch/v1/namespaces/default/jobs';
+    const { body } = await api.send('POST', path, { body: job });
+    const { status, body: refusal } = await api.send('PUT', `${path}/j`, { body: { ...body, spec: { ...body.spec, selector: {} } } });
+
+    assert.equal(status, 422);
+    assert.match(refusal.message, /spec\.selector: Invalid value: \{\}: field is immutable/);
   });
 
   test('an object with a finalizer stays, takes no new ones, and goes with its last', async () => {

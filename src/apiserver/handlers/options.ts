@@ -45,13 +45,15 @@ const FIELD_VALIDATIONS = ['', 'Ignore', 'Strict', 'Warn'];
 const MAX_MANAGER_BYTES = 128;
 
 function managerCauses(manager: string): FieldCause[] {
+  const causes: FieldCause[] = [];
   if (Buffer.byteLength(manager) > MAX_MANAGER_BYTES)
-    return [{ reason: 'FieldValueTooLong', message: 'Too long: may not be more than 128 bytes', field: 'fieldManager' }];
-  const bad = /\p{C}|(?! )\p{Z}/u.exec(manager);
-  if (bad === null) return [];
-  const code = (bad[0].codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0');
-  const message = `Invalid value: ${quote(manager)}: invalid character U+${code} (at position ${Buffer.byteLength(manager.slice(0, bad.index))})`;
-  return [{ reason: 'FieldValueInvalid', message, field: 'fieldManager' }];
+    causes.push({ reason: 'FieldValueTooLong', message: 'Too long: may not be more than 128 bytes', field: 'fieldManager' });
+  for (const bad of manager.matchAll(/\p{C}|(?! )\p{Z}/gu)) {
+    const code = (bad[0].codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0');
+    const message = `Invalid value: ${quote(manager)}: invalid character U+${code} (at position ${Buffer.byteLength(manager.slice(0, bad.index))})`;
+    causes.push({ reason: 'FieldValueInvalid', message, field: 'fieldManager' });
+  }
+  return causes;
 }
 
 /** @source upstream apimachinery pkg/apis/meta/v1/validation: ValidateCreateOptions, ValidateUpdateOptions, ValidatePatchOptions */
@@ -98,6 +100,7 @@ export function writeContextOf(
     fieldManager: fieldManagerOf(context),
     resource: served.resource,
     subresource: context.info.subresource,
+    given: () => context.given,
     warn: (text) => context.warn(text),
   };
 }

@@ -4,6 +4,7 @@
 
 import { findSchema } from '#api';
 import {
+  type ApiError,
   apiError,
   applyJsonPatch,
   applyMergePatch,
@@ -93,11 +94,16 @@ export async function readPatch(context: RequestContext, served: PatchedResource
     for (const error of errors) context.warn(error);
   };
   const change = type === 'strategic' ? strategicChange : type === 'json' ? jsonChange : mergeChange;
-  return { type, apply: (object) => change(object, body, served, report) };
+  const keep = (document: unknown) => {
+    context.given = document;
+  };
+  return { type, apply: (object) => change(object, { ...body, keep }, served, report) };
 }
 
 interface Body {
   readonly value: unknown;
+  /** Takes the patched document before it is decoded. */
+  readonly keep?: (document: unknown) => void;
   /** Keys that the patch itself has twice. */
   readonly duplicates: readonly string[];
 }
@@ -136,18 +142,26 @@ async function parseBody(context: RequestContext, type: PatchType): Promise<Body
   return { value, duplicates: type === 'json' ? duplicates.map((error) => `json patch ${error}`) : duplicates };
 }
 
-function jsonChange(object: MutableObject, { value, duplicates }: Body, served: PatchedResource, report: Report): MutableObject {
+/** Upstream's text of this error does not tell what was wrong. */
+function refusedPatch(): ApiError {
+  return apiError(422, 'Invalid', 'the server rejected our request due to an error in our request', {});
+}
+
+function jsonChange(object: MutableObject, { value, duplicates, keep }: Body, served: PatchedResource, report: Report): MutableObject {
   try {
-    return typed(applyJsonPatch(object, checkJsonPatch(value)) as MutableObject, served, duplicates, report);
+    const document = applyJsonPatch(object, checkJsonPatch(value)) as MutableObject;
+    keep?.(document);
+    return typed(document, served, duplicates, report);
   } catch (error) {
-    // Upstream's text of this error does not tell what the patch library said.
-    if (error instanceof PatchError) throw apiError(422, 'Invalid', 'the server rejected our request due to an error in our request', {});
+    if (error instanceof PatchError) throw refusedPatch();
     throw error;
   }
 }
 
-function mergeChange(object: MutableObject, { value, duplicates }: Body, served: PatchedResource, report: Report): MutableObject {
-  return typed(applyMergePatch(object, value) as MutableObject, served, duplicates, report);
+function mergeChange(object: MutableObject, { value, duplicates, keep }: Body, served: PatchedResource, report: Report): MutableObject {
+  const document = applyMergePatch(object, value) as MutableObject;
+  keep?.(document);
+  return typed(document, served, duplicates, report);
 }
 
 /** A patched document as an object of the resource's kind. */
@@ -181,20 +195,30 @@ function schemaOfClaim({ apiVersion, kind }: MutableObject): StructSchema | unde
   return findSchema({ ...parseApiVersion(apiVersion), kind });
 }
 
-function strategicChange(object: MutableObject, { value, duplicates }: Body, { schema }: PatchedResource, report: Report): MutableObject {
+function strategicChange(
+  object: MutableObject,
+  { value, duplicates, keep }: Body,
+  { schema }: PatchedResource,
+  report: Report,
+): MutableObject {
   const patch = (value ?? {}) as Record<string, unknown>;
   const shown = () => goValue(patch);
   let document: Record<string, unknown>;
   try {
     document = applyStrategicPatch(object, patch, schema);
   } catch (error) {
-    if (error instanceof StrategicPatchError) throw apiError(500, '', error.message);
+    if (error instanceof StrategicPatchError) throw strategicError(error);
     throw error;
   }
+  keep?.(document);
   const unknown: string[] = [];
   const result = fitting(document, schema, unknown, shown, restoreError);
   report([...duplicates, ...unknown], shown);
   return result;
+}
+
+function strategicError({ status, message }: StrategicPatchError): ApiError {
+  return status === 400 ? badRequest(message) : status === 422 ? refusedPatch() : apiError(500, '', message);
 }
 
 function fitting(
@@ -276,6 +300,7 @@ async function readApply(context: RequestContext): Promise<Patch> {
     throw badRequest(`error decoding YAML: error unmarshaling JSON: while decoding JSON: ${unmarshalError(object, OBJECT)}`);
   }
   context.audit?.requestObject(object);
+  context.given = object;
   return { type: 'apply', object: object as MutableObject, force };
 }
 

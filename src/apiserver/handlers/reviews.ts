@@ -78,7 +78,7 @@ export async function tokenReview(context: RequestContext, deps: ReviewDeps): Pr
 
 export async function subjectAccessReview(context: RequestContext, deps: ReviewDeps, kind: AccessReviewKind): Promise<ApiResult> {
   const review = await read<SubjectAccessReview>(context, AUTHORIZATION, kind);
-  if (kind === 'LocalSubjectAccessReview') fillNamespace(review as unknown as MutableObject, context.info.namespace);
+  fillNamespace(review as unknown as MutableObject, kind === 'LocalSubjectAccessReview' ? context.info.namespace : '');
   checkAccessReview(review, kind, context.info.namespace);
   const { spec } = review;
   const user =
@@ -91,6 +91,10 @@ export async function subjectAccessReview(context: RequestContext, deps: ReviewD
 }
 
 function fillNamespace({ metadata }: MutableObject, namespace: string): void {
+  if (namespace === '') {
+    delete metadata.namespace;
+    return;
+  }
   if (metadata.namespace && metadata.namespace !== namespace)
     throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
   metadata.namespace = namespace;

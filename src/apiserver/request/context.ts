@@ -69,6 +69,8 @@ export class RequestContext {
   flow: MatchedFlow | undefined = undefined;
   /** Where an audited request is written down; undefined if it is not. */
   audit: AuditNotes | undefined = undefined;
+  /** What the object to be written was decoded from: errors show it. */
+  given: unknown = undefined;
   /** Of a server that speaks CBOR. */
   cbor: CborCodec | undefined = undefined;
   readonly #warnings: string[] = [];

@@ -4,7 +4,7 @@
 import { deepEqual } from '../deep-equal.ts';
 import type { Schema } from '../schema.ts';
 import { EMPTY_SET, type FieldSet, isEmptySet, LEAF, union } from './field-set.ts';
-import { elementSchema, isRecord, itemElement, itemsByElement, memberSchema, shapeOf } from './shape.ts';
+import { elementSchema, isRecord, itemElement, itemsByElement, memberSchema, Several, shapeOf } from './shape.ts';
 
 export interface Comparison {
   readonly added: FieldSet;
@@ -84,9 +84,22 @@ function compareLists(before: unknown, after: unknown, schema: Schema | undefine
   const right = itemsByElement(schema, after);
   for (const element of new Set([...left.keys(), ...right.keys()])) {
     path.push(element);
-    compareValues(left.get(element), right.get(element), elementSchema(schema), path, insert);
+    compareItems(left.get(element), right.get(element), elementSchema(schema), path, insert);
     path.pop();
   }
+}
+
+/** What is in an item counts only while there is one of it. */
+function compareItems(before: unknown, after: unknown, schema: Schema | undefined, path: string[], insert: Insert): void {
+  if (before instanceof Several && after instanceof Several) {
+    if (!deepEqual(before.items, after.items)) insert('modified', path);
+  } else if (before instanceof Several) {
+    if (after === undefined) insert('removed', path);
+    else compareValues(undefined, after, schema, path, insert);
+  } else if (after instanceof Several) {
+    compareValues(before, undefined, schema, path, insert);
+    insert('added', path);
+  } else compareValues(before, after, schema, path, insert);
 }
 
 /** The paths that an object names: what applying it makes its manager own. */

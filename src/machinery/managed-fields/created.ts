@@ -5,7 +5,7 @@ import { deepEqual } from '../deep-equal.ts';
 import type { Schema } from '../schema.ts';
 import { hasNothing, own } from './compare.ts';
 import { compareElements, type FieldSet } from './field-set.ts';
-import { elementSchema, isRecord, itemsByElement, type Json, memberSchema, shapeOf } from './shape.ts';
+import { elementSchema, isRecord, itemsByElement, type Json, memberSchema, Several, shapeOf } from './shape.ts';
 
 /** Of all members without others below them. */
 const LEAF: Json = Object.freeze({});
@@ -75,12 +75,18 @@ function listFields(before: unknown, after: unknown, schema: Schema | undefined,
   const right = itemsByElement(schema, after);
   let fields: Json | undefined;
   for (const element of [...right.keys()].sort(compareElements)) {
-    const member = fieldsOf(left.get(element), right.get(element), elementSchema(schema), below(unowned, element));
+    const item = right.get(element);
+    const inside = below(unowned, element);
+    const member = item instanceof Several ? severalFields(inside) : fieldsOf(left.get(element), item, elementSchema(schema), inside);
     if (member === undefined) continue;
     fields ??= {};
     fields[element] = member;
   }
   return fields;
+}
+
+function severalFields({ whole, exact }: Unowned): Json | undefined {
+  return whole?.member === true || exact?.member === true ? undefined : LEAF;
 }
 
 const NOTHING_UNOWNED: Unowned = { whole: undefined, exact: undefined };

@@ -1,7 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // `metadata.managedFields` as managers with sets: reading, writing, order, and the cap on the managers of updates.
 import type { ManagedFieldsEntry } from '../generated/meta-v1.ts';
-import { difference, EMPTY_SET, type FieldSet, formatFieldsV1, isEmptySet, parseFieldsV1, setOfPaths, union } from './field-set.ts';
+import {
+  difference,
+  EMPTY_SET,
+  type FieldSet,
+  FieldSetError,
+  formatFieldsV1,
+  isEmptySet,
+  parseFieldsV1,
+  setOfPaths,
+  union,
+} from './field-set.ts';
 
 export interface ManagerId {
   readonly manager: string;
@@ -48,10 +58,15 @@ export function managerKey({ manager, operation, apiVersion, subresource }: Mana
   return JSON.stringify([manager, operation, operation === 'Apply' ? '' : apiVersion, subresource]);
 }
 
+/** @throws {FieldSetError} Where they are not in upstream's form: then none of them counts. */
 export function decodeManagers(entries: readonly ManagedFieldsEntry[] | undefined): Managers {
   const managers: Managers = new Map();
   for (const entry of entries ?? []) {
-    const { manager = '', operation = 'Update', apiVersion = '', subresource = '', time, fieldsV1 } = entry;
+    const { manager = '', operation, apiVersion, subresource = '', time, fieldsType, fieldsV1 } = entry;
+    if (operation !== 'Apply' && operation !== 'Update')
+      throw new FieldSetError(`read operation ${JSON.stringify(operation)}: no such one`);
+    if (apiVersion === undefined || apiVersion === '' || fieldsType !== 'FieldsV1')
+      throw new FieldSetError('read an entry: want apiVersion and fieldsType FieldsV1');
     const decoded: ManagerEntry = { manager, operation, apiVersion, subresource, time, set: parseFieldsV1(fieldsV1) };
     managers.set(managerKey(decoded), decoded);
   }

@@ -133,6 +133,33 @@ test('apply: what does not fit the schema is refused as upstream words it', () =
   );
 });
 
+test('items of a list that have one key are owned as one, and replaced as one', () => {
+  const podOf = (env: object[], spec: object = {}) => ({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'p' },
+    spec: { containers: [{ name: 'c', ...spec, env }] },
+  });
+  const twice = podOf([
+    { name: 'a', value: '1' },
+    { name: 'a', value: '2' },
+    { name: 'b', value: '3' },
+  ]);
+  const common = { schema: pod, apiVersion: 'v1', time: TIME };
+  const managedFields = updateManagedFields({ ...common, live: undefined, next: twice, manager: 'up' });
+
+  assert.deepEqual(
+    pathsOf(parseFieldsV1(managedFields?.[0]?.fieldsV1 as never)).filter((path) => path.includes('name="a"')),
+    ['.spec.containers[name="c"].env[name="a"]'],
+  );
+  const live = { ...twice, metadata: { name: 'p', managedFields } };
+  const applied = applyPatch({ ...common, live, patch: podOf([{ name: 'a', value: '9' }]), manager: 'app', force: true });
+  assert.deepEqual((applied['spec'] as { containers: { env: object[] }[] }).containers[0]?.env, [
+    { name: 'a', value: '9' },
+    { name: 'b', value: '3' },
+  ]);
+});
+
 test('update: a writer owns what it changed, others lose it, and more than ten updaters are folded', () => {
   const write = (live: Readonly<Record<string, unknown>> | undefined, manager: string, data: Record<string, string>, time: string) => {
     const next = object(data) as Record<string, unknown>;

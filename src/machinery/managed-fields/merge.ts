@@ -4,7 +4,7 @@
 import { deepCopy, setOwn } from '../deep-copy.ts';
 import type { Schema } from '../schema.ts';
 import type { FieldSet } from './field-set.ts';
-import { elementSchema, isRecord, itemElement, itemsByElement, type Json, memberSchema, shapeOf } from './shape.ts';
+import { elementSchema, isRecord, itemElement, itemsByElement, type Json, memberSchema, Several, shapeOf } from './shape.ts';
 
 /** The object with the configuration on top; shares nothing with the configuration. */
 export function mergeConfiguration(live: unknown, config: unknown, schema: Schema | undefined): unknown {
@@ -42,7 +42,8 @@ function mergeLists(live: readonly unknown[], config: readonly unknown[], schema
         break;
       } else if (candidate.element === shared[0]) break; // It waits for its turn on the other side.
     }
-    result.push(mergeConfiguration(known.get(element), item, elementSchema(schema)));
+    const own = known.get(element);
+    result.push(mergeConfiguration(own instanceof Several ? undefined : own, item, elementSchema(schema)));
     if (shared[0] === element) shared.shift();
   }
   for (const { item, element } of left.slice(next)) if (!wanted.has(element)) result.push(item);

@@ -58,9 +58,23 @@ function keyDefault(element: Schema, key: string): unknown {
   return field?.default;
 }
 
-/** Items by path element; of two alike the last counts. */
+/** Items that nothing tells apart: they are owned together, as one, whatever is in them. */
+export class Several {
+  readonly items: readonly unknown[];
+
+  constructor(items: readonly unknown[]) {
+    this.items = items;
+  }
+}
+
+/** Items by path element; those with the same one are `Several`. */
 export function itemsByElement(schema: Schema | undefined, list: unknown): Map<string, unknown> {
   const items = new Map<string, unknown>();
-  if (Array.isArray(list)) for (const item of list) items.set(itemElement(schema, item), item);
+  if (!Array.isArray(list)) return items;
+  for (const item of list) {
+    const element = itemElement(schema, item);
+    const found = items.get(element);
+    items.set(element, found === undefined ? item : new Several(found instanceof Several ? [...found.items, item] : [found, item]));
+  }
   return items;
 }

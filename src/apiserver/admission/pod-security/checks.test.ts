@@ -9,6 +9,9 @@ const pod = (spec: Partial<PodSpec>, container: object = {}) => ({
   spec: { containers: [{ name: 'c', image: 'i', resources: {}, ...container }], ...spec } as PodSpec,
 });
 
+const KEPT: Partial<PodSpec> = { securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } } };
+const KEPT_BOX = { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } };
+
 for (const [level, subject, text] of [
   ['privileged', pod({ hostNetwork: true }), ''],
   ['baseline', pod({}), ''],
@@ -18,6 +21,33 @@ for (const [level, subject, text] of [
     'baseline',
     pod({}, { securityContext: { privileged: true } }),
     'privileged (container "c" must not set securityContext.privileged=true)',
+  ],
+  [
+    'baseline',
+    {
+      ...pod(
+        { securityContext: { appArmorProfile: { type: 'Unconfined' } } },
+        { securityContext: { appArmorProfile: { type: 'Unconfined' } } },
+      ),
+      metadata: { annotations: { 'container.apparmor.security.beta.kubernetes.io/c': 'unconfined' } },
+    },
+    'forbidden AppArmor profiles (pod and container "c" and annotation must not set AppArmor profile type to "Unconfined", "container.apparmor.security.beta.kubernetes.io/c="unconfined"")',
+  ],
+  [
+    'baseline',
+    pod({
+      containers: ['z', 'a'].map((name) => ({ name, livenessProbe: { httpGet: { host: '10.0.0.1', port: 1 } } })) as PodSpec['containers'],
+    }),
+    'probe or lifecycle host (containers "a", "z" use probe or lifecycle host "10.0.0.1")',
+  ],
+  ['restricted', pod(KEPT, { securityContext: KEPT_BOX }), ''],
+  [
+    'restricted',
+    pod(
+      { securityContext: { runAsNonRoot: false } },
+      { securityContext: { ...KEPT_BOX, runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } } },
+    ),
+    'runAsNonRoot != true (pod must not set securityContext.runAsNonRoot=false)',
   ],
 ] as [Level, ReturnType<typeof pod>, string][]) {
   test(`${level} says ${JSON.stringify(text)} of ${JSON.stringify(subject.spec)}`, () => {

@@ -2,7 +2,7 @@
 // The Pod Security Standards as pure rules: each check of the baseline and restricted levels gives a reason and a detail, as
 // upstream's pod-security-admission words them. Rules of the newest version; older versions than 1.36 are judged by it too.
 import type { Capabilities, Container, PodSpec, SELinuxOptions } from '#api/core/v1';
-import type { DeepReadonly, ObjectMeta } from '#machinery';
+import { type DeepReadonly, type ObjectMeta, quote } from '#machinery';
 
 export interface Violation {
   readonly reason: string;
@@ -43,36 +43,22 @@ const APPARMOR_PREFIX = 'container.apparmor.security.beta.kubernetes.io/';
 const isAllowedAppArmor = (value: string) => value === '' || value === 'runtime/default' || value.startsWith('localhost/');
 
 const appArmorProfile: Check = ({ metadata, spec }) => {
-  const values: string[] = [];
-  const parts: string[] = [];
-  const podType = spec.securityContext?.appArmorProfile?.type;
-  if (podType === 'Unconfined') {
-    values.push(podType);
-    parts.push('pod');
-  }
-  const bad = failing(spec, ({ securityContext }) => securityContext?.appArmorProfile?.type === 'Unconfined');
-  if (bad.length > 0) {
-    values.push('Unconfined');
-    parts.push(containersText(bad));
-  }
-  const annotations = Object.entries(metadata.annotations ?? {}).filter(
-    ([key, value]) => key.startsWith(APPARMOR_PREFIX) && !isAllowedAppArmor(value),
-  );
-  const word = `forbidden AppArmor ${plural('profile', [...unique(values), ...annotations.map(([key]) => key)])}`;
-  const types = parts.length === 0 ? undefined : `${parts.join(' and ')} must not set AppArmor profile type to ${quoted(unique(values))}`;
-  const old = annotations
-    .map(([key, value]) => `"${key}"="${value}"`)
-    .sort()
-    .join(', ');
+  const setters: string[] = [];
+  const types: string[] = [];
+  if (spec.securityContext?.appArmorProfile?.type === 'Unconfined') setters.push('pod');
+  const names = failing(spec, ({ securityContext }) => securityContext?.appArmorProfile?.type === 'Unconfined');
+  if (names.length > 0) setters.push(containersText(names));
+  if (setters.length > 0) types.push('Unconfined');
+  const annotations = Object.entries(metadata.annotations ?? {})
+    .filter(([key, value]) => key.startsWith(APPARMOR_PREFIX) && !isAllowedAppArmor(value))
+    .map(([key, value]) => `${key}=${quote(value)}`)
+    .sort();
+  if (annotations.length > 0) setters.push(plural('annotation', annotations));
+  if (setters.length === 0) return undefined;
+  const values = [...types, ...annotations];
   return violation(
-    word,
-    types,
-    old === ''
-      ? undefined
-      : `${plural(
-          'annotation',
-          annotations.map(([key]) => key),
-        )} ${old}`,
+    `forbidden AppArmor ${plural('profile', values)}`,
+    `${setters.join(' and ')} must not set AppArmor profile type to ${quoted(values)}`,
   );
 };
 
@@ -134,7 +120,7 @@ const hostProbes: Check = ({ spec }) => {
   const verb = names.length === 1 ? 'uses' : 'use';
   return violation(
     'probe or lifecycle host',
-    `${containersText(names)} ${verb} probe or lifecycle ${plural('host', list)} ${quoted(list)}`,
+    `${containersText(unique(names))} ${verb} probe or lifecycle ${plural('host', list)} ${quoted(list)}`,
   );
 };
 
@@ -267,7 +253,7 @@ const runAsNonRoot: Check = ({ spec }) => {
   const bad = [...(podValue === false ? ['pod'] : []), ...(explicit.length > 0 ? [containersText(explicit)] : [])];
   const set = bad.length === 0 ? undefined : `${bad.join(' and ')} must not set securityContext.runAsNonRoot=false`;
   const lacking = implicit.length === 0 ? undefined : `pod or ${containersText(implicit)} must set securityContext.runAsNonRoot=true`;
-  return violation('runAsNonRoot != true', set, podValue === false && set !== undefined ? undefined : lacking);
+  return violation('runAsNonRoot != true', set ?? lacking);
 };
 
 const runAsUser: Check = ({ spec }) => {
@@ -286,8 +272,7 @@ const seccompRestricted: Check = (subject) => {
     names.length === 0
       ? undefined
       : `pod or ${containersText(names)} must set securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost"`;
-  const bad = badSeccomp(subject);
-  return violation('seccompProfile', bad, spec.securityContext?.seccompProfile?.type !== undefined && !podSet ? undefined : lacking);
+  return violation('seccompProfile', badSeccomp(subject) ?? lacking);
 };
 
 /** In upstream's order, which is that of the checks' ids; the restricted level replaces three of the baseline's. */

@@ -92,13 +92,17 @@ function labelsOf(request: AdmissionRequest, { reader }: AdmissionDeps): Readonl
   return reader.find(namespaces, { name: request.namespace })?.metadata.labels;
 }
 
-/** Only images, and the profiles in annotations, can make a Pod worse after it was made. */
+const SECCOMP_PREFIX = 'container.seccomp.security.alpha.kubernetes.io/';
+
+/** Only containers, their images and the seccomp profiles in annotations can make a Pod worse after it was made. */
 function isSignificant(request: AdmissionRequest): boolean {
-  if (request.operation === 'CREATE' || request.subresource === 'ephemeralcontainers') return true;
+  if (request.operation === 'CREATE') return true;
   const [next, old] = [request.object, request.oldObject].map((it) => it as unknown as Pod);
-  const images = (pod: Pod | undefined) =>
-    [...(pod?.spec.initContainers ?? []), ...(pod?.spec.containers ?? [])].map(({ image }) => image ?? '');
-  return !semanticEqual(images(next), images(old)) || !semanticEqual(next?.metadata.annotations, old?.metadata.annotations);
+  const parts = ({ metadata, spec }: Pod) =>
+    [spec.containers, spec.initContainers, spec.ephemeralContainers].map((containers) =>
+      (containers ?? []).map(({ name, image }) => [image ?? '', metadata.annotations?.[SECCOMP_PREFIX + name] ?? '']),
+    );
+  return next === undefined || old === undefined || !semanticEqual(parts(next), parts(old));
 }
 
 interface Evaluation {

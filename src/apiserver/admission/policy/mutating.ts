@@ -2,7 +2,7 @@
 // MutatingAdmissionPolicy: bound policies one after the other, each seeing what those before have made of the object. A policy
 // that asked for it is evaluated once more when the object changed after its turn.
 // @source upstream apiserver pkg/admission/plugin/policy/{generic/policy_dispatcher,mutating/dispatcher}.go
-import { ApiError, deepCopy, deepEqual } from '#machinery';
+import { ApiError, deepCopy, deepEqual, internalError } from '#machinery';
 import { type AdmissionPlugin, type AdmissionRequest, Reinvocation } from '../admission.ts';
 import { refusal } from '../match.ts';
 import type { VersionedRequest } from '../webhook/versioned-request.ts';
@@ -165,8 +165,9 @@ class Dispatch {
         changed = (await this.#mutate(mutation, subject)) || changed;
         report();
       } catch (error) {
-        if (!(error instanceof EvaluationError || error instanceof MutationError)) throw error;
+        if (!(error instanceof EvaluationError || error instanceof MutationError || error instanceof ApiError)) throw error;
         report(error.message);
+        if (error instanceof ApiError) throw error;
         this.#failed(policy, binding, error.message);
       }
     }
@@ -179,21 +180,22 @@ class Dispatch {
     if (live === undefined || schema === undefined) return false;
     const outcome = await new Phase(subject, cel.RUNTIME_COST_BUDGET).evaluate(mutation);
     if (outcome.error !== undefined) throw new EvaluationError(outcome.error);
-    const patched =
-      mutation.patchType === 'JSONPatch' ? applyPatch(outcome.value, live, cel) : applyConfiguration(outcome.value, live, schema, cel);
-    const changed = await replace(versioned, patched);
+    const isPatch = mutation.patchType === 'JSONPatch';
+    const patched = isPatch ? applyPatch(outcome.value, live, cel) : applyConfiguration(outcome.value, live, schema, cel);
+    const changed = await replace(versioned, patched, isPatch);
     await versioned.load();
     return changed;
   }
 }
 
-/** @throws {MutationError} If the result is no object of its kind. */
-async function replace(versioned: VersionedRequest, patched: unknown): Promise<boolean> {
+/** @throws {ApiError} 500 if what a JSON patch made is no object of its kind. @throws {MutationError} If a configuration made that. */
+async function replace(versioned: VersionedRequest, patched: unknown, isPatch: boolean): Promise<boolean> {
   try {
-    return await versioned.replaceObject(patched);
+    return await versioned.replaceObject(patched, isPatch);
   } catch (error) {
     if (error instanceof ApiError) throw error;
-    throw new MutationError(error instanceof Error ? error.message : String(error), { cause: error });
+    const why = error instanceof Error ? error.message : String(error);
+    throw isPatch ? internalError(why, error) : new MutationError(why, { cause: error });
   }
 }
 

@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a mutation makes of an object: an apply configuration that is merged in as server-side apply merges, without owning
 // anything, or a JSON patch. @source upstream apiserver pkg/admission/plugin/policy/mutating/patch/{smd,json_patch}.go
-import { applyJsonPatch, type JsonPatchOperation, mergeConfiguration, type Schema, type StructSchema } from '#machinery';
+import {
+  applyJsonPatch,
+  FailedTestError,
+  findTypeProblem,
+  type JsonPatchOperation,
+  mergeConfiguration,
+  type Schema,
+  type StructSchema,
+} from '#machinery';
 import type { ListValue, StructValue, Value } from '../../cel/mod.ts';
 import type { Cel } from './environment.ts';
 
@@ -15,9 +23,13 @@ export function applyConfiguration(value: Value, live: object, schema: StructSch
   if (!(value instanceof cel.StructValue)) throw new MutationError('unexpected evaluation result type of ApplyConfiguration expression');
   checkNames(value, 'Object', cel);
   const patch = jsonOf(value, cel) as Record<string, unknown>;
+  const problem = findTypeProblem(patch, schema, '');
+  if (problem !== undefined) throw new MutationError(`error applying patch: failed to convert patch object to typed object: ${problem}`);
   const atomic = atomicPaths(patch, schema, '');
-  if (atomic.length > 0)
-    throw new MutationError(`invalid ApplyConfiguration: may not mutate atomic arrays, maps or structs: ${atomic.join(', ')}`);
+  if (atomic.length > 0) {
+    const why = `may not mutate atomic arrays, maps or structs: ${atomic.join(', ')}`;
+    throw new MutationError(`error applying patch: invalid ApplyConfiguration: ${why}`);
+  }
   return mergeConfiguration(live, patch, schema);
 }
 
@@ -44,21 +56,17 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Where a configuration would replace a whole that server-side apply never takes apart. */
+/** Where a configuration would replace a whole that server-side apply never takes apart, and such wholes within it. */
 function atomicPaths(value: unknown, schema: Schema | undefined, path: string): string[] {
-  if (schema === undefined) return [];
-  if (schema.kind === 'list') {
-    if (schema.listType === 'atomic') return [path];
-    return Array.isArray(value) ? value.flatMap((item, index) => atomicPaths(item, schema.element, `${path}[${index}]`)) : [];
+  if (schema?.kind === 'list' && Array.isArray(value)) {
+    const inner = value.flatMap((item, index) => atomicPaths(item, schema.element, `${path}[${index}]`));
+    return schema.listType === 'atomic' ? [path, ...inner] : inner;
   }
-  if (!isRecord(value)) return [];
-  if (schema.kind === 'map') {
-    if (schema.mapType === 'atomic') return [path];
-    return Object.entries(value).flatMap(([name, item]) => atomicPaths(item, schema.value, `${path}.${name}`));
-  }
-  if (schema.kind !== 'struct') return [];
-  if (schema.mapType === 'atomic' && path !== '') return [path];
-  return Object.entries(value).flatMap(([name, item]) => atomicPaths(item, schema.byName.get(name)?.schema, `${path}.${name}`));
+  if ((schema?.kind !== 'map' && schema?.kind !== 'struct') || !isRecord(value)) return [];
+  const inner = Object.entries(value).flatMap(([name, item]) =>
+    schema.kind === 'map' ? [] : atomicPaths(item, schema.byName.get(name)?.schema, `${path}.${name}`),
+  );
+  return schema.mapType === 'atomic' && path !== '' ? [path, ...inner] : inner;
 }
 
 /** @throws {MutationError} */
@@ -68,6 +76,8 @@ export function applyPatch(value: Value, live: object, cel: Cel): unknown {
   try {
     return applyJsonPatch(live, operations);
   } catch (error) {
+    // A patch whose test fails is left out.
+    if (error instanceof FailedTestError) return live;
     throw new MutationError(`JSON Patch: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
   }
 }
@@ -81,10 +91,11 @@ function operationsOf(list: ListValue, cel: Cel): JsonPatchOperation[] {
     };
     const [op = '', path = '', from] = [text('op'), text('path'), text('from')];
     const value = fields.get('value');
+    if (value instanceof cel.StructValue) checkNames(value, value.name, cel);
     return {
       op,
       path,
-      ...(from === undefined ? {} : { from }),
+      ...(from ? { from } : {}),
       ...(op === 'add' || op === 'replace' || op === 'test' ? { value: value === undefined ? null : jsonOf(value, cel) } : {}),
     };
   });

@@ -324,9 +324,69 @@ test('lists are merged by their keys; what is atomic cannot be applied', async (
   );
   assert.equal(
     refused.body.message,
-    "policy 'args' with binding 'args-b' denied request: invalid ApplyConfiguration: may not mutate atomic arrays, maps or structs: .spec.containers[0].args",
+    "policy 'args' with binding 'args-b' denied request: error applying patch: invalid ApplyConfiguration: may not mutate atomic arrays, maps or structs: .spec.containers[0].args",
   );
   assert.deepEqual([refused.status, refused.body.reason], [403, 'Invalid']);
+});
+
+const applied = (expression: string) => ({ patchType: 'ApplyConfiguration', applyConfiguration: { expression } });
+const patches = (expression: string) => ({ patchType: 'JSONPatch', jsonPatch: { expression } });
+const SPECS: readonly (readonly [string, object, number, string])[] = [
+  [
+    'an unknown field of a configuration',
+    applied('Object{spec: Object.spec{port: 1}}'),
+    403,
+    "policy 'p' with binding 'p-b' denied request: error applying patch: failed to convert patch object to typed object: .spec.port: field not declared in schema",
+  ],
+  [
+    'wholes within wholes',
+    applied(
+      'Object{spec: Object.spec{topologySpreadConstraints: [], tolerations: [Object.spec.tolerations{key: "a"}], securityContext: Object.spec.securityContext{seLinuxOptions: Object.spec.securityContext.seLinuxOptions{user: "u"}, supplementalGroups: [1]}}}',
+    ),
+    403,
+    "policy 'p' with binding 'p-b' denied request: error applying patch: invalid ApplyConfiguration: may not mutate atomic arrays, maps or structs: .spec.tolerations, .spec.securityContext.supplementalGroups",
+  ],
+  [
+    'an unknown field of a JSON patch',
+    patches('[JSONPatch{op: "add", path: "/spec/port", value: 1}]'),
+    500,
+    'Internal error occurred: strict decoding error: unknown field "spec.port"',
+  ],
+  [
+    'a value of another type',
+    patches('[JSONPatch{op: "replace", path: "/spec/hostname", value: 1}]'),
+    500,
+    'Internal error occurred: json: cannot unmarshal number into Go struct field PodSpec.spec.hostname of type string',
+  ],
+  [
+    'an object of another place in a JSON patch',
+    patches('[JSONPatch{op: "add", path: "/spec/securityContext", value: Object.spec.securityContext{seLinuxOptions: Object.spec.se{}}}]'),
+    403,
+    `policy 'p' with binding 'p-b' denied request: type mismatch: unexpected type name "Object.spec.se", expected "Object.spec.securityContext.seLinuxOptions", which matches field name path from root Object type`,
+  ],
+];
+for (const [what, mutation, code, message] of SPECS) {
+  test(`a mutation is refused for ${what}`, async () => {
+    await using server = await startTestServer();
+    await put(server, '/api/v1/namespaces/default/serviceaccounts', { metadata: { name: 'default' } });
+    const matchConstraints = { resourceRules: [{ ...MAP_RULE, resources: ['pods'], operations: ['CREATE'] }] };
+    await bind(server, { kind: 'Mutating', spec: { matchConstraints, mutations: [mutation] } });
+
+    const body = { metadata: { name: 'a' }, spec: { containers: [{ name: 'c', image: 'c' }] } };
+    const refused = await server.send('POST', '/api/v1/namespaces/default/pods', { body });
+
+    assert.deepEqual([refused.status, refused.body.message], [code, message]);
+  });
+}
+
+test('a JSON patch whose test fails is left out', async () => {
+  await using server = await startTestServer();
+  const expression = '[JSONPatch{op: "add", path: "/data", value: {"k": "v"}}, JSONPatch{op: "test", path: "/data/k", value: "w"}]';
+  await bind(server, { kind: 'Mutating', spec: { mutations: [patches(expression)] } });
+
+  const { status, body } = await create(server, 'a');
+
+  assert.deepEqual([status, body.data], [201, undefined]);
 });
 
 test('a policy that asks for it sees what later ones changed', async () => {

@@ -23,7 +23,7 @@ const SPEC = field('spec');
 const MAX_CONDITIONS = 64;
 const MAX_ANNOTATIONS = 20;
 const MAX_VALUE_EXPRESSION = 5 * 1024;
-const REASONS = ['Forbidden', 'Invalid', 'RequestEntityTooLarge', 'Unauthorized'];
+const REASONS = ['Forbidden', 'Invalid', 'RequestEntityTooLarge'];
 const IDENTIFIER = /^[A-Za-z_]\w*$/;
 const RESERVED = new Set(
   'true false null in as break const continue else for function if import let loop package namespace return var void while'.split(' '),
@@ -48,7 +48,7 @@ function commonCauses({ spec }: ValidatingPolicy | MutatingPolicy, environment: 
   return [
     ...choiceCauses(spec.failurePolicy, ['Fail', 'Ignore'], SPEC.child('failurePolicy')),
     ...(spec.paramKind === undefined ? [] : paramKindCauses(spec.paramKind, SPEC.child('paramKind'))),
-    ...matchConstraintsCauses(spec.matchConstraints),
+    ...matchConstraintsCauses(spec.matchConstraints, 'reinvocationPolicy' in spec || 'mutations' in spec),
     ...conditions,
     ...(spec.variables ?? []).flatMap((variable, index) => variableCauses(variable, SPEC.child('variables').index(index), environment)),
   ];
@@ -119,7 +119,7 @@ function validationCauses(validation: Validation, path: FieldPath, environment: 
     causes.push(...problemCauses(environment.compile(messageExpression, 'string', false), messageExpression, made));
   if (message && isBlank(message)) causes.push(invalidValue(path.child('message'), message, 'must be non-empty if specified'));
   else if (message?.trim().includes('\n')) causes.push(invalidValue(path.child('message'), message, 'must not contain line breaks'));
-  if (reason && !REASONS.includes(reason)) causes.push(notSupported(path.child('reason'), reason, REASONS.slice(0, 3)));
+  if (reason && !REASONS.includes(reason)) causes.push(notSupported(path.child('reason'), reason, REASONS));
   return causes;
 }
 

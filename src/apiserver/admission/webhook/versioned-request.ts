@@ -2,7 +2,7 @@
 // A request in the version a webhook understands: its kind, its objects converted out of the stored version, and the way back for
 // what a webhook has changed. Custom resources with a conversion webhook take time for both.
 import { findSchema } from '#api';
-import { type DeepReadonly, decodeJson, deepCopy, type StructSchema, semanticEqual } from '#machinery';
+import { DecodeError, type DeepReadonly, decodeJson, deepCopy, type StructSchema, semanticEqual } from '#machinery';
 import { CachedObject } from '../../cacher/cached-object.ts';
 import { scaleOf } from '../../handlers/scale.ts';
 import { inServedVersion, type ServedResource } from '../../registry/generic/served-resource.ts';
@@ -84,12 +84,19 @@ export class VersionedRequest {
     return this.request.subresource === 'scale' && this.kind.kind === 'Scale' && kind !== 'Scale';
   }
 
-  /** Puts a changed object in the request's place. @returns Whether it differs. @throws {DecodeError} If it does not fit its type. */
-  async replaceObject(patched: unknown): Promise<boolean> {
+  /**
+   * Puts a changed object in the request's place.
+   * @param strict Whether unknown fields are refused; those of custom resources never are.
+   * @returns Whether it differs. @throws {DecodeError} If it does not fit its type.
+   */
+  async replaceObject(patched: unknown, strict = false): Promise<boolean> {
     const { object, served: from } = this.request;
     if (object === undefined) return false;
     if (this.#isScaleOf(object)) return replaceScale(object, patched);
-    const decoded = decodeJson(JSON.stringify(patched), this.#schema(object), { strict: false }).object as unknown as MutableObject;
+    const found = decodeJson(JSON.stringify(patched), this.#schema(object), { strict });
+    if (found.strictErrors.length > 0 && this.#served?.store.version === undefined)
+      throw new DecodeError(`strict decoding error: ${found.strictErrors.join(', ')}`);
+    const decoded = found.object as unknown as MutableObject;
     const changed = !semanticEqual(this.#object, decoded);
     if (this.#served === undefined || !this.#isResourceItself(object)) overwrite(object, decoded);
     else {

@@ -4,6 +4,7 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import type { Library } from '../declarations.ts';
 import { failure, type Opaque, type Value } from '../values.ts';
+import { addressProblem } from './address-problems.ts';
 
 /** The bytes of an address, undefined if it is none. */
 function bytesOf(text: string): readonly number[] | undefined {
@@ -100,20 +101,6 @@ function parseIp(text: string): IpValue | string {
   return `IP Address ${quoted(text)} parse error during conversion from string: ParseAddr(${quoted(text)}): ${addressProblem(text)}`;
 }
 
-/** Go's netip says what it stumbled over; these are its common complaints. */
-function addressProblem(text: string): string {
-  if (/^[\d.]+$/.test(text) && text.includes('.')) {
-    const parts = text.split('.');
-    if (parts.some((part) => part.length > 1 && part.startsWith('0'))) return 'IPv4 field has octet with leading zero';
-    if (parts.some((part) => Number(part) > 255)) return 'IPv4 field has value >255';
-    if (parts.includes('')) return 'IPv4 field must have at least one digit';
-    return parts.length > 4 ? 'IPv4 address too long' : 'IPv4 address too short';
-  }
-  if (text.includes(':')) return `each colon-separated field must have at least one digit (at ${quoted(text)})`;
-  if (text.includes('.')) return `unexpected character (at ${quoted(text.slice(text.search(/[^\d.]/)))})`;
-  return 'unable to parse IP';
-}
-
 function parseCidr(text: string): CidrValue | string {
   const why = (problem: string) =>
     `network address parse error during conversion from string: netip.ParsePrefix(${quoted(text)}): ${problem}`;
@@ -133,6 +120,12 @@ function parseCidr(text: string): CidrValue | string {
   return new CidrValue(bytes, Number(prefix));
 }
 
+/** What `cidr()` says of a text that is none: upstream puts the same words before it once more. */
+function cidrOf(text: string): CidrValue | string {
+  const parsed = parseCidr(text);
+  return typeof parsed === 'string' ? `network address parse error during conversion from string: ${parsed}` : parsed;
+}
+
 function orFailure<T extends Opaque>(parsed: T | string): Value {
   return typeof parsed === 'string' ? failure(parsed) : parsed;
 }
@@ -143,7 +136,7 @@ function ofIp<T extends Value>(read: (bytes: readonly number[]) => T): (value: V
 
 function containsText(cidr: Value | undefined, text: string): Value {
   const ip = parseIp(text);
-  return typeof ip === 'string' ? failure(ip) : (cidr as unknown as CidrValue).contains(ip.bytes);
+  return typeof ip === 'string' ? failure('no such overload') : (cidr as unknown as CidrValue).contains(ip.bytes);
 }
 
 function containsCidr(cidr: Value | undefined, other: CidrValue | string): Value {
@@ -190,14 +183,14 @@ export const ADDRESSES: Library = {
   isLinkLocalMulticast: [['ip_is_link_local_multicast', 'IP.()->bool', ofIp(isLinkLocalMulticast)]],
   isLinkLocalUnicast: [['ip_is_link_local_unicast', 'IP.()->bool', ofIp(isLinkLocalUnicast)]],
   isGlobalUnicast: [['ip_is_global_unicast', 'IP.()->bool', ofIp(isGlobalUnicast)]],
-  cidr: [['string_to_cidr', '(string)->CIDR', (text) => orFailure(parseCidr(text as string))]],
+  cidr: [['string_to_cidr', '(string)->CIDR', (text) => orFailure(cidrOf(text as string))]],
   isCIDR: [['is_cidr', '(string)->bool', (text) => typeof parseCidr(text as string) !== 'string']],
   containsIP: [
     ['cidr_contains_ip_string', 'CIDR.(string)->bool', (cidr, text) => containsText(cidr, text as string)],
     ['cidr_contains_ip_ip', 'CIDR.(IP)->bool', (cidr, ip) => (cidr as unknown as CidrValue).contains((ip as unknown as IpValue).bytes)],
   ],
   containsCIDR: [
-    ['cidr_contains_cidr_string', 'CIDR.(string)->bool', (cidr, text) => containsCidr(cidr, parseCidr(text as string))],
+    ['cidr_contains_cidr_string', 'CIDR.(string)->bool', (cidr, text) => containsCidr(cidr, cidrOf(text as string))],
     ['cidr_contains_cidr', 'CIDR.(CIDR)->bool', (cidr, other) => containsCidr(cidr, other as unknown as CidrValue)],
   ],
   prefixLength: [['cidr_prefix_length', 'CIDR.()->int', (value) => BigInt((value as unknown as CidrValue).bits)]],

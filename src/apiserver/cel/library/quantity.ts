@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Kubernetes quantities in expressions (apiserver pkg/cel/library/quantity.go).
-import { addQuantity, compareQuantity, findQuantity, QUANTITY_RULE, type Quantity, subtractQuantity } from '#machinery';
+import { addQuantity, compareQuantity, findQuantity, type Quantity, quantityProblem, subtractQuantity } from '#machinery';
 import type { Library } from '../declarations.ts';
 import { failure, type Opaque, type Value } from '../values.ts';
 
@@ -28,9 +28,8 @@ function made(quantity: Quantity): Value {
 }
 
 function parse(text: string): Value {
-  if (text === '') return failure("quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'");
   const found = findQuantity(text);
-  return found === undefined ? failure(QUANTITY_RULE) : made(found);
+  return found === undefined ? failure(quantityProblem(text)) : made(found);
 }
 
 function isWhole({ nanos }: Quantity): boolean {
