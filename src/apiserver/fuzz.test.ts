@@ -471,7 +471,8 @@ describe('random requests', () => {
     setFlagsFromString('--expose-gc');
     (runInNewContext('gc') as () => void)();
     heap.push(process.memoryUsage().heapUsed);
-    process.stdout.write(`${sent} requests: heap ${((heap.at(-1) ?? 0) / MEGABYTE).toFixed(0)} MB\n`);
+    const { count } = await store.range('/registry/', { limit: 1 });
+    process.stdout.write(`${sent} requests: heap ${((heap.at(-1) ?? 0) / MEGABYTE).toFixed(0)} MB, ${count} objects\n`);
   }
 
   test('near to recorded ones of every kind are answered, and none is our fault', async () => {

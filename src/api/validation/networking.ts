@@ -25,7 +25,7 @@ import type {
   NetworkPolicy,
   ServiceCIDR,
 } from '../generated/networking/v1.ts';
-import { bitsOf, cidrProblems, ipProblems, isDualStackPair } from './ip.ts';
+import { bitsOf, cidrProblems, isAddress, isDualStackPair } from './ip.ts';
 import { immutableCauses } from './object-meta.ts';
 import { domainPathCauses, isSet, portCauses, portNameProblems, problems, selectorCauses } from './rules.ts';
 import { loadBalancerStatusCauses } from './services.ts';
@@ -68,7 +68,7 @@ function ingressSpecCauses({ spec }: DeepReadonly<Ingress>, checksSecrets: boole
   for (const [index, rule] of (own.rules ?? []).entries()) {
     const at = SPEC.child('rules').index(index);
     if (rule.host) {
-      if (ipProblems(rule.host).length === 0)
+      if (isAddress(rule.host))
         causes.push(invalidValue(at.child('host'), rule.host, 'must be a DNS name, not an IP address'));
       causes.push(...hostCauses(rule.host, at.child('host')));
     }
