@@ -102,7 +102,7 @@ function scan(text: string): Quantity | undefined {
   return { nanos: sign === '-' ? -nanos : nanos, format };
 }
 
-/** More digits than these say nothing, but that a value is beyond the largest, or not exactly what its first digits say. */
+/** More digits than these are cut off: no value of use has them, and reading them all takes more than its share of time. */
 const DIGITS = 500;
 
 function shortened(digits: string): string {

@@ -55,6 +55,27 @@ describe('handlers', () => {
     assert.deepEqual([reviewed.status, reviewed.body.metadata?.namespace], [201, undefined]);
   });
 
+  test('the namespace of an update is looked at before there is an object', async () => {
+    const put = (metadata: object) => api.send('PUT', `${MAPS}/nowhere`, { body: configMap('nowhere', metadata) });
+
+    assert.deepEqual([(await put({ uid: 'u' })).status, (await put({ namespace: 'other' })).status], [404, 400]);
+  });
+
+  test('owners that are named twice are kept once, with a warning', async () => {
+    const owner = { apiVersion: 'v1', kind: 'Pod', name: 'p', uid: 'u1' };
+    const ownerReferences = [owner, { ...owner, name: 'q' }, owner];
+    const { body, headers } = await api.send('POST', MAPS, { body: configMap('owned', { ownerReferences }) });
+    const patched = await api.send('PATCH', `${MAPS}/owned`, {
+      headers: JSON_PATCH,
+      body: [{ op: 'add', path: '/metadata/ownerReferences/-', value: owner }],
+    });
+
+    assert.deepEqual(body.metadata.ownerReferences, ownerReferences.slice(0, 2));
+    assert.deepEqual(patched.body.metadata.ownerReferences, ownerReferences.slice(0, 2));
+    assert.match(String(headers['warning']), /contains duplicate entries; .*duplicate UID\(s\) observed: u1"$/);
+    assert.match(String(patched.headers['warning']), /contains duplicate entries after mutating admission happens; /);
+  });
+
   test('an update without a change writes nothing, one with an old version is a conflict', async () => {
     const { body } = await api.send('POST', MAPS, { body: configMap('versions') });
     const same = await api.send('PUT', `${MAPS}/versions`, { body });
@@ -80,6 +101,20 @@ describe('handlers', () => {
 
     assert.equal(failed.status, 422);
     assert.equal(after.body.data.a, '1');
+  });
+
+  test('a strict JSON patch has no members but those of operations, and each once', async () => {
+    await api.send('POST', MAPS, { body: configMap('strict') });
+    const body = [
+      { op: 'test', path: '/data/a', value: '1', why: 'x' },
+      { op: 'add', path: '/bogus', value: 1 },
+    ];
+    const strict = await api.send('PATCH', `${MAPS}/strict`, { headers: JSON_PATCH, query: 'fieldValidation=Strict', body });
+    const ignored = await api.send('PATCH', `${MAPS}/strict`, { headers: JSON_PATCH, query: 'fieldValidation=Ignore', body });
+
+    assert.equal(strict.status, 422);
+    assert.match(strict.body.message, /: strict decoding error: json patch unknown field "\[0\]\.why", unknown field "bogus"$/);
+    assert.equal(ignored.status, 200);
   });
 
   test('a dry run answers as if it had been done, and does nothing', async () => {

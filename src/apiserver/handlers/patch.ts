@@ -12,9 +12,11 @@ import {
   badRequest,
   checkJsonPatch,
   DecodeError,
+  type Field,
   type FieldCause,
   goValue,
   invalid,
+  type ListSchema,
   MAX_PATCH_OPERATIONS,
   normalize,
   PatchError,
@@ -52,8 +54,27 @@ const TYPES: ReadonlyMap<string, PatchType> = new Map(
 const APPLY_CBOR = 'application/apply-patch+cbor';
 const ANYTHING = { kind: 'any', name: '' } as const;
 const OBJECT = 'map[string]interface {}';
+/** What strict reading knows of a JSON patch. */
+const OPERATIONS: ListSchema = { kind: 'list', listType: 'atomic', keys: [], element: operationSchema() };
 
 const CUSTOM_TYPES = ['application/json-patch+json', 'application/merge-patch+json', 'application/apply-patch+yaml'];
+
+function operationSchema(): StructSchema {
+  const fields = ['op', 'path', 'from', 'value'].map(
+    (name): Field => ({
+      name,
+      schema: ANYTHING,
+      pointer: false,
+      omit: 'never',
+      required: false,
+      patchStrategy: [],
+      patchMergeKey: undefined,
+      default: undefined,
+    }),
+  );
+  const byName = new Map(fields.map((field) => [field.name, field]));
+  return { kind: 'struct', name: 'jsonPatchOp', fields, byName, protoFields: [], mapType: 'atomic' };
+}
 
 /** @param schema Of the resource: custom ones know no strategic patch. @throws {ApiError} 415 */
 export function patchTypeOf(context: RequestContext, schema?: StructSchema): PatchType {
@@ -104,7 +125,7 @@ interface Body {
   readonly value: unknown;
   /** Takes the patched document before it is decoded. */
   readonly keep?: (document: unknown) => void;
-  /** Keys that the patch itself has twice. */
+  /** Keys that the patch itself has twice, and members of its operations that there are none of. */
   readonly duplicates: readonly string[];
 }
 
@@ -138,8 +159,8 @@ async function parseBody(context: RequestContext, type: PatchType): Promise<Body
     throw badRequest(`${prefix}${(error as Error).message}`, error);
   }
   if (fieldValidationOf(context.query) === 'Ignore') return { value, duplicates: [] };
-  const duplicates = strictErrors(text, ANYTHING);
-  return { value, duplicates: type === 'json' ? duplicates.map((error) => `json patch ${error}`) : duplicates };
+  if (type !== 'json') return { value, duplicates: strictErrors(text, ANYTHING) };
+  return { value, duplicates: strictErrors(text, OPERATIONS).map((error) => `json patch ${error}`) };
 }
 
 /** Upstream's text of this error does not tell what was wrong. */

@@ -5,6 +5,7 @@ import { apiError, badRequest, type DeepReadonly, deepCopy, invalid } from '#mac
 import type { CachedObject } from '../cacher/cached-object.ts';
 import { negotiate, OBJECT_RULES } from '../encoding/negotiation.ts';
 import type { UpdateOutcome } from '../registry/generic/generic-store.ts';
+import { dropRepeatedOwners } from '../registry/generic/owner-references.ts';
 import type { ServedResource } from '../registry/generic/served-resource.ts';
 import { inServedVersion } from '../registry/generic/served-resource.ts';
 import type { WriteContext } from '../registry/generic/write-context.ts';
@@ -41,6 +42,7 @@ export async function create(context: RequestContext, served: ServedResource, pa
   delete object.metadata.deletionGracePeriodSeconds;
   const stored = intoStorage(served, object);
   if (served.resource.namespaced && !stored.metadata.namespace) stored.metadata.namespace = write.namespace;
+  dropRepeatedOwners(stored, write.warn, false);
   bookUpdate(served, write, undefined, stored, served.store.strategy.resetFields, parts.clock.now());
   const admission = parts.admission.callsFor(context, served, 'CREATE', '', write.dryRun, stored.metadata.name ?? '');
   return answer(context, served, await served.store.create(stored, write, admission), 201);
@@ -50,7 +52,11 @@ export async function update(context: RequestContext, served: ServedResource, pa
   negotiate(context.header('accept'), OBJECT_RULES, isPretty(context), context.cbor);
   const write = writeContextOf(context, served, 'UpdateOptions');
   const object = intoStorage(served, await readObject(context, served));
+  const { namespace } = object.metadata;
+  if (served.resource.namespaced && namespace && namespace !== write.namespace)
+    throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
   checkName(object, context.info.name);
+  dropRepeatedOwners(object, write.warn, false);
   const rules = rulesOf(served, context.info.subresource);
   const { strategy } = served.store;
   const change = (current: MutableObject | undefined) => {

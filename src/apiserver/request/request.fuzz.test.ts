@@ -88,6 +88,7 @@ test('durations and quantities of a million digits take no longer than others of
   const digits = '1'.repeat(1_000_000);
 
   assert.equal(parseDuration(digits), undefined);
-  assert.equal(canonicalQuantity(`${digits}.${digits}`), canonicalQuantity('9223372036854775807'));
+  assert.equal(canonicalQuantity(`${digits}.${digits}`), `${digits.slice(0, 508)}2n`);
+  assert.equal(canonicalQuantity(`${digits}Ki`), '9223372036854775807');
   assert.equal(canonicalQuantity(`${'0'.repeat(1_000_000)}5.${'0'.repeat(1_000_000)}1`), '5000000001n');
 });

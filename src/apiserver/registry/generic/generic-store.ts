@@ -31,6 +31,7 @@ import type { ObjectCache } from '../../cacher/resource-cache.ts';
 import type { StoredForm } from '../../storage.ts';
 import type { Allocation, MutableObject, ObjectReader, RequestScope, Strategy, UpdateRules } from '../strategy.ts';
 import { objectKey } from './keys.ts';
+import { dropRepeatedOwners } from './owner-references.ts';
 import type { StorageTraits } from './storage-traits.ts';
 import type { WriteContext } from './write-context.ts';
 
@@ -155,6 +156,7 @@ export class GenericStore {
   async create(object: MutableObject, context: WriteContext, admission: AdmissionCalls): Promise<CachedObject> {
     matchNamespace(object, context.namespace, this.strategy.resource.namespaced);
     await admission.mutate(object, undefined);
+    dropRepeatedOwners(object, context.warn, true);
     // Admission may have put another in its place.
     const { metadata } = object;
     metadata.creationTimestamp = formatTime(this.#options.clock.now());
@@ -233,6 +235,7 @@ export class GenericStore {
     next.metadata.resourceVersion = previous.metadata.resourceVersion;
     matchNamespace(next, context.namespace, this.strategy.resource.namespaced);
     await request.admission.mutate(next, previous);
+    dropRepeatedOwners(next, context.warn, true);
     keepSystemFields(next, previous);
     const scope = this.#scope(context);
     request.rules.prepareForUpdate(next, previous, scope);
