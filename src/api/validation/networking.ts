@@ -68,8 +68,7 @@ function ingressSpecCauses({ spec }: DeepReadonly<Ingress>, checksSecrets: boole
   for (const [index, rule] of (own.rules ?? []).entries()) {
     const at = SPEC.child('rules').index(index);
     if (rule.host) {
-      if (isAddress(rule.host))
-        causes.push(invalidValue(at.child('host'), rule.host, 'must be a DNS name, not an IP address'));
+      if (isAddress(rule.host)) causes.push(invalidValue(at.child('host'), rule.host, 'must be a DNS name, not an IP address'));
       causes.push(...hostCauses(rule.host, at.child('host')));
     }
     if (!rule.http) continue;
