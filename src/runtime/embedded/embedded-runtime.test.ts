@@ -160,7 +160,8 @@ it('a container over its memory limit ends as OOMKilled', async (node) => {
 });
 
 it('stop sends the stop signal first and a container that minds it ends by itself', async (node) => {
-  const id = await startOne(node, { command: ['sh', '-c', 'trap "exit 3" TERM; while true; do sleep 0.01; done'] });
+  const id = await startOne(node, { command: ['sh', '-c', 'trap "exit 3" TERM; > /tmp/minds; while true; do sleep 0.01; done'] });
+  await node.runtime.execSync(id, ['sh', '-c', 'until [ -e /tmp/minds ]; do :; done'], { timeoutMs: 5000 });
   await node.runtime.stopContainer(id, 10_000);
   assert.equal(node.runtime.findContainer(id)?.exitCode, 3);
 });
