@@ -42,8 +42,13 @@ export class ObjectText {
   /** As `CachedObject.tail` of the object at `revision`. */
   tail(revision: number): string {
     const end = this.#at + UNVERSIONED.length;
-    return `${this.#text.slice(this.#head, this.#at)}"resourceVersion":"${revision}"${this.#text.slice(end)}`;
+    return flat(`${this.#text.slice(this.#head, this.#at)}"resourceVersion":"${revision}"${this.#text.slice(end)}`);
   }
+}
+
+/** V8 keeps a joined string as a tree of its parts until a character of it is looked at. The tail is kept long, so it becomes one piece. */
+function flat(text: string): string {
+  return text.charCodeAt(0) === 0 ? '' : text;
 }
 
 function headLength(text: string, { kind, apiVersion }: DeepReadonly<MutableObject>): number {
