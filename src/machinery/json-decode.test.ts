@@ -85,6 +85,12 @@ test('a body that is no object is a syntax error, and null is an empty object', 
   assert.deepEqual(decode('null', configMap).object, { metadata: {} });
 });
 
+test('null within a list or map is nothing of its type, as it comes back from the store', () => {
+  const decoded = decode('{"data":{"a":null},"stringData":{"b":null}}', testSchema('v1', 'Secret')).object;
+
+  assert.deepEqual([decoded['data'], decoded['stringData']], [{ a: '' }, { b: '' }]);
+});
+
 test('deep nesting is refused or dropped, never a crash', () => {
   const deep = '['.repeat(100_000) + ']'.repeat(100_000);
 
