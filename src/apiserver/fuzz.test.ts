@@ -10,13 +10,14 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { RESOURCES } from '#api';
+import { fuzzRuns } from '#machinery/_fuzzing';
 import { MemoryStore } from '#store';
 import { nearlyRight, recordedRequests } from './_fuzz-requests.ts';
 import { startTestServer, type TestServer } from './_test-server.ts';
 import { conditionIn, settled } from './crd/_kites.ts';
 import { DEFAULT_OPERATIONS } from './operations.ts';
 
-const RUNS = Number(process.env['SAGONG_FUZZ_RUNS'] || 3_000);
+const RUNS = fuzzRuns(3_000);
 /** Upstream's own 500s: they have no reason, ours have `InternalError`. */
 const isOurFault = (body: { reason?: string } | undefined, status: number) => status >= 500 && body?.reason === 'InternalError';
 

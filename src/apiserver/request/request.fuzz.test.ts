@@ -4,11 +4,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { ApiError, canonicalQuantity } from '#machinery';
+import { damaged, fuzzRuns, quietly } from '#machinery/_fuzzing';
 import { parseDuration, printDuration } from '../cel/time.ts';
 import { LIST_RULES, negotiate, OBJECT_RULES, parseAccept, WATCH_RULES } from '../encoding/negotiation.ts';
 import { DurationError, parseGoDuration } from '../filters/go-duration.ts';
 import { parseContinue } from '../handlers/list.ts';
-import { damaged, fuzzRuns, quietly } from './_fuzzing.ts';
 import { requestInfoOf } from './request-info.ts';
 
 const RUNS = fuzzRuns(2_000);

@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { fuzzRuns } from '../_fuzzing.ts';
 import { referenceFolder } from '../_test-schemas.ts';
 import { JsonSyntaxError } from '../json-syntax.ts';
 import { decodeCbor, encodeCbor, encodeCborList, isCbor } from './cbor-codec.ts';
@@ -59,7 +60,7 @@ test('a value of JSON survives the way there and back', () => {
 });
 
 test('decodeCbor() throws a JsonSyntaxError or nothing, whatever it is given', () => {
-  const runs = Number(process.env['SAGONG_FUZZ_RUNS'] || 3_000);
+  const runs = fuzzRuns(3_000);
   const valid = fc.jsonValue().map((value) => Buffer.from(encodeCbor(value)));
   const mutated = fc.tuple(valid, fc.array(fc.tuple(fc.nat(), fc.nat({ max: 255 })), { maxLength: 4 })).map(([bytes, changes]) => {
     for (const [at, byte] of changes) bytes[at % bytes.length] = byte;
