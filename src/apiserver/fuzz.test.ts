@@ -393,8 +393,12 @@ const EXTRA = [
   },
 ];
 
-/** As upstream: a webhook that cannot be called fails the request, and an object without replicas has no scale. */
-const NOT_OURS = /failed calling webhook|failed to call webhook|conversion webhook|spec replicas field .* does not exist/;
+/**
+ * As upstream: a webhook that cannot be called fails the request, an object without replicas has no scale, and what a mutating
+ * policy makes has to fit its type.
+ */
+const NOT_OURS =
+  /failed calling webhook|failed to call webhook|conversion webhook|spec replicas field .* does not exist|"Internal error occurred: (strict decoding error|json: cannot unmarshal)/;
 /** A request of the harness is given up after 20 s. */
 const LIMIT_MS = 30_000;
 /** What is sampled between, where there are that many. */

@@ -13,7 +13,7 @@ import {
   type StoreEvent,
   type Versioned,
 } from '../store.ts';
-import type { WriteAnswer } from './protocol.ts';
+import type { WriteAnswer } from './packed-writes.ts';
 
 const SCHEMA = `
 CREATE TABLE IF NOT EXISTS kv (revision INTEGER PRIMARY KEY, key TEXT NOT NULL, value BLOB, create_revision INTEGER NOT NULL) STRICT;
@@ -145,7 +145,7 @@ export class Database {
     return due.flatMap(({ key }) => {
       const answer = this.delete(key, undefined);
       if (!answer.ok) return [];
-      return [{ type: 'delete' as const, key, revision: answer.revision, value: NOTHING, createRevision: answer.createRevision ?? 0 }];
+      return [{ type: 'delete' as const, key, revision: answer.revision, value: NOTHING, createRevision: answer.createRevision }];
     });
   }
 

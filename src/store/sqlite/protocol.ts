@@ -1,17 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the store's two halves say to each other: the main thread sends batches of operations, the worker answers each batch
-// once it is committed. One operation, one answer, in order.
-import type { RangeOptions, RangeResult, Revision, StoreEvent, Versioned, WriteResult } from '../store.ts';
+// once it is committed. One operation, one answer, in order; writes that follow each other, and their answers, are packed.
 
-export type Operation =
-  | {
-      readonly op: 'put';
-      readonly key: string;
-      readonly value: Uint8Array;
-      readonly expected: Revision | undefined;
-      readonly expiresAt: number | undefined;
-    }
-  | { readonly op: 'delete'; readonly key: string; readonly expected: Revision | undefined }
+import type { RangeOptions, RangeResult, Revision, StoreEvent, Versioned } from '../store.ts';
+import type { PackedAnswers, PackedWrites, WriteAnswer, WriteOperation } from './packed-writes.ts';
+
+export type OtherOperation =
   | { readonly op: 'expire'; readonly now: number }
   | { readonly op: 'find'; readonly key: string; readonly at: Revision | undefined }
   | { readonly op: 'range'; readonly prefix: string; readonly options: RangeOptions }
@@ -19,11 +13,11 @@ export type Operation =
   | { readonly op: 'compact'; readonly revision: Revision }
   | { readonly op: 'size' };
 
-/** A write's answer carries no value back: the main thread still has it. */
-export type WriteAnswer = WriteResult & { readonly createRevision?: Revision };
+export type Operation = WriteOperation | OtherOperation;
+export type SentOperation = PackedWrites | OtherOperation;
 
-export type Answer =
-  | { readonly kind: 'write'; readonly result: WriteAnswer }
+export type SentAnswer =
+  | PackedAnswers
   | { readonly kind: 'expired'; readonly deleted: readonly StoreEvent[]; readonly nextExpiry: number | undefined }
   | { readonly kind: 'found'; readonly found: Versioned | undefined }
   | { readonly kind: 'range'; readonly result: RangeResult }
@@ -32,15 +26,17 @@ export type Answer =
   | { readonly kind: 'done' }
   | { readonly kind: 'error'; readonly error: AnswerError };
 
+export type Answer = Exclude<SentAnswer, PackedAnswers> | { readonly kind: 'write'; readonly result: WriteAnswer };
+
 export type AnswerError =
   | { readonly type: 'compacted'; readonly asked: Revision; readonly revision: Revision }
   | { readonly type: 'future'; readonly asked: Revision; readonly revision: Revision }
   | { readonly type: 'unavailable'; readonly message: string };
 
-export type ToWorker = { readonly type: 'batch'; readonly operations: readonly Operation[] } | { readonly type: 'close' };
+export type ToWorker = { readonly type: 'batch'; readonly operations: readonly SentOperation[] } | { readonly type: 'close' };
 
 export type FromWorker =
   | { readonly type: 'opened'; readonly revision: Revision; readonly nextExpiry: number | undefined }
   | { readonly type: 'failed'; readonly message: string }
-  | { readonly type: 'batch'; readonly answers: readonly Answer[]; readonly revision: Revision }
+  | { readonly type: 'batch'; readonly answers: readonly SentAnswer[]; readonly revision: Revision }
   | { readonly type: 'closed' };

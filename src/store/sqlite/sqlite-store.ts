@@ -19,10 +19,13 @@ import {
   type WriteResult,
 } from '../store.ts';
 import { WatchHub } from '../watch-hub.ts';
-import type { Answer, AnswerError, FromWorker, Operation, ToWorker } from './protocol.ts';
+import { pack, unpackAnswers } from './packed-writes.ts';
+import type { Answer, AnswerError, FromWorker, Operation, SentAnswer, SentOperation, ToWorker } from './protocol.ts';
 
 /** Operations of one transaction at most: bounds the latency of the first in it. */
 const MAX_BATCH = 1024;
+
+const NOTHING = new Uint8Array();
 
 interface Pending {
   readonly operation: Operation;
@@ -160,14 +163,17 @@ export class SqliteStore implements Store {
     if (this.#inFlight !== undefined || this.#waiting.length === 0) return;
     this.#inFlight = this.#waiting.slice(0, MAX_BATCH);
     this.#waiting = this.#waiting.slice(MAX_BATCH);
-    this.#worker.postMessage({ type: 'batch', operations: this.#inFlight.map((pending) => pending.operation) } satisfies ToWorker);
+    const operations = pack(this.#inFlight.map((pending) => pending.operation));
+    this.#worker.postMessage({ type: 'batch', operations } satisfies ToWorker, buffersOf(operations));
   }
 
-  #settle(answers: readonly Answer[], revision: Revision): void {
+  #settle(sent: readonly SentAnswer[], revision: Revision): void {
     const settled = this.#inFlight ?? [];
     this.#inFlight = undefined;
     this.#flush(); // Keep the disk busy while this thread works through the answers.
-    const events = settled.flatMap((pending, index) => eventsOf(pending.operation, answers[index]));
+    const answers = sent.flatMap(answersOf);
+    const events: StoreEvent[] = [];
+    for (const [index, { operation }] of settled.entries()) addEvents(events, operation, answers[index]);
     this.#revision = revision;
     if (events.length > 0) this.#hub.publish(events);
     settled.forEach((pending, index) => {
@@ -206,13 +212,21 @@ export class SqliteStore implements Store {
   }
 }
 
-function eventsOf(operation: Operation, answer: Answer | undefined): readonly StoreEvent[] {
-  if (answer?.kind === 'expired') return answer.deleted;
-  if (answer?.kind !== 'write' || !answer.result.ok) return [];
-  const { revision, createRevision = revision } = answer.result;
-  if (operation.op === 'put') return [{ type: 'put', key: operation.key, revision, value: operation.value, createRevision }];
-  if (operation.op === 'delete') return [{ type: 'delete', key: operation.key, revision, value: new Uint8Array(), createRevision }];
-  return [];
+/** What is handed over instead of copied. */
+function buffersOf(operations: readonly SentOperation[]): ArrayBuffer[] {
+  return operations.flatMap((operation) => (operation.op === 'writes' ? [operation.numbers.buffer, operation.values.buffer] : []));
+}
+
+function answersOf(sent: SentAnswer): Answer[] {
+  return sent.kind === 'writes' ? unpackAnswers(sent).map((result) => ({ kind: 'write', result })) : [sent];
+}
+
+function addEvents(events: StoreEvent[], operation: Operation, answer: Answer | undefined): void {
+  if (answer?.kind === 'expired') events.push(...answer.deleted);
+  if (answer?.kind !== 'write' || !answer.result.ok) return;
+  const { revision, createRevision } = answer.result;
+  if (operation.op === 'put') events.push({ type: 'put', key: operation.key, revision, value: operation.value, createRevision });
+  if (operation.op === 'delete') events.push({ type: 'delete', key: operation.key, revision, value: NOTHING, createRevision });
 }
 
 function thrown(error: AnswerError, operation: Operation): Error {

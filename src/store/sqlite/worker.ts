@@ -4,9 +4,10 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { CompactedError, FutureRevisionError } from '../store.ts';
 import { Database } from './database.ts';
-import type { Answer, AnswerError, FromWorker, Operation, ToWorker } from './protocol.ts';
+import { packAnswers, unpackWrites, type WriteAnswer, type WriteOperation } from './packed-writes.ts';
+import type { AnswerError, FromWorker, SentAnswer, SentOperation, ToWorker } from './protocol.ts';
 
-const WRITES = new Set<Operation['op']>(['put', 'delete', 'expire', 'compact']);
+const WRITES = new Set<SentOperation['op']>(['writes', 'expire', 'compact']);
 
 function errorOf(error: unknown): AnswerError {
   if (error instanceof CompactedError) return { type: 'compacted', asked: 0, revision: error.compactRevision };
@@ -14,12 +15,15 @@ function errorOf(error: unknown): AnswerError {
   return { type: 'unavailable', message: error instanceof Error ? error.message : String(error) };
 }
 
-function run(database: Database, operation: Operation): Answer {
+function write(database: Database, operation: WriteOperation): WriteAnswer {
+  const { key, expected } = operation;
+  return operation.op === 'put' ? database.put(key, operation.value, expected, operation.expiresAt) : database.delete(key, expected);
+}
+
+function run(database: Database, operation: SentOperation): SentAnswer {
   switch (operation.op) {
-    case 'put':
-      return { kind: 'write', result: database.put(operation.key, operation.value, operation.expected, operation.expiresAt) };
-    case 'delete':
-      return { kind: 'write', result: database.delete(operation.key, operation.expected) };
+    case 'writes':
+      return packAnswers(unpackWrites(operation).map((one) => write(database, one)));
     case 'expire':
       return { kind: 'expired', deleted: database.expire(operation.now), nextExpiry: database.nextExpiry };
     case 'find':
@@ -37,7 +41,7 @@ function run(database: Database, operation: Operation): Answer {
 }
 
 /** A read that fails spoils only its own answer; a write that fails (full disk) undoes the whole batch. */
-function runOne(database: Database, operation: Operation): Answer {
+function runOne(database: Database, operation: SentOperation): SentAnswer {
   if (WRITES.has(operation.op)) return run(database, operation);
   try {
     return run(database, operation);
@@ -46,13 +50,14 @@ function runOne(database: Database, operation: Operation): Answer {
   }
 }
 
-function runBatch(database: Database, operations: readonly Operation[]): Answer[] {
+function runBatch(database: Database, operations: readonly SentOperation[]): SentAnswer[] {
   const writes = operations.some((operation) => WRITES.has(operation.op));
   const work = () => operations.map((operation) => runOne(database, operation));
   try {
     return writes ? database.transact(work) : work();
   } catch (error) {
-    return operations.map(() => ({ kind: 'error', error: errorOf(error) }));
+    const answer = { kind: 'error', error: errorOf(error) } as const;
+    return operations.flatMap((operation) => (operation.op === 'writes' ? operation.keys.map(() => answer) : [answer]));
   }
 }
 
