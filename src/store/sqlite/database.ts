@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The SQLite half of the embedded store: tables, statements, and one function per operation. Runs in the worker thread only.
 //
-// `kv` is the history, one row per revision; `live` the newest state per key, for lookups and ranges; `ttl` what expires;
-// `meta` the compaction mark. A batch of operations is one transaction: with WAL and synchronous=FULL its commit is one fdatasync.
+// `kv` is the history, one row per revision, and the only thing a write touches: rows are appended, and which of them are the newest is
+// kept in memory (live-keys.ts). `ttl` is what expires, `meta` the compaction mark, `live` a view for those who look into the file.
+// A batch of operations is one transaction: with WAL and synchronous=FULL its commit is one fdatasync.
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import {
   CompactedError,
@@ -13,15 +14,26 @@ import {
   type StoreEvent,
   type Versioned,
 } from '../store.ts';
+import { type LiveKey, LiveKeys } from './live-keys.ts';
 import type { WriteAnswer } from './packed-writes.ts';
 
+/** `previous` is the revision that a row took the place of, 0 if there was none. */
 const SCHEMA = `
-CREATE TABLE IF NOT EXISTS kv (revision INTEGER PRIMARY KEY, key TEXT NOT NULL, value BLOB, create_revision INTEGER NOT NULL) STRICT;
-CREATE INDEX IF NOT EXISTS kv_key ON kv (key, revision);
-CREATE TABLE IF NOT EXISTS live (key TEXT PRIMARY KEY, revision INTEGER NOT NULL, create_revision INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS kv (revision INTEGER PRIMARY KEY, key TEXT NOT NULL, create_revision INTEGER NOT NULL, previous INTEGER NOT NULL, value BLOB) STRICT;
 CREATE TABLE IF NOT EXISTS ttl (key TEXT PRIMARY KEY, expires_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS ttl_expires ON ttl (expires_at);
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, number INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE VIEW IF NOT EXISTS live AS SELECT key, max(revision) AS revision, create_revision FROM kv GROUP BY key HAVING value IS NOT NULL;
+`;
+const SCHEMA_VERSION = 2;
+/** Files of versions up to 0.2.0 had indexes on disk instead of `previous`. */
+const FROM_VERSION_1 = `
+DROP TABLE live;
+ALTER TABLE kv RENAME TO kv_1;
+${SCHEMA}
+INSERT INTO kv SELECT revision, key, create_revision, CASE create_revision WHEN revision THEN 0 ELSE
+  coalesce((SELECT max(older.revision) FROM kv_1 AS older WHERE older.key = kv_1.key AND older.revision < kv_1.revision), 0) END, value FROM kv_1;
+DROP TABLE kv_1;
 `;
 const NOTHING = new Uint8Array();
 
@@ -38,26 +50,17 @@ const SQL = {
   begin: 'BEGIN IMMEDIATE',
   commit: 'COMMIT',
   rollback: 'ROLLBACK',
-  live: 'SELECT revision, create_revision FROM live WHERE key = ?',
   row: 'SELECT key, revision, create_revision, value FROM kv WHERE revision = ?',
-  rowAt: 'SELECT key, revision, create_revision, value FROM kv WHERE key = ? AND revision <= ? ORDER BY revision DESC LIMIT 1',
-  insert: 'INSERT INTO kv (revision, key, value, create_revision) VALUES (?, ?, ?, ?)',
-  setLive:
-    'INSERT INTO live (key, revision, create_revision) VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET revision = excluded.revision',
-  dropLive: 'DELETE FROM live WHERE key = ?',
+  rows: 'SELECT key, revision, create_revision, value IS NULL AS gone FROM kv ORDER BY revision',
+  insert: 'INSERT INTO kv (revision, key, create_revision, previous, value) VALUES (?, ?, ?, ?, ?)',
   setTtl: 'INSERT INTO ttl (key, expires_at) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET expires_at = excluded.expires_at',
   dropTtl: 'DELETE FROM ttl WHERE key = ?',
   nextTtl: 'SELECT min(expires_at) AS at FROM ttl',
   dueTtl: 'SELECT key FROM ttl WHERE expires_at <= ?',
-  countLive: 'SELECT count(*) AS n FROM live WHERE key > ? AND key >= ? AND key < ?',
-  rangeLive:
-    'SELECT kv.key, kv.revision, kv.create_revision, kv.value FROM live JOIN kv ON kv.revision = live.revision WHERE live.key > ? AND live.key >= ? AND live.key < ? ORDER BY live.key LIMIT ?',
-  rangeAt:
-    'SELECT key, max(revision) AS revision, create_revision, value FROM kv WHERE key > ? AND key >= ? AND key < ? AND revision <= ? GROUP BY key HAVING value IS NOT NULL ORDER BY key',
+  changed: 'SELECT key, previous FROM kv WHERE revision > ? AND key >= ? AND key < ? ORDER BY revision',
   history: 'SELECT key, revision, create_revision, value FROM kv WHERE revision > ? AND key >= ? AND key < ? ORDER BY revision',
   // Only what changed since the last compaction is looked at: ?1 is the old mark, ?2 the new one.
-  dropSuperseded:
-    'DELETE FROM kv WHERE revision IN (SELECT older.revision FROM kv AS newer JOIN kv AS older ON older.key = newer.key AND older.revision < newer.revision WHERE newer.revision > ?1 AND newer.revision <= ?2)',
+  dropSuperseded: 'DELETE FROM kv WHERE revision IN (SELECT previous FROM kv WHERE revision > ?1 AND revision <= ?2)',
   dropTombstones: 'DELETE FROM kv WHERE revision > ?1 AND revision <= ?2 AND value IS NULL',
   setMeta: 'INSERT INTO meta (name, number) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET number = excluded.number',
   meta: 'SELECT number FROM meta WHERE name = ?',
@@ -82,18 +85,30 @@ function eventOf(row: Row): StoreEvent {
 export class Database {
   readonly #db: DatabaseSync;
   readonly #statements: Statements;
+  readonly #live = new LiveKeys();
   #revision: Revision;
   #compacted: Revision;
 
   /** @throws {Error} SQLite's, if the file cannot be opened or is no database. */
   constructor(file: string) {
     this.#db = new DatabaseSync(file);
-    this.#db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY');
-    this.#db.exec(SCHEMA);
+    this.#db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY');
+    this.#prepareTables();
     this.#statements = Object.fromEntries(Object.entries(SQL).map(([name, sql]) => [name, this.#db.prepare(sql)])) as unknown as Statements;
     this.#compacted = (this.#statements.meta.get('compacted') as { number: number } | undefined)?.number ?? 0;
     const newest = (this.#statements.newest.get() as { revision: number | null }).revision ?? 0;
     this.#revision = Math.max(newest, this.#compacted);
+    for (const row of this.#statements.rows.iterate() as Iterable<Row & { readonly gone: number }>) {
+      this.#live.set(row.key, row.gone === 1 ? undefined : { revision: row.revision, createRevision: row.create_revision });
+    }
+  }
+
+  #prepareTables(): void {
+    const { user_version: version } = this.#db.prepare('PRAGMA user_version').get() as { user_version: number };
+    if (version > SCHEMA_VERSION) throw new Error(`the file is of a newer sagong: its schema is ${version}, known is ${SCHEMA_VERSION}`);
+    if (version === SCHEMA_VERSION) return;
+    const isOld = this.#db.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'live'").get() !== undefined;
+    this.#db.exec(`BEGIN IMMEDIATE; ${isOld ? FROM_VERSION_1 : SCHEMA} PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT`);
   }
 
   get revision(): Revision {
@@ -106,9 +121,11 @@ export class Database {
     const before = this.#revision;
     begin.run();
     try {
-      const result = work();
-      commit.run();
-      return result;
+      return this.#live.attempt(() => {
+        const result = work();
+        commit.run();
+        return result;
+      });
     } catch (error) {
       this.#revision = before;
       if (this.#db.isTransaction) rollback.run();
@@ -117,27 +134,27 @@ export class Database {
   }
 
   put(key: string, value: Uint8Array, expected: Revision | undefined, expiresAt: number | undefined): WriteAnswer {
-    const live = this.#statements.live.get(key) as Row | undefined;
+    const live = this.#live.get(key);
     if (expected !== undefined && (live?.revision ?? 0) !== expected) return { ok: false, current: this.#current(live) };
     const revision = this.#revision + 1;
-    const createRevision = live?.create_revision ?? revision;
-    this.#statements.insert.run(revision, key, value, createRevision);
-    this.#statements.setLive.run(key, revision, createRevision);
+    const createRevision = live?.createRevision ?? revision;
+    this.#statements.insert.run(revision, key, createRevision, live?.revision ?? 0, value);
     if (expiresAt !== undefined) this.#statements.setTtl.run(key, expiresAt);
     else if (live !== undefined) this.#statements.dropTtl.run(key);
+    this.#live.set(key, { revision, createRevision });
     this.#revision = revision;
     return { ok: true, revision, createRevision };
   }
 
   delete(key: string, expected: Revision | undefined): WriteAnswer {
-    const live = this.#statements.live.get(key) as Row | undefined;
+    const live = this.#live.get(key);
     if (live === undefined || (expected !== undefined && live.revision !== expected)) return { ok: false, current: this.#current(live) };
     const revision = this.#revision + 1;
-    this.#statements.insert.run(revision, key, null, live.create_revision);
-    this.#statements.dropLive.run(key);
+    this.#statements.insert.run(revision, key, live.createRevision, live.revision, null);
     this.#statements.dropTtl.run(key);
+    this.#live.set(key, undefined);
     this.#revision = revision;
-    return { ok: true, revision, createRevision: live.create_revision };
+    return { ok: true, revision, createRevision: live.createRevision };
   }
 
   expire(now: number): StoreEvent[] {
@@ -154,23 +171,32 @@ export class Database {
   }
 
   find(key: string, at: Revision | undefined): Versioned | undefined {
-    if (!at) return this.#current(this.#statements.live.get(key) as Row | undefined);
+    if (!at) return this.#current(this.#live.get(key));
     this.#checkReadable(at);
-    return versionedOf(this.#statements.rowAt.get(key, at) as Row | undefined);
+    const before = this.#changedSince(at, key, `${key}\0`).get(key);
+    return before === undefined ? this.#current(this.#live.get(key)) : this.#row(before);
   }
 
   range(prefix: string, { limit = 0, revision, after = '' }: RangeOptions): RangeResult {
-    const end = endOf(prefix);
-    if (!revision || revision === this.#revision) {
-      const rows = this.#statements.rangeLive.all(after, prefix, end, limit > 0 ? limit : -1) as unknown as Row[];
-      const all =
-        limit > 0 && rows.length === limit ? (this.#statements.countLive.get(after, prefix, end) as { n: number }).n : rows.length;
-      return { items: rows.flatMap((row) => versionedOf(row) ?? []), revision: this.#revision, more: all > rows.length, count: all };
+    const at = revision || this.#revision;
+    this.#checkReadable(at);
+    const changed = at === this.#revision ? new Map<string, Revision>() : this.#changedSince(at, prefix, endOf(prefix));
+    const unchanged = this.#live.under(prefix, after).filter((key) => !changed.has(key));
+    const replaced = [...changed].flatMap(([key, before]) => (before > 0 && key > after ? [key] : []));
+    const keys = replaced.length === 0 ? unchanged : [...unchanged, ...replaced].sort();
+    const items = (limit > 0 ? keys.slice(0, limit) : keys).flatMap(
+      (key) => this.#row(changed.get(key) ?? this.#live.get(key)?.revision ?? 0) ?? [],
+    );
+    return { items, revision: at, more: items.length < keys.length, count: keys.length };
+  }
+
+  /** What keys from `start` to before `end` were at, as of a revision, if they changed since; 0 for those that were not there. */
+  #changedSince(at: Revision, start: string, end: string): Map<string, Revision> {
+    const changed = new Map<string, Revision>();
+    for (const { key, previous } of this.#statements.changed.iterate(at, start, end) as Iterable<{ key: string; previous: number }>) {
+      if (!changed.has(key)) changed.set(key, previous);
     }
-    this.#checkReadable(revision);
-    const rows = this.#statements.rangeAt.all(after, prefix, end, revision) as unknown as Row[];
-    const items = (limit > 0 ? rows.slice(0, limit) : rows).flatMap((row) => versionedOf(row) ?? []);
-    return { items, revision, more: items.length < rows.length, count: rows.length };
+    return changed;
   }
 
   history(prefix: string, after: Revision): StoreEvent[] {
@@ -197,8 +223,12 @@ export class Database {
     this.#db.close();
   }
 
-  #current(live: Row | undefined): Versioned | undefined {
-    return live === undefined ? undefined : versionedOf(this.#statements.row.get(live.revision) as Row | undefined);
+  #current(live: LiveKey | undefined): Versioned | undefined {
+    return live === undefined ? undefined : this.#row(live.revision);
+  }
+
+  #row(revision: Revision): Versioned | undefined {
+    return versionedOf(this.#statements.row.get(revision) as Row | undefined);
   }
 
   #checkReadable(at: Revision): void {
