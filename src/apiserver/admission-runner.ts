@@ -154,18 +154,25 @@ export function createAdmissionRunner(
     extra: extras.plugins,
   });
   const deps: AdmissionDeps = { ...depsOf(options, escalation, client), findCustom: extras.findCustom };
+  /** @throws {ApiError} Where a user grants what they have not. */
+  const guardGrants = (
+    { context, served }: RequestFacts,
+    object: MutableObject | undefined,
+    previous: DeepReadonly<MutableObject> | undefined,
+  ) => {
+    if (object === undefined || !isGrant(served)) return;
+    const { knownUser: user, info } = context;
+    refuseEscalation({ user, resource: served.resource, namespace: info.namespace, object, previous }, escalation);
+  };
   return {
     callsFor(context, served, operation: AdmissionOperation, subresource, dryRun, name, given) {
       const facts = { context, served, operation, subresource, dryRun, name, options: given };
       return {
-        async mutate(object, previous) {
-          if (hasExpressions(served.resource)) await extras.expressions.load();
-          await chain.runMutating(new WriteRequest(facts, object, previous), deps);
-          if (object === undefined || !isGrant(served)) return;
-          refuseEscalation(
-            { user: context.knownUser, resource: served.resource, namespace: context.info.namespace, object, previous },
-            escalation,
-          );
+        mutate(object, previous) {
+          const run = () => chain.runMutating(new WriteRequest(facts, object, previous), deps);
+          const done = hasExpressions(served.resource) ? extras.expressions.load().then(run) : run();
+          if (done !== undefined) return done.then(() => guardGrants(facts, object, previous));
+          guardGrants(facts, object, previous);
         },
         validate: (object, previous) => chain.runValidating(new WriteRequest(facts, object, previous), deps),
       };

@@ -31,7 +31,7 @@ export function decodeJson(body: Uint8Array | string, schema: StructSchema, { st
   const value = parseJsonObject(text);
   if (schema.coerce !== undefined) return decodeCustom(text, value, schema, strict);
   const object = normalize(value, schema);
-  const errors = strict ? strictErrors(text, schema) : [];
+  const errors = strict ? strictErrors(text, schema, value) : [];
   return { object, strictErrors: errors, warnings: errors, given: value };
 }
 
@@ -39,7 +39,7 @@ export function decodeJson(body: Uint8Array | string, schema: StructSchema, { st
 function decodeCustom(text: string, value: unknown, schema: StructSchema, strict: boolean): Decoded {
   const unknown: string[] = [];
   const object = normalize(value, schema, { strictErrors: strict ? unknown : undefined });
-  const errors = strict ? [...strictErrors(text, { kind: 'any', name: '' }), ...unknown] : [];
+  const errors = strict ? [...strictErrors(text, { kind: 'any', name: '' }, value), ...unknown] : [];
   return { object, strictErrors: errors, warnings: errors, given: value };
 }
 

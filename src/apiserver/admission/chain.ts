@@ -2,7 +2,7 @@
 // The order of admission plugins, upstream's recommended one, and the two passes over it. Webhooks and CEL policies are
 // plugins like the others: the server passes them in, their place in the order is here. @source pkg/kubeapiserver/options/plugins.go
 import type { Clock } from '#component';
-import type { AdmissionMetrics, AdmissionPass } from '../metrics/admission-metrics.ts';
+import type { AdmissionMetrics, AdmissionPass, AdmissionTimes } from '../metrics/admission-metrics.ts';
 import type { WebhookClientDeps } from '../webhook-client/mod.ts';
 import type { AdmissionDeps, AdmissionPlugin, AdmissionRequest } from './admission.ts';
 import type { PluginConfigurations } from './admission-configuration.ts';
@@ -97,10 +97,10 @@ const NOT_BUILT = new Set([
 export interface AdmissionChain {
   /** Names of the plugins that run, in order. */
   readonly names: readonly string[];
-  /** @throws {ApiError} When a plugin refuses. */
-  runMutating(request: AdmissionRequest, deps: AdmissionDeps): Promise<void>;
-  /** @throws {ApiError} When a plugin refuses. */
-  runValidating(request: AdmissionRequest, deps: AdmissionDeps): Promise<void>;
+  /** @returns undefined where no plugin had to wait. @throws {ApiError} When a plugin refuses. */
+  runMutating(request: AdmissionRequest, deps: AdmissionDeps): Promise<void> | undefined;
+  /** @returns undefined where no plugin had to wait. @throws {ApiError} When a plugin refuses. */
+  runValidating(request: AdmissionRequest, deps: AdmissionDeps): Promise<void> | undefined;
 }
 
 export interface AdmissionChainOptions {
@@ -170,48 +170,94 @@ export function createAdmissionChain(options: AdmissionChainOptions): AdmissionC
   const plugins = ADMISSION_ORDER.filter(isOn).flatMap((name) => {
     return CONFIGURED[name]?.(configurations.get(name), options) ?? ready.get(name) ?? [];
   });
-  const mutating = plugins.filter(({ admit }) => admit !== undefined);
-  const validating = plugins.filter(({ validate }) => validate !== undefined);
-  const mutate = (request: AdmissionRequest, deps: AdmissionDeps) => pass('admit', mutating, request, deps, metrics);
+  const mutating = new Pass('admit', plugins, metrics);
+  const validating = new Pass('validate', plugins, metrics);
   return {
     names: plugins.map(({ name }) => name),
-    async runMutating(request, deps) {
-      await mutate(request, deps);
-      if (request.reinvocation?.wanted !== true) return;
-      request.reinvocation.isReinvoke = true;
-      await mutate(request, deps);
+    runMutating(request, deps) {
+      const again = () => {
+        if (request.reinvocation?.wanted !== true) return undefined;
+        request.reinvocation.isReinvoke = true;
+        return mutating.run(request, deps);
+      };
+      const first = mutating.run(request, deps);
+      return first === undefined ? again() : first.then(again);
     },
-    runValidating: (request, deps) => pass('validate', validating, request, deps, metrics),
+    runValidating: (request, deps) => validating.run(request, deps),
   };
 }
 
-/** One pass over the plugins, timed. */
-async function pass(
-  type: AdmissionPass,
-  plugins: readonly AdmissionPlugin[],
-  request: AdmissionRequest,
-  deps: AdmissionDeps,
-  metrics: AdmissionMetrics | undefined,
-): Promise<void> {
-  const { operation } = request;
-  const startedAt = performance.now();
-  let since = startedAt;
-  for (const plugin of plugins) {
-    if (!plugin.handles(request)) continue;
+interface PassPlugin {
+  readonly plugin: AdmissionPlugin;
+  readonly times: AdmissionTimes | undefined;
+}
+
+/** One pass over the plugins, timed. Nothing is waited for, and no promise made, where every plugin answers at once: most do. */
+class Pass {
+  readonly #type: AdmissionPass;
+  readonly #plugins: readonly PassPlugin[];
+  readonly #times: AdmissionTimes | undefined;
+
+  constructor(type: AdmissionPass, plugins: readonly AdmissionPlugin[], metrics: AdmissionMetrics | undefined) {
+    this.#type = type;
+    this.#plugins = plugins
+      .filter((plugin) => plugin[type] !== undefined)
+      .map((plugin) => ({ plugin, times: metrics?.controller(plugin.name, type) }));
+    this.#times = metrics?.step(type);
+  }
+
+  run(request: AdmissionRequest, deps: AdmissionDeps): Promise<void> | undefined {
+    const startedAt = performance.now();
+    return this.#runFrom(0, request, deps, { startedAt, since: startedAt });
+  }
+
+  #runFrom(first: number, request: AdmissionRequest, deps: AdmissionDeps, clock: PassClock): Promise<void> | undefined {
+    for (let index = first; index < this.#plugins.length; index++) {
+      const { plugin, times } = this.#plugins[index] as PassPlugin;
+      if (!plugin.handles(request)) continue;
+      let done: Promise<void> | void;
+      try {
+        done = plugin[this.#type]?.(request, deps);
+      } catch (error) {
+        this.#refused(request, times, clock);
+        throw error;
+      }
+      if (done instanceof Promise) return this.#waitFor(done, index, request, deps, clock);
+      this.#passed(request, times, clock);
+    }
+    this.#times?.observe(request.operation, false, clock.since - clock.startedAt);
+    return undefined;
+  }
+
+  async #waitFor(done: Promise<void>, index: number, request: AdmissionRequest, deps: AdmissionDeps, clock: PassClock): Promise<void> {
+    const times = this.#plugins[index]?.times;
     try {
-      const done = plugin[type]?.(request, deps);
-      if (done instanceof Promise) await done; // Most answer at once.
+      await done;
     } catch (error) {
-      const now = performance.now();
-      metrics?.controller(plugin.name, type, operation, true, now - since);
-      metrics?.step(type, operation, true, now - startedAt);
+      this.#refused(request, times, clock);
       throw error;
     }
-    const now = performance.now();
-    metrics?.controller(plugin.name, type, operation, false, now - since);
-    since = now;
+    this.#passed(request, times, clock);
+    await this.#runFrom(index + 1, request, deps, clock);
   }
-  metrics?.step(type, operation, false, since - startedAt);
+
+  #passed({ operation }: AdmissionRequest, times: AdmissionTimes | undefined, clock: PassClock): void {
+    const now = performance.now();
+    times?.observe(operation, false, now - clock.since);
+    clock.since = now;
+  }
+
+  #refused({ operation }: AdmissionRequest, times: AdmissionTimes | undefined, { startedAt, since }: PassClock): void {
+    const now = performance.now();
+    times?.observe(operation, true, now - since);
+    this.#times?.observe(operation, true, now - startedAt);
+  }
+}
+
+/** Milliseconds: when a pass began, and when its latest plugin was done. */
+interface PassClock {
+  readonly startedAt: number;
+  since: number;
 }
 
 function checkNames({ enabled, disabled, configurations = new Map(), extra = [] }: AdmissionChainOptions): void {

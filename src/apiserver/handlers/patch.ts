@@ -159,8 +159,8 @@ async function parseBody(context: RequestContext, type: PatchType): Promise<Body
     throw badRequest(`${prefix}${(error as Error).message}`, error);
   }
   if (fieldValidationOf(context.query) === 'Ignore') return { value, duplicates: [] };
-  if (type !== 'json') return { value, duplicates: strictErrors(text, ANYTHING) };
-  return { value, duplicates: strictErrors(text, OPERATIONS).map((error) => `json patch ${error}`) };
+  if (type !== 'json') return { value, duplicates: strictErrors(text, ANYTHING, value) };
+  return { value, duplicates: strictErrors(text, OPERATIONS, value).map((error) => `json patch ${error}`) };
 }
 
 /** Upstream's text of this error does not tell what was wrong. */

@@ -2,6 +2,7 @@
 // How long admission took: each pass over the plugins, and each plugin that had something to say.
 // @source upstream apiserver pkg/admission/metrics/metrics.go
 import type { Metrics } from '#component';
+import type { Histogram } from './histogram.ts';
 import { LabeledHistogram } from './labeled.ts';
 
 const SECONDS = [0.005, 0.025, 0.1, 0.5, 1, 2.5];
@@ -27,13 +28,39 @@ export class AdmissionMetrics {
     );
   }
 
-  step(type: AdmissionPass, operation: string, rejected: boolean, tookMs: number): void {
-    const labels = () => ({ operation, rejected: String(rejected), type });
-    this.#steps.observe(`${type} ${operation} ${rejected}`, labels, tookMs / 1000);
+  /** Of whole passes. */
+  step(type: AdmissionPass): AdmissionTimes {
+    return new AdmissionTimes(this.#steps, {}, type);
   }
 
-  controller(name: string, type: AdmissionPass, operation: string, rejected: boolean, tookMs: number): void {
-    const labels = () => ({ name, operation, rejected: String(rejected), type });
-    this.#controllers.observe(`${name} ${type} ${operation} ${rejected}`, labels, tookMs / 1000);
+  /** Of one plugin. */
+  controller(name: string, type: AdmissionPass): AdmissionTimes {
+    return new AdmissionTimes(this.#controllers, { name }, type);
+  }
+}
+
+/** Times by operation and outcome. The child of each is found by the operation alone: a write makes no key for it. */
+export class AdmissionTimes {
+  readonly #histograms: LabeledHistogram;
+  readonly #of: Readonly<Record<string, string>>;
+  readonly #type: AdmissionPass;
+  readonly #accepted = new Map<string, Histogram>();
+  readonly #rejected = new Map<string, Histogram>();
+
+  constructor(histograms: LabeledHistogram, of: Readonly<Record<string, string>>, type: AdmissionPass) {
+    this.#histograms = histograms;
+    this.#of = of;
+    this.#type = type;
+  }
+
+  observe(operation: string, rejected: boolean, tookMs: number): void {
+    const known = rejected ? this.#rejected : this.#accepted;
+    let child = known.get(operation);
+    if (child === undefined) {
+      const labels = { ...this.#of, operation, rejected: String(rejected), type: this.#type };
+      child = this.#histograms.child(Object.values(labels).join(' '), () => labels);
+      known.set(operation, child);
+    }
+    child.observe(tookMs / 1000);
   }
 }

@@ -9,8 +9,14 @@ type Labels = Readonly<Record<string, string>>;
 
 const MAX_CHILDREN = 4_000;
 
+/** One count of a `LabeledCounter`. */
+export interface Count {
+  readonly labels: Labels;
+  value: number;
+}
+
 export class LabeledCounter {
-  readonly #children = new Map<string, { readonly labels: Labels; value: number }>();
+  readonly #children = new Map<string, Count>();
 
   constructor(metrics: Metrics, name: string, help: string) {
     registerComputed(metrics, { name, help, type: 'counter', samples: () => this.#children.values() });
@@ -18,13 +24,16 @@ export class LabeledCounter {
 
   /** @param labels Made only for a key that is new. */
   add(key: string, labels: () => Labels, value = 1): void {
-    let child = this.#children.get(key);
-    if (child === undefined) {
-      if (this.#children.size >= MAX_CHILDREN) return;
-      child = { labels: labels(), value: 0 };
-      this.#children.set(key, child);
-    }
-    child.value += value;
+    this.child(key, labels).value += value;
+  }
+
+  /** The count of a key, for a caller that counts often; beyond the bound one that nobody sees. */
+  child(key: string, labels: () => Labels): Count {
+    const found = this.#children.get(key);
+    if (found !== undefined) return found;
+    const child = { labels: labels(), value: 0 };
+    if (this.#children.size < MAX_CHILDREN) this.#children.set(key, child);
+    return child;
   }
 }
 
@@ -47,12 +56,15 @@ export class LabeledHistogram {
 
   /** @param labels Made only for a key that is new. */
   observe(key: string, labels: () => Labels, value: number): void {
-    let child = this.#children.get(key);
-    if (child === undefined) {
-      if (this.#children.size >= MAX_CHILDREN) return;
-      child = { labels: labels(), histogram: new Histogram(this.#bounds) };
-      this.#children.set(key, child);
-    }
-    child.histogram.observe(value);
+    this.child(key, labels).observe(value);
+  }
+
+  /** The histogram of a key, for a caller that observes often; beyond the bound one that nobody sees. */
+  child(key: string, labels: () => Labels): Histogram {
+    const found = this.#children.get(key);
+    if (found !== undefined) return found.histogram;
+    const histogram = new Histogram(this.#bounds);
+    if (this.#children.size < MAX_CHILDREN) this.#children.set(key, { labels: labels(), histogram });
+    return histogram;
   }
 }

@@ -5,41 +5,42 @@ import type { Metrics } from '#component';
 import { type Store, StoreUnavailableError } from '#store';
 import { type GroupResource, resourcePrefix, storedResource } from '../registry/generic/stored-resource.ts';
 import { registerComputed } from './computed-metric.ts';
-import { LabeledCounter, LabeledHistogram } from './labeled.ts';
+import type { Histogram } from './histogram.ts';
+import { type Count, LabeledCounter, LabeledHistogram } from './labeled.ts';
 import { DURATION_BUCKETS } from './request-metrics.ts';
 
 const ROOT_LENGTH = '/registry/'.length;
 
+type Operation = 'get' | 'list' | 'create' | 'update' | 'delete';
+
+/** What is known of one operation on one resource. */
+interface Asked {
+  readonly requests: Count;
+  readonly durations: Histogram;
+  readonly failed: () => void;
+}
+
 /** @param outcome Told why the store cannot be used, and `undefined` once it can be again. */
 export function measuredStore(store: Store, metrics: Metrics, outcome: (problem: string | undefined) => void = () => {}): Store {
-  const requests = new LabeledCounter(metrics, 'etcd_requests_total', 'Requests to the store, by operation and resource.');
-  const durations = new LabeledHistogram(
-    metrics,
-    'etcd_request_duration_seconds',
-    'How long the store took, in seconds.',
-    DURATION_BUCKETS,
-  );
-  const errors = new LabeledCounter(metrics, 'etcd_request_errors_total', 'Requests that the store failed.');
+  const asked = askedOf(metrics);
   registerComputed(metrics, {
     name: 'apiserver_storage_size_bytes',
     help: 'Size of the store, in bytes.',
     type: 'gauge',
     samples: async () => [{ value: await store.size(), labels: { storage_cluster_id: 'etcd-0' } }],
   });
-  const measure = <T>(operation: string, key: string, run: () => Promise<T>): Promise<T> => {
-    const name = `${operation} ${prefixOf(key)}`;
-    const labels = () => ({ operation, ...resourceOf(key) });
+  const measured = <T>({ requests, durations, failed }: Asked, answer: Promise<T>): Promise<T> => {
     const startedAt = performance.now();
-    requests.add(name, labels);
-    return run().then(
+    requests.value += 1;
+    return answer.then(
       (result) => {
         outcome(undefined);
-        durations.observe(name, labels, (performance.now() - startedAt) / 1000);
+        durations.observe((performance.now() - startedAt) / 1000);
         return result;
       },
       (error: unknown) => {
         if (error instanceof StoreUnavailableError) outcome(error.message);
-        errors.add(name, labels);
+        failed();
         throw error;
       },
     );
@@ -48,15 +49,48 @@ export function measuredStore(store: Store, metrics: Metrics, outcome: (problem:
     get revision() {
       return store.revision;
     },
-    find: (key, at) => measure('get', key, () => store.find(key, at)),
-    range: (prefix, options) => measure('list', prefix, () => store.range(prefix, options)),
+    find: (key, at) => measured(asked('get', key), store.find(key, at)),
+    range: (prefix, options) => measured(asked('list', prefix), store.range(prefix, options)),
     put: (key, value, expected, options) =>
-      measure(expected === 0 ? 'create' : 'update', key, () => store.put(key, value, expected, options)),
-    delete: (key, expected) => measure('delete', key, () => store.delete(key, expected)),
+      measured(asked(expected === 0 ? 'create' : 'update', key), store.put(key, value, expected, options)),
+    delete: (key, expected) => measured(asked('delete', key), store.delete(key, expected)),
     watch: (prefix, after, signal) => store.watch(prefix, after, signal),
     compact: (revision) => store.compact(revision),
     size: () => store.size(),
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
+  };
+}
+
+/** Finds what is known of an operation by the beginning of its key: a write makes no string for it but that. */
+function askedOf(metrics: Metrics): (operation: Operation, key: string) => Asked {
+  const requests = new LabeledCounter(metrics, 'etcd_requests_total', 'Requests to the store, by operation and resource.');
+  const durations = new LabeledHistogram(
+    metrics,
+    'etcd_request_duration_seconds',
+    'How long the store took, in seconds.',
+    DURATION_BUCKETS,
+  );
+  const errors = new LabeledCounter(metrics, 'etcd_request_errors_total', 'Requests that the store failed.');
+  const known: Record<Operation, Map<string, Asked>> = {
+    get: new Map(),
+    list: new Map(),
+    create: new Map(),
+    update: new Map(),
+    delete: new Map(),
+  };
+  return (operation, key) => {
+    const prefix = prefixOf(key);
+    const found = known[operation].get(prefix);
+    if (found !== undefined) return found;
+    const name = `${operation} ${prefix}`;
+    const labels = () => ({ operation, ...resourceOf(key) });
+    const made = {
+      requests: requests.child(name, labels),
+      durations: durations.child(name, labels),
+      failed: () => errors.add(name, labels),
+    };
+    known[operation].set(prefix, made);
+    return made;
   };
 }
 

@@ -66,6 +66,7 @@ export function defaultStrategy(resource: Resource, traits: StrategyTraits = {})
       ? { status: statusRules(validation, { keepsMetadata: statusKeepsMetadata === true, keepsLabels: statusKeepsLabels === true }) }
       : {},
     applyDefaults: (object) => defaults?.(object),
+    fillsByName: afterPrepareForCreate !== undefined,
     prepareForCreate(object, scope) {
       if (initialStatus !== undefined) object['status'] = initialStatus(object);
       else if (hasStatus) object['status'] = emptyStatus(schema);

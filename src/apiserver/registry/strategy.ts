@@ -63,6 +63,8 @@ export interface Strategy extends UpdateRules {
   readonly allowUnconditionalUpdate: boolean;
   /** Fills the version's defaults, as upstream's SetDefaults functions. Called on decode, for every write and after a read of an older form. */
   applyDefaults(object: MutableObject): void;
+  /** Whether what `prepareForCreate` fills in may depend on the name. @default false */
+  readonly fillsByName?: boolean;
   /** Drops what a creator may not set (status), fills what follows. Changes `object`; before admission. */
   prepareForCreate(object: MutableObject, scope: RequestScope): void;
   /** After admission. */

@@ -22,7 +22,7 @@ import {
   notFound,
   showGiven,
 } from '#machinery';
-import { type Store, StoreUnavailableError } from '#store';
+import { type PutOptions, type Store, StoreUnavailableError } from '#store';
 import type { CachedObject } from '../../cacher/cached-object.ts';
 import { CachedObject as Cached } from '../../cacher/cached-object.ts';
 import type { Cacher } from '../../cacher/cacher.ts';
@@ -98,9 +98,12 @@ export interface UpdateOutcome {
 export class GenericStore {
   readonly strategy: Strategy;
   readonly #options: GenericStoreOptions;
+  readonly #putOptions: PutOptions;
 
   constructor(options: GenericStoreOptions) {
     this.#options = options;
+    const { ttlSeconds } = options.traits;
+    this.#putOptions = ttlSeconds === undefined ? {} : { ttlSeconds };
     this.strategy = options.strategy;
   }
 
@@ -154,18 +157,22 @@ export class GenericStore {
 
   /** Writes an object down for the first time. Owns `object`. */
   async create(object: MutableObject, context: WriteContext, admission: AdmissionCalls): Promise<CachedObject> {
-    matchNamespace(object, context.namespace, this.strategy.resource.namespaced);
-    await admission.mutate(object, undefined);
+    const { strategy } = this;
+    matchNamespace(object, context.namespace, strategy.resource.namespaced);
+    const admitted = admission.mutate(object, undefined);
+    if (admitted !== undefined) await admitted;
     dropRepeatedOwners(object, context.warn, true);
     // Admission may have put another in its place.
     const { metadata } = object;
     metadata.creationTimestamp = formatTime(this.#options.clock.now());
     metadata.uid = randomUUID();
     const generated = !metadata.name && metadata.generateName;
+    // Where another name does not begin from the object as it was, what was done to it may be done again.
+    const isKept = generated && (strategy.allocate !== undefined || strategy.fillsByName === true);
     for (let attempt = 1; ; attempt++) {
       if (generated) metadata.name = generateName(metadata.generateName ?? '');
       try {
-        return await this.#createNamed(generated ? deepCopy(object) : object, context, admission);
+        return await this.#createNamed(isKept ? deepCopy(object) : object, context, admission);
       } catch (error) {
         if (!generated || !isAlreadyExists(error) || attempt >= NAME_ATTEMPTS) throw error;
       }
@@ -183,7 +190,8 @@ export class GenericStore {
     const allocation = strategy.allocate === undefined ? undefined : await strategy.allocate(object, undefined, scope);
     try {
       for (const text of strategy.warnings?.(object, undefined) ?? []) context.warn(text);
-      await admission.validate(object, undefined);
+      const admitted = admission.validate(object, undefined);
+      if (admitted !== undefined) await admitted;
       const cached = await this.#insert(object, context);
       if (allocation !== undefined) await settle(allocation, !context.dryRun);
       return cached;
@@ -329,10 +337,10 @@ export class GenericStore {
     const text = ObjectText.of(stored);
     const value = form.encode(stored, where, text);
     cacher.handOver(value, stored, text);
-    const ttl = this.#options.traits.ttlSeconds;
-    const result = await store.put(where, value, expected, ttl === undefined ? {} : { ttlSeconds: ttl }).catch(rethrow);
+    const result = await store.put(where, value, expected, this.#putOptions).catch(rethrow);
     if (!result.ok) return undefined;
-    await cacher.reached(result.revision);
+    const applied = cacher.reached(result.revision);
+    if (applied !== undefined) await applied;
     object.metadata.resourceVersion = String(result.revision);
     const find = () => this.cache.find(key);
     const cached = version?.isSlow === true ? await version.read(key, find) : find();
