@@ -55,6 +55,34 @@ test('a request that ends in time leaves no timer', async () => {
   assert.equal(clock.pending, 0);
 });
 
+test('requests with the same bound share a timer, and each ends at its own time', async () => {
+  const clock = new FakeClock();
+  const cut: string[] = [];
+  const answers = new Map<string, () => void>();
+  const handler = withRequestTimeout(
+    ({ info }) => new Promise<ApiResult>((resolve) => answers.set(info.name, () => resolve(objectResult(200, {})))),
+    { clock, maxMs: 60_000, timedOut: ({ info }) => cut.push(info.name) },
+  );
+  const ask = (name: string) => Promise.resolve(handler(contextOf(`/api/v1/nodes/${name}`, '', clock))).catch(() => {});
+
+  const first = ask('first');
+  await clock.advance(1_000);
+  void ask('second');
+  await clock.advance(1_000);
+  void ask('third');
+  assert.equal(clock.pending, 1);
+  answers.get('first')?.();
+  await first;
+  await clock.advance(58_500);
+  assert.deepEqual(cut, []);
+  await clock.advance(500);
+  assert.deepEqual(cut, ['second']);
+  await clock.advance(1_000);
+
+  assert.deepEqual(cut, ['second', 'third']);
+  assert.equal(clock.pending, 0);
+});
+
 test('a watch has no deadline', async () => {
   const clock = new FakeClock();
   void withRequestTimeout(never, { clock, maxMs: 1 })(contextOf('/api/v1/pods', 'watch=true&timeout=1s', clock));

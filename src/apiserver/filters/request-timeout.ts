@@ -17,14 +17,15 @@ export interface TimeoutOptions {
 }
 
 export function withRequestTimeout(next: Handler, options: TimeoutOptions): Handler {
-  const { clock, maxMs } = options;
+  const { maxMs } = options;
+  const deadlines = new Deadlines(options);
   return function bounded(context) {
     if (isLongRunning(context)) return next(context);
     if (context.query.size > 0) context.timeoutMs = timeoutOf(context.query, maxMs);
     else context.timeoutMs = maxMs;
     const result = next(context);
     if (!(result instanceof Promise)) return result;
-    return within(result, Math.max(0, context.receivedAt + context.timeoutMs - clock.now()), context, options);
+    return deadlines.within(result, context);
   };
 }
 
@@ -41,30 +42,84 @@ export function timeoutOf(query: URLSearchParams, maxMs: number): number {
   }
 }
 
-/** The result, or 504 if it does not come in time. */
-function within(
-  result: Promise<ApiResult>,
-  leftMs: number,
-  context: RequestContext,
-  { clock, timedOut }: TimeoutOptions,
-): Promise<ApiResult> {
-  return new Promise((resolve, reject) => {
-    const timer = clock.after(leftMs, () => {
-      timedOut?.(context);
-      reject(timeoutError());
-      context.request.cancel?.();
+/** A request that is being answered. */
+interface Open {
+  readonly context: RequestContext;
+  readonly end: (error: ApiError) => void;
+}
+
+/** Requests with one bound end in the order in which they came, so one timer serves all of them; any other bound has its own timers. */
+class Deadlines {
+  readonly #options: TimeoutOptions;
+  readonly #open = new Set<Open>();
+  #timer: Disposable | undefined;
+
+  constructor(options: TimeoutOptions) {
+    this.#options = options;
+  }
+
+  /** The result, or 504 if it does not come in time. */
+  within(result: Promise<ApiResult>, context: RequestContext): Promise<ApiResult> {
+    return new Promise((resolve, reject) => {
+      const open: Open = { context, end: reject };
+      const forget = this.#add(open);
+      result.then(
+        (settled) => {
+          forget();
+          resolve(settled);
+        },
+        (error: unknown) => {
+          forget();
+          reject(error);
+        },
+      );
     });
-    result.then(
-      (settled) => {
-        timer[Symbol.dispose]();
-        resolve(settled);
-      },
-      (error: unknown) => {
-        timer[Symbol.dispose]();
-        reject(error);
-      },
-    );
-  });
+  }
+
+  #add(open: Open): () => void {
+    if (open.context.timeoutMs !== this.#options.maxMs) {
+      const timer = this.#after(open, () => this.#cutOff(open));
+      return () => timer[Symbol.dispose]();
+    }
+    this.#open.add(open);
+    this.#timer ??= this.#after(open, () => this.#cutOffDue());
+    return () => this.#remove(open);
+  }
+
+  #remove(open: Open): void {
+    this.#open.delete(open);
+    if (this.#open.size > 0) return;
+    this.#timer?.[Symbol.dispose]();
+    this.#timer = undefined;
+  }
+
+  #cutOffDue(): void {
+    this.#timer = undefined;
+    const now = this.#options.clock.now();
+    for (const open of this.#open) {
+      if (deadlineOf(open) > now) {
+        this.#timer = this.#after(open, () => this.#cutOffDue());
+        return;
+      }
+      this.#open.delete(open);
+      this.#cutOff(open);
+    }
+  }
+
+  #cutOff({ context, end }: Open): void {
+    this.#options.timedOut?.(context);
+    end(timeoutError());
+    context.request.cancel?.();
+  }
+
+  #after(open: Open, run: () => void): Disposable {
+    const { clock } = this.#options;
+    return clock.after(Math.max(0, deadlineOf(open) - clock.now()), run);
+  }
+}
+
+function deadlineOf({ context }: Open): number {
+  return context.receivedAt + context.timeoutMs;
 }
 
 function timeoutError(): ApiError {
