@@ -24,6 +24,11 @@ function rawHeaders(status: number, headers: AnswerHeaders): string[] {
   return raw;
 }
 
+/** ASCII, the usual text, goes out as it lies in memory; what goes beyond has to be encoded. */
+function encodingOf(text: string): 'latin1' | 'utf8' {
+  return Buffer.byteLength(text) === text.length ? 'latin1' : 'utf8';
+}
+
 export class AnswerWriter {
   readonly #target: Target;
 
@@ -68,7 +73,8 @@ export class AnswerWriter {
   /** The whole answer at once. */
   send(status: number, headers: AnswerHeaders, body: string | Uint8Array): void {
     this.#target.head(status, headers);
-    this.#target.writable.end(body);
+    if (typeof body === 'string') this.#target.writable.end(body, encodingOf(body));
+    else this.#target.writable.end(body);
   }
 
   /** Begins an answer in pieces. */

@@ -71,6 +71,14 @@ describe('bodies on HTTP/2', () => {
     return `${body.length} ${Buffer.from(body).every((byte) => byte === 97)}`;
   };
 
+  test('come back as they were, in whatever letters', async () => {
+    for (const text of ['plain', 'Grüße', '안녕', '😀', '\u0000\u007f\u0080\u00ff', '']) {
+      respond = async (request) => Buffer.from(await request.readBody(size)).toString();
+
+      assert.deepEqual(await post('/letters', [Buffer.from(text)]), { status: 200, body: text });
+    }
+  });
+
   test('come whole, with their length told or not, and their streams close', async () => {
     respond = echoed;
     const told = await post('/told', [large], { 'content-length': size });

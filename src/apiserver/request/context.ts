@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // One request on its way through the filters, and the forms its answer may take. The HTTP side (http/) and the loopback
 // transport both make a `RequestContext` and take an `ApiResult`; nothing in between knows which it was.
-import { randomUUID } from 'node:crypto';
 import type { Duplex, Readable } from 'node:stream';
 import type { UserInfo } from '../auth/user.ts';
 import type { CachedObject } from '../cacher/cached-object.ts';
 import type { CborCodec, Output } from '../encoding/negotiation.ts';
 import type { ServedResource } from '../registry/generic/served-resource.ts';
+import { newAuditId } from './audit-id.ts';
 import type { RequestInfo } from './request-info.ts';
+
+const NONE: readonly string[] = [];
 
 export interface IncomingRequest {
   readonly method: string;
@@ -73,7 +75,7 @@ export class RequestContext {
   given: unknown = undefined;
   /** Of a server that speaks CBOR. */
   cbor: CborCodec | undefined = undefined;
-  readonly #warnings: string[] = [];
+  #warnings: string[] | undefined = undefined;
   #auditId: string | undefined = undefined;
 
   constructor(request: IncomingRequest, info: RequestInfo, query: URLSearchParams, receivedAt: number) {
@@ -85,7 +87,7 @@ export class RequestContext {
 
   /** The client's `Audit-Id`, else one of our own; every answer has it. */
   get auditId(): string {
-    this.#auditId ??= givenId(this.request.headers['audit-id']) ?? randomUUID();
+    this.#auditId ??= givenId(this.request.headers['audit-id']) ?? newAuditId();
     return this.#auditId;
   }
 
@@ -108,11 +110,12 @@ export class RequestContext {
 
   /** Adds a `Warning` header, once each. */
   warn(text: string): void {
+    this.#warnings ??= [];
     if (!this.#warnings.includes(text)) this.#warnings.push(text);
   }
 
   get warnings(): readonly string[] {
-    return this.#warnings;
+    return this.#warnings ?? NONE;
   }
 
   header(name: string): string {
