@@ -15,6 +15,7 @@ import { UnreadableValueError } from './unreadable-value.ts';
 /** Revisions replayed at start, so that watches resume over a restart. */
 const REPLAYED = 5_000;
 const ROOT = '/registry/';
+const NOTHING = new Uint8Array();
 
 interface Waiter {
   readonly revision: number;
@@ -44,10 +45,11 @@ interface Written {
   readonly text: ObjectText | undefined;
 }
 
-/** A value under no known prefix. */
+/** A value under no known prefix, or the object it was. */
 interface Unclaimed {
   readonly revision: number;
   readonly value: Uint8Array;
+  readonly object?: MutableObject;
 }
 
 export class Cacher {
@@ -55,8 +57,8 @@ export class Cacher {
   readonly #logger: Logger;
   readonly #decode: (value: Uint8Array, key: string) => MutableObject;
   readonly #caches = new Map<string, ResourceCache>();
-  /** Objects handed over by the writer, so that its bytes need not be parsed again. */
-  readonly #written = new WeakMap<Uint8Array, Written>();
+  /** Objects handed over by writers that are at work, so that their bytes need not be parsed again. */
+  readonly #written = new Map<Uint8Array, Written>();
   readonly #progress = new Set<() => void>();
   readonly #definitions: CacherOptions['definitions'];
   /** What lies under prefixes that nobody has named yet, by key: objects whose definition is gone, or comes later. */
@@ -95,10 +97,10 @@ export class Cacher {
     const cache = new ResourceCache(revision);
     this.#caches.set(prefix, cache);
     const root = `${ROOT}${prefix}`;
-    for (const [key, { revision: at, value }] of this.#unclaimed) {
+    for (const [key, unclaimed] of this.#unclaimed) {
       if (!key.startsWith(root)) continue;
       this.#unclaimed.delete(key);
-      const cached = this.#cached({ cache, key: key.slice(root.length) }, at, value, key);
+      const cached = this.#cached({ cache, key: key.slice(root.length) }, unclaimed, key);
       if (cached !== undefined) cache.load(cached);
     }
   }
@@ -110,9 +112,7 @@ export class Cacher {
     this.#caches.delete(prefix);
     cache.closeWatchers();
     for (const { key, revision, object } of cache.list('')) {
-      const value = new Uint8Array();
-      this.#written.set(value, { object: object as MutableObject, text: undefined });
-      this.#unclaimed.set(`${ROOT}${prefix}${key}`, { revision, value });
+      this.#unclaimed.set(`${ROOT}${prefix}${key}`, { revision, value: NOTHING, object: object as MutableObject });
     }
   }
 
@@ -137,9 +137,16 @@ export class Cacher {
     }
   }
 
-  /** Tells the cacher what object the bytes of a coming write stand for. The object belongs to the cache from now on. */
+  /**
+   * Tells the cacher what object the bytes of a coming write stand for. The object belongs to the cache from now on; `letGo` has to
+   * follow when the write has been applied, or has failed.
+   */
   handOver(value: Uint8Array, object: MutableObject, text?: ObjectText): void {
     this.#written.set(value, { object, text });
+  }
+
+  letGo(value: Uint8Array): void {
+    this.#written.delete(value);
   }
 
   /** Resolves once the caches show `revision`; at once where they do. */
@@ -176,7 +183,7 @@ export class Cacher {
       this.#unclaimed.set(key, { revision, value });
       return;
     }
-    const cached = this.#cached(place, revision, value, key);
+    const cached = this.#cached(place, { revision, value }, key);
     if (cached === undefined) return;
     place.cache.load(cached);
     const prefix = this.#definedPrefix(key, cached);
@@ -218,7 +225,7 @@ export class Cacher {
       place.cache.apply({ type: 'delete', revision: event.revision, current: previous.withRevision(event.revision), previous });
       return;
     }
-    const current = this.#cached(place, event.revision, event.value, event.key);
+    const current = this.#cached(place, event, event.key);
     if (current === undefined) return;
     const prefix = this.#definedPrefix(event.key, current);
     if (prefix !== undefined) this.#addPrefix(prefix, event.revision);
@@ -226,10 +233,10 @@ export class Cacher {
     place.cache.apply(applied);
   }
 
-  #cached({ cache, key }: Place, revision: number, value: Uint8Array, storageKey: string): CachedObject | undefined {
+  #cached({ cache, key }: Place, { revision, value, object: kept }: Unclaimed, storageKey: string): CachedObject | undefined {
     const written = this.#written.get(value);
     try {
-      const object = written?.object ?? this.#decode(value, storageKey);
+      const object = written?.object ?? kept ?? this.#decode(value, storageKey);
       object.metadata.resourceVersion = String(revision);
       cache.markReadable(key);
       return new CachedObject(key, revision, object, written?.text);

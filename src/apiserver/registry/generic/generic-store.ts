@@ -192,7 +192,9 @@ export class GenericStore {
       for (const text of strategy.warnings?.(object, undefined) ?? []) context.warn(text);
       const admitted = admission.validate(object, undefined);
       if (admitted !== undefined) await admitted;
-      const cached = await this.#insert(object, context);
+      const key = objectKey(object.metadata.namespace ?? '', object.metadata.name);
+      const cached = context.dryRun ? this.#pretend(key, object) : await this.#put(key, object, 0);
+      if (cached === undefined) throw this.#exists(key, object);
       if (allocation !== undefined) await settle(allocation, !context.dryRun);
       return cached;
     } catch (error) {
@@ -201,17 +203,9 @@ export class GenericStore {
     }
   }
 
-  async #insert(object: MutableObject, context: WriteContext): Promise<CachedObject> {
-    const { namespace = '', name } = object.metadata;
-    const key = objectKey(namespace, name);
-    object.metadata.resourceVersion = '';
-    if (context.dryRun) {
-      if (this.#stored(key) !== undefined) throw this.#exists(key, object);
-      return new Cached(key, 0, withoutRevision(object));
-    }
-    const written = await this.#put(key, object, 0);
-    if (written === undefined) throw this.#exists(key, object);
-    return written;
+  /** What a create would write; undefined where there is such an object. */
+  #pretend(key: string, object: MutableObject): CachedObject | undefined {
+    return this.#stored(key) === undefined ? new Cached(key, 0, withoutRevision(object)) : undefined;
   }
 
   /** Reads, changes, checks and writes, again if somebody else was faster. @throws {ApiError} 404, 409, 422, and admission's. */
@@ -337,14 +331,20 @@ export class GenericStore {
     const text = ObjectText.of(stored);
     const value = form.encode(stored, where, text);
     cacher.handOver(value, stored, text);
-    const result = await store.put(where, value, expected, this.#putOptions).catch(rethrow);
-    if (!result.ok) return undefined;
-    const applied = cacher.reached(result.revision);
-    if (applied !== undefined) await applied;
-    object.metadata.resourceVersion = String(result.revision);
-    const find = () => this.cache.find(key);
-    const cached = version?.isSlow === true ? await version.read(key, find) : find();
-    return cached?.revision === result.revision ? cached : new Cached(key, result.revision, object);
+    try {
+      const result = await store.put(where, value, expected, this.#putOptions);
+      if (!result.ok) return undefined;
+      const applied = cacher.reached(result.revision);
+      if (applied !== undefined) await applied;
+      object.metadata.resourceVersion = String(result.revision);
+      const find = () => this.cache.find(key);
+      const cached = version?.isSlow === true ? await version.read(key, find) : find();
+      return cached?.revision === result.revision ? cached : new Cached(key, result.revision, object);
+    } catch (error) {
+      rethrow(error);
+    } finally {
+      cacher.letGo(value);
+    }
   }
 
   /** @source upstream storage/errors.go NewInvalidObjError */
