@@ -21,7 +21,7 @@ export { podStatusCauses } from './pod-status-update.ts';
 export { ephemeralContainersCauses, podUpdateCauses } from './pod-update.ts';
 export { podWarnings } from './pod-warnings.ts';
 export { matchConstraintsCauses, paramKindCauses } from './policies.ts';
-export { serviceFamilyCauses } from './service-families.ts';
+export { clusterIpCauses } from './services.ts';
 export { warningsOf } from './warnings.ts';
 export { sameMatchConditions } from './webhooks.ts';
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Validation of Services and of load balancers' status. Families against the cluster's are service-families.ts.
+// Validation of Services and of load balancers' status, as far as it goes without the cluster's families.
 import {
   checkDns1123Label,
   checkDns1123Subdomain,

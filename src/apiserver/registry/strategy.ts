@@ -73,7 +73,7 @@ export interface Strategy extends UpdateRules {
   validateName(name: string, prefix: boolean): readonly string[];
   /** Texts for `Warning` headers. */
   warnings?(object: DeepReadonly<MutableObject>, previous: DeepReadonly<MutableObject> | undefined): readonly string[];
-  /** Takes what must be unique in the cluster (addresses, ports), after validation. Changes `object`. @throws {ApiError} If there is none. */
+  /** Takes what must be unique in the cluster (addresses, ports), before validation. Changes `object`. @throws {ApiError} If there is none. */
   allocate?(
     object: MutableObject,
     previous: DeepReadonly<MutableObject> | undefined,

@@ -186,9 +186,9 @@ export class GenericStore {
     delete object.metadata.deletionGracePeriodSeconds;
     delete object.metadata.selfLink;
     strategy.prepareForCreate(object, scope);
-    this.#refuse(object, strategy.validate(object, scope), context);
     const allocation = strategy.allocate === undefined ? undefined : await strategy.allocate(object, undefined, scope);
     try {
+      this.#refuse(object, strategy.validate(object, scope), context);
       for (const text of strategy.warnings?.(object, undefined) ?? []) context.warn(text);
       const admitted = admission.validate(object, undefined);
       if (admitted !== undefined) await admitted;
@@ -241,9 +241,9 @@ export class GenericStore {
     keepSystemFields(next, previous);
     const scope = this.#scope(context);
     request.rules.prepareForUpdate(next, previous, scope);
-    this.#refuse(next, request.rules.validateUpdate(next, previous, scope), context);
     const allocation = context.subresource === '' ? await this.strategy.allocate?.(next, previous, scope) : undefined;
     try {
+      this.#refuse(next, request.rules.validateUpdate(next, previous, scope), context);
       for (const text of this.strategy.warnings?.(next, previous) ?? []) context.warn(text);
       await request.admission.validate(next, previous);
       const written = await this.#replace(next, current, context, conditional);
