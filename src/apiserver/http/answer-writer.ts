@@ -29,6 +29,50 @@ function encodingOf(text: string): 'latin1' | 'utf8' {
   return Buffer.byteLength(text) === text.length ? 'latin1' : 'utf8';
 }
 
+/** Classes, since closures would be made anew for each answer. */
+class StreamTarget implements Target {
+  readonly writable: ServerHttp2Stream;
+
+  constructor(stream: ServerHttp2Stream) {
+    this.writable = stream;
+  }
+
+  head(status: number, headers: AnswerHeaders): void {
+    if (this.writable.headersSent || this.writable.destroyed) return;
+    this.writable.respond(rawHeaders(status, headers));
+  }
+}
+
+class ResponseTarget implements Target {
+  readonly writable: ServerResponse;
+
+  constructor(response: ServerResponse) {
+    this.writable = response;
+  }
+
+  head(status: number, headers: AnswerHeaders): void {
+    if (!this.writable.headersSent) this.writable.writeHead(status, headers as Record<string, string>);
+  }
+
+  flush(): void {
+    this.writable.flushHeaders();
+  }
+}
+
+/** A connection whose upgrade failed. */
+class UpgradeTarget implements Target {
+  readonly writable: Duplex;
+
+  constructor(socket: Duplex) {
+    this.writable = socket;
+  }
+
+  head(status: number, headers: AnswerHeaders): void {
+    const lines = Object.entries(headers).map(([name, value]) => `${name}: ${String(value)}`);
+    this.writable.write(`HTTP/1.1 ${status} ${status < 400 ? 'OK' : 'Error'}\r\nconnection: close\r\n${lines.join('\r\n')}\r\n\r\n`);
+  }
+}
+
 export class AnswerWriter {
   readonly #target: Target;
 
@@ -37,33 +81,15 @@ export class AnswerWriter {
   }
 
   static forStream(stream: ServerHttp2Stream): AnswerWriter {
-    return new AnswerWriter({
-      writable: stream,
-      head(status, headers) {
-        if (stream.headersSent || stream.destroyed) return;
-        stream.respond(rawHeaders(status, headers));
-      },
-    });
+    return new AnswerWriter(new StreamTarget(stream));
   }
 
   static forResponse(response: ServerResponse): AnswerWriter {
-    return new AnswerWriter({
-      writable: response,
-      head(status, headers) {
-        if (!response.headersSent) response.writeHead(status, headers as Record<string, string>);
-      },
-      flush: () => response.flushHeaders(),
-    });
+    return new AnswerWriter(new ResponseTarget(response));
   }
 
   static forUpgrade(socket: Duplex): AnswerWriter {
-    return new AnswerWriter({
-      writable: socket,
-      head(status, headers) {
-        const lines = Object.entries(headers).map(([name, value]) => `${name}: ${String(value)}`);
-        socket.write(`HTTP/1.1 ${status} ${status < 400 ? 'OK' : 'Error'}\r\nconnection: close\r\n${lines.join('\r\n')}\r\n\r\n`);
-      },
-    });
+    return new AnswerWriter(new UpgradeTarget(socket));
   }
 
   get closed(): boolean {

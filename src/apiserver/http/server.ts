@@ -103,7 +103,7 @@ export class HttpServer implements AsyncDisposable {
   #onConnection(socket: TLSSocket): void {
     this.#sockets.add(socket);
     socket.on('close', () => this.#sockets.delete(socket));
-    socket.on('error', () => {}); // A reset by the client: its requests see the close.
+    socket.on('error', ignore); // A reset by the client: its requests see the close.
     socket.setNoDelay(true);
     if (socket.alpnProtocol !== 'h2') {
       this.#http1.emit('connection', socket);
@@ -138,14 +138,13 @@ export class HttpServer implements AsyncDisposable {
   }
 
   #onStream(stream: ServerHttp2Stream, { headers, raw }: ReceivedHeaders, socket: TLSSocket): void {
-    stream.on('error', () => {}); // The client reset the stream; `close` follows.
+    stream.on('error', ignore); // The client reset the stream; `close` follows.
     const writer = AnswerWriter.forStream(stream);
     const request = new WireRequest(String(headers[':path']), headers, {
       method: String(headers[':method']),
       source: stream,
       isStream: true,
       rawHeaders: raw,
-      goAway: () => stream.session?.close(),
       user: this.#userOf(socket),
       socket,
     });
@@ -164,7 +163,7 @@ export class HttpServer implements AsyncDisposable {
       user: this.#userOf(socket),
       socket,
     });
-    response.on('error', () => {});
+    response.on('error', ignore);
     this.#options.handle(request, AnswerWriter.forResponse(response));
   }
 
@@ -181,6 +180,8 @@ export class HttpServer implements AsyncDisposable {
     this.#options.handle(request, AnswerWriter.forUpgrade(socket));
   }
 }
+
+function ignore(): void {}
 
 /** A request off the wire. What most requests never look at is made on first ask. */
 class WireRequest implements IncomingRequest {
@@ -242,7 +243,8 @@ class WireRequest implements IncomingRequest {
   }
 
   goAway(): void {
-    this.#goAway?.();
+    if (this.#isStream) (this.#source as ServerHttp2Stream).session?.close();
+    else this.#goAway?.();
   }
 }
 
@@ -259,6 +261,7 @@ interface Origin {
   readonly source: Readable;
   /** Whether `source` is a stream of HTTP/2: the answer goes out by it as well. */
   readonly isStream?: true;
+  /** On HTTP/1.1: this connection serves no other request. */
   readonly goAway?: () => void;
   readonly user: UserInfo | undefined;
   readonly socket: TLSSocket;
