@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the store's two halves say to each other: the main thread sends batches of operations, the worker answers each batch
-// once it is committed. One operation, one answer, in order; writes that follow each other, and their answers, are packed.
+// What the store's two halves say to each other: the main thread sends batches of operations, the worker answers those it has got
+// once they are committed. One operation, one answer, in order; writes that follow each other, and their answers, are packed.
 
 import type { RangeOptions, RangeResult, Revision, StoreEvent, Versioned } from '../store.ts';
 import type { PackedAnswers, PackedWrites, WriteAnswer, WriteOperation } from './packed-writes.ts';
@@ -38,5 +38,6 @@ export type ToWorker = { readonly type: 'batch'; readonly operations: readonly S
 export type FromWorker =
   | { readonly type: 'opened'; readonly revision: Revision; readonly nextExpiry: number | undefined }
   | { readonly type: 'failed'; readonly message: string }
-  | { readonly type: 'batch'; readonly answers: readonly SentAnswer[]; readonly revision: Revision }
+  /** Of one batch or several, in the order in which they were sent. */
+  | { readonly type: 'committed'; readonly batches: readonly (readonly SentAnswer[])[]; readonly revision: Revision }
   | { readonly type: 'closed' };

@@ -41,6 +41,27 @@ test('SqliteStore.open() refuses a file that is no database', async () => {
   await assert.rejects(SqliteStore.open({ file }), StoreUnavailableError);
 });
 
+test('SqliteStore answers many operations in the order in which they were asked, each once, reads as of their turn', async () => {
+  await using store = await SqliteStore.open({ file: nextFile() });
+  const order: string[] = [];
+  const asked = Array.from({ length: 700 }, async (_, index) => {
+    const written = await store.put(`/k/${index % 50}`, Buffer.from(String(index)), undefined);
+    order.push(`put ${index}`);
+    assert.equal(written.ok && written.revision, index + 1);
+  });
+  const found = store.find('/k/49').then((versioned) => {
+    order.push('find');
+    return Buffer.from(versioned?.value ?? []).toString();
+  });
+  const late = store.put('/late', Buffer.from(''), 0);
+
+  await Promise.all(asked);
+
+  assert.equal(await found, '699');
+  assert.equal((await late).ok && store.revision, 701);
+  assert.deepEqual(order, [...asked.map((_, index) => `put ${index}`), 'find']);
+});
+
 test('SqliteStore rejects what comes after it was closed', async () => {
   const store = await SqliteStore.open({ file: nextFile() });
   await store[Symbol.asyncDispose]();

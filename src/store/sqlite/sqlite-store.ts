@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The embedded store: SQLite in a worker thread with group commit. While one batch is being committed, the operations that
-// arrive meanwhile form the next one; nothing waits for a timer.
+// arrive meanwhile form the next ones; nothing waits for a timer, and neither thread for the other while there is something to do.
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Worker } from 'node:worker_threads';
@@ -24,6 +24,10 @@ import type { Answer, AnswerError, FromWorker, Operation, SentAnswer, SentOperat
 
 /** Operations of one transaction at most: bounds the latency of the first in it. */
 const MAX_BATCH = 1024;
+/** So many go on their way though others are still being committed: the worker finds them when it is done with those. */
+const FULL_BATCH = 32;
+/** Beyond these, operations gather until one is answered. */
+const MAX_IN_FLIGHT = 8;
 
 const NOTHING = new Uint8Array();
 
@@ -50,7 +54,8 @@ export class SqliteStore implements Store {
   readonly #hub = new WatchHub();
   #revision: Revision;
   #waiting: Pending[] = [];
-  #inFlight: readonly Pending[] | undefined;
+  /** Batches that were sent and not answered, in order. */
+  #inFlight: (readonly Pending[])[] = [];
   #flushScheduled = false;
   #closed: Error | undefined;
   #closing: Promise<void> | undefined;
@@ -61,7 +66,7 @@ export class SqliteStore implements Store {
     this.#clock = clock;
     this.#revision = opened.revision;
     worker.on('message', (message: FromWorker) => {
-      if (message.type === 'batch') this.#settle(message.answers, message.revision);
+      if (message.type === 'committed') this.#settle(message.batches, message.revision);
     });
     worker.on('error', (error) => this.#fail(new StoreUnavailableError(`store worker failed: ${error.message}`, { cause: error })));
     worker.on('exit', () => this.#fail(new StoreUnavailableError('store is closed')));
@@ -150,28 +155,36 @@ export class SqliteStore implements Store {
     if (this.#closing !== undefined) return Promise.reject(new StoreUnavailableError('store is closing'));
     return new Promise((resolve, reject) => {
       this.#waiting.push({ operation, resolve, reject });
-      if (this.#flushScheduled || this.#inFlight !== undefined) return;
-      this.#flushScheduled = true;
-      queueMicrotask(() => {
-        this.#flushScheduled = false;
-        this.#flush();
-      });
+      if (this.#inFlight.length > 0) this.#flushFull();
+      else if (!this.#flushScheduled) {
+        this.#flushScheduled = true;
+        queueMicrotask(() => {
+          this.#flushScheduled = false;
+          this.#flush();
+        });
+      }
     });
   }
 
+  #flushFull(): void {
+    if (this.#waiting.length >= FULL_BATCH && this.#inFlight.length < MAX_IN_FLIGHT) this.#flush();
+  }
+
   #flush(): void {
-    if (this.#inFlight !== undefined || this.#waiting.length === 0) return;
-    this.#inFlight = this.#waiting.slice(0, MAX_BATCH);
+    if (this.#waiting.length === 0) return;
+    const batch = this.#waiting.slice(0, MAX_BATCH);
     this.#waiting = this.#waiting.slice(MAX_BATCH);
-    const operations = pack(this.#inFlight.map((pending) => pending.operation));
+    this.#inFlight.push(batch);
+    const operations = pack(batch.map((pending) => pending.operation));
     this.#worker.postMessage({ type: 'batch', operations } satisfies ToWorker, buffersOf(operations));
   }
 
-  #settle(sent: readonly SentAnswer[], revision: Revision): void {
-    const settled = this.#inFlight ?? [];
-    this.#inFlight = undefined;
-    this.#flush(); // Keep the disk busy while this thread works through the answers.
-    const answers = sent.flatMap(answersOf);
+  #settle(batches: readonly (readonly SentAnswer[])[], revision: Revision): void {
+    const settled = this.#inFlight.splice(0, batches.length).flat();
+    // Keep the disk busy while this thread works through the answers.
+    if (this.#inFlight.length === 0) this.#flush();
+    else this.#flushFull();
+    const answers = batches.flat().flatMap(answersOf);
     const events: StoreEvent[] = [];
     for (const [index, { operation }] of settled.entries()) addEvents(events, operation, answers[index]);
     this.#revision = revision;
@@ -195,8 +208,8 @@ export class SqliteStore implements Store {
   #fail(error: Error): void {
     if (this.#closed !== undefined) return;
     this.#closed = error;
-    for (const pending of [...(this.#inFlight ?? []), ...this.#waiting]) pending.reject(error);
-    this.#inFlight = undefined;
+    for (const pending of [...this.#inFlight.flat(), ...this.#waiting]) pending.reject(error);
+    this.#inFlight = [];
     this.#waiting = [];
     this.#hub.close();
   }

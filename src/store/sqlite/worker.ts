@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The thread that owns the database file. Each message is a batch of operations: its writes are one transaction, so that many
-// writers share one fdatasync, and the event loop that serves requests never waits for the disk.
-import { parentPort, workerData } from 'node:worker_threads';
+// The thread that owns the database file. Each message is a batch of operations: the writes of all that have come are one
+// transaction, so that many writers share one fdatasync, and the event loop that serves requests never waits for the disk.
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { CompactedError, FutureRevisionError } from '../store.ts';
 import { Database } from './database.ts';
 import { packAnswers, unpackWrites, type WriteAnswer, type WriteOperation } from './packed-writes.ts';
@@ -50,15 +50,25 @@ function runOne(database: Database, operation: SentOperation): SentAnswer {
   }
 }
 
-function runBatch(database: Database, operations: readonly SentOperation[]): SentAnswer[] {
-  const writes = operations.some((operation) => WRITES.has(operation.op));
-  const work = () => operations.map((operation) => runOne(database, operation));
+type Batch = readonly SentOperation[];
+
+function runBatches(database: Database, batches: readonly Batch[]): SentAnswer[][] {
+  const writes = batches.some((operations) => operations.some(({ op }) => WRITES.has(op)));
+  const work = () => batches.map((operations) => operations.map((operation) => runOne(database, operation)));
   try {
     return writes ? database.transact(work) : work();
   } catch (error) {
     const answer = { kind: 'error', error: errorOf(error) } as const;
-    return operations.flatMap((operation) => (operation.op === 'writes' ? operation.keys.map(() => answer) : [answer]));
+    return batches.map((operations) =>
+      operations.flatMap((operation) => (operation.op === 'writes' ? operation.keys.map(() => answer) : [answer])),
+    );
   }
+}
+
+/** The messages that have come by now. */
+function* received(port: MessagePort, first: ToWorker): Generator<ToWorker> {
+  yield first;
+  for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) yield next.message as ToWorker;
 }
 
 function main(): void {
@@ -73,9 +83,11 @@ function main(): void {
     return;
   }
   send({ type: 'opened', revision: database.revision, nextExpiry: database.nextExpiry });
-  port.on('message', (message: ToWorker) => {
-    if (message.type === 'batch')
-      return send({ type: 'batch', answers: runBatch(database, message.operations), revision: database.revision });
+  port.on('message', (first: ToWorker) => {
+    const messages = [...received(port, first)];
+    const batches = messages.flatMap((message) => (message.type === 'batch' ? [message.operations] : []));
+    if (batches.length > 0) send({ type: 'committed', batches: runBatches(database, batches), revision: database.revision });
+    if (batches.length === messages.length) return;
     database.close();
     send({ type: 'closed' });
     port.close();
