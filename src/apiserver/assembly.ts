@@ -12,7 +12,7 @@ import { celAuthorizer, createWebhookPlugins, equivalentsIn, WebhookMetrics, typ
 import { createAdmissionRunner } from './admission-runner.ts';
 import { AggregationLayer } from './aggregation/mod.ts';
 import { type Authentication, createAuthentication } from './auth/authenticators.ts';
-import { createAuthorizer, createRbac } from './auth/authorization-modes.ts';
+import { type AuthorizerDeps, createAuthorizer, createRbac } from './auth/authorization-modes.ts';
 import { type Authorizer, decide, ReplaceableAuthorizer } from './auth/authorizer.ts';
 import type { ConfigurationFile } from './auth/followed-configuration.ts';
 import type { RbacAuthorizer } from './auth/rbac.ts';
@@ -146,14 +146,15 @@ interface AccessParts {
 }
 
 /** Node and RBAC cannot join later, as upstream has it: what they need is made at the start. */
-function authorizerOf({ authorizationModes, authorizationFile }: ApiServerOptions, rbac: RbacAuthorizer, cacher: Cacher): Authorizer {
-  const first = createAuthorizer(authorizationModes, rbac, cacher);
+function authorizerOf(options: ApiServerOptions, rbac: RbacAuthorizer, deps: AuthorizerDeps): Authorizer {
+  const { authorizationModes, authorizationFile } = options;
+  const first = createAuthorizer(authorizationModes, rbac, deps);
   if (authorizationFile === undefined) return first;
   const authorizer = new ReplaceableAuthorizer(first);
   authorizationFile.use((modes) => {
     const late = ['Node', 'RBAC'].find((mode) => modes.includes(mode) && !authorizationModes.includes(mode));
     if (late !== undefined) throw new Error(`authorizer type ${late} is not allowed if it was not enabled at initial server startup`);
-    authorizer.replace(createAuthorizer(modes, rbac, cacher));
+    authorizer.replace(createAuthorizer(modes, rbac, deps));
   });
   return authorizer;
 }
@@ -161,7 +162,7 @@ function authorizerOf({ authorizationModes, authorizationFile }: ApiServerOption
 function assembleAccess({ options }: Surroundings, { cacher, reader }: StorageParts): AccessParts {
   const now = () => options.clock.now();
   const rbac = createRbac(cacher, reader);
-  const authorizer = authorizerOf(options, rbac, cacher);
+  const authorizer = authorizerOf(options, rbac, { cacher, reader });
   const tokens = new ServiceAccountTokens(options.tokenKeys, reader, now);
   return { rbac, authorizer, tokens, authentication: createAuthentication(options, { serviceAccounts: tokens, reader, now }) };
 }

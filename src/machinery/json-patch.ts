@@ -81,16 +81,19 @@ function applyOperation(document: Document, operation: JsonPatchOperation): void
       replace(document, path, deepCopy(operandOf(operation)));
       break;
     case 'move': {
-      const value = read(document, fromOf(operation), op) ?? null;
-      remove(document, fromOf(operation));
-      add(document, path, value);
+      const from = locate(document, fromOf(operation), `move operation does not apply: doc is missing from path: ${fromOf(operation)}`);
+      const value = within(`error in move for path: '${from.key}'`, () => take(from));
+      const to = locate(document, path, `move operation does not apply: doc is missing destination path: ${path}`);
+      within(`error in move for path: '${path}'`, () => put(to, value));
       break;
     }
     case 'copy': {
-      const value = deepCopy(read(document, fromOf(operation), op) ?? null);
+      const from = locate(document, fromOf(operation), `copy operation does not apply: doc is missing from path: ${fromOf(operation)}`);
+      const value = deepCopy(within(`error in copy for from: '${fromOf(operation)}'`, () => read(from)) ?? null);
+      const to = locate(document, path, `copy operation does not apply: doc is missing destination path: ${path}`);
       document.copied += Buffer.byteLength(JSON.stringify(value) ?? '');
       if (document.copied > MAX_COPY_BYTES) throw new PatchError('copy operations add up to more than the limit');
-      add(document, path, value);
+      within('error while adding value during copy', () => put(to, value));
       break;
     }
     case 'test':
@@ -117,18 +120,28 @@ function tokensOf(path: string): string[] {
     .map((token) => token.replaceAll('~1', '/').replaceAll('~0', '~'));
 }
 
-/** The container that holds the last member of `path`, and that member's name. What stands before the first slash is not looked at. */
-function locate(document: Document, path: string, op: string): { container: Container; key: string } {
-  const missing = () => new PatchError(`${op} operation does not apply: doc is missing path: ${JSON.stringify(path)}: missing value`);
+/** The last member that a path names, there or not. */
+interface Place {
+  readonly container: Container;
+  readonly key: string;
+}
+
+/** What stands before the first slash of `path` is not looked at. @param missing What is said if there is no such container. */
+function locate(document: Document, path: string, missing: string): Place {
   const tokens = tokensOf(path);
-  if (tokens.length === 0) throw missing();
-  let at = document.root;
-  for (const token of tokens.slice(0, -1)) {
-    at = member(at, token);
-    if (at === undefined) throw missing();
-  }
-  if (typeof at !== 'object' || at === null) throw missing();
+  let at = tokens.length === 0 ? undefined : document.root;
+  for (const token of tokens.slice(0, -1)) at = member(at, token);
+  if (typeof at !== 'object' || at === null) throw new PatchError(`${missing}: missing value`);
   return { container: at as Container, key: tokens.at(-1) ?? '' };
+}
+
+/** Says where it happened of what goes wrong. */
+function within<T>(where: string, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    throw error instanceof PatchError ? new PatchError(`${where}: ${error.message}`) : error;
+  }
 }
 
 const INDEX = /^[+-]?\d+$/;
@@ -147,26 +160,34 @@ function indexIn(key: string, count: number): number {
   return index < 0 ? index + count : index;
 }
 
-function read(document: Document, path: string, op: string): unknown {
-  const { container, key } = locate(document, path, op);
+function read({ container, key }: Place): unknown {
   return Array.isArray(container) ? container[indexIn(key, container.length)] : member(container, key);
 }
 
-function add(document: Document, path: string, value: unknown): void {
-  const { container, key } = locate(document, path, 'add');
+function put({ container, key }: Place, value: unknown): void {
   if (!Array.isArray(container)) setOwn(container, key, value);
   else if (key === '-') container.push(value);
-  else container.splice(indexIn(key, container.length + 1), 0, value);
+  else if (INDEX.test(key)) container.splice(indexIn(key, container.length + 1), 0, value);
+  else within(`value was not a proper array index: '${key}'`, () => indexIn(key, 0));
+}
+
+function take(place: Place): unknown {
+  const value = read(place) ?? null;
+  const { container, key } = place;
+  if (Array.isArray(container)) container.splice(indexIn(key, container.length), 1);
+  else if (Object.hasOwn(container, key)) delete container[key];
+  else throw new PatchError(`Unable to remove nonexistent key: ${key}: missing value`);
+  return value;
+}
+
+function add(document: Document, path: string, value: unknown): void {
+  const place = locate(document, path, `add operation does not apply: doc is missing path: "${path}"`);
+  within(`error in add for path: '${path}'`, () => put(place, value));
 }
 
 function remove(document: Document, path: string): void {
-  const { container, key } = locate(document, path, 'remove');
-  if (Array.isArray(container)) {
-    container.splice(indexIn(key, container.length), 1);
-    return;
-  }
-  if (!Object.hasOwn(container, key)) throw new PatchError(`Unable to remove nonexistent key: ${key}: missing value`);
-  delete container[key];
+  const place = locate(document, path, `remove operation does not apply: doc is missing path: "${path}"`);
+  within(`error in remove for path: '${path}'`, () => take(place));
 }
 
 function replace(document: Document, path: string, value: unknown): void {
@@ -175,16 +196,17 @@ function replace(document: Document, path: string, value: unknown): void {
     document.root = value;
     return;
   }
-  const { container, key } = locate(document, path, 'replace');
-  if (Array.isArray(container)) container[indexIn(key, container.length)] = value;
-  else setOwn(container, key, value);
+  const { container, key } = locate(document, path, `replace operation does not apply: doc is missing path: ${path}`);
+  if (!Array.isArray(container)) setOwn(container, key, value);
+  else if (member(container, key) !== undefined) container[indexIn(key, container.length)] = value;
+  else throw new PatchError(`replace operation does not apply: doc is missing key: ${path}: missing value`);
 }
 
 function test(document: Document, path: string, expected: unknown): void {
   let found: unknown = document.root;
   if (path !== '') {
-    const { container, key } = locate(document, path, 'test');
-    found = Array.isArray(container) ? container[indexIn(key, container.length)] : member(container, key);
+    const place = locate(document, path, `test operation does not apply: is missing path: ${path}`);
+    found = within(`error in test for path: '${path}'`, () => read(place));
   }
   if (!deepEqual(found ?? null, expected ?? null)) throw new FailedTestError(`testing value ${path} failed: test failed`);
 }

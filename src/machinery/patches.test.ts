@@ -29,22 +29,40 @@ for (const [what, operation, result] of jsonPatches) {
   test(`a JSON patch ${what}`, () => assert.deepEqual(applyJsonPatch(base, checkJsonPatch([operation])), result));
 }
 
-const refusedPatches: readonly object[] = [
-  { op: 'remove', path: '/zz' },
-  { op: 'add', path: '/q/r', value: 1 },
-  { op: 'add', path: 'a', value: 1 },
-  { op: 'add', value: 1 },
-  { op: 'fly', path: '/a' },
-  { op: 'test', path: '/a/c~1d', value: 'no' },
-  { op: 'add', path: '/a/b/9', value: 1 },
-  { op: 'remove', path: '/a/b/-4' },
-  { op: 'add', path: '', value: {} },
-  { op: 'remove', path: '' },
-  { op: 'replace', path: '', value: 1 },
+const INVALID = 'invalid index referenced';
+const refusedPatches: readonly (readonly [object, string])[] = [
+  [{ op: 'remove', path: '/zz' }, "error in remove for path: '/zz': Unable to remove nonexistent key: zz: missing value"],
+  [{ op: 'add', path: '/q/r', value: 1 }, 'add operation does not apply: doc is missing path: "/q/r": missing value'],
+  [{ op: 'add', path: 'a', value: 1 }, 'add operation does not apply: doc is missing path: "a": missing value'],
+  [{ op: 'add', value: 1 }, 'missing value: add operation: path'],
+  [{ op: 'fly', path: '/a' }, 'Unexpected kind: fly'],
+  [{ op: 'test', path: '/a/c~1d', value: 'no' }, 'testing value /a/c~1d failed: test failed'],
+  [{ op: 'test', path: '/q/r', value: 'no' }, 'test operation does not apply: is missing path: /q/r: missing value'],
+  [{ op: 'test', path: '/a/b/3', value: 1 }, `error in test for path: '/a/b/3': Unable to access invalid index: 3: ${INVALID}`],
+  [{ op: 'add', path: '/a/b/9', value: 1 }, `error in add for path: '/a/b/9': Unable to access invalid index: 9: ${INVALID}`],
+  [
+    { op: 'add', path: '/a/b/x', value: 1 },
+    `error in add for path: '/a/b/x': value was not a proper array index: 'x': strconv.Atoi: parsing "x": invalid syntax`,
+  ],
+  [{ op: 'remove', path: '/a/b/-4' }, `error in remove for path: '/a/b/-4': Unable to access invalid index: -4: ${INVALID}`],
+  [{ op: 'add', path: '', value: {} }, 'add operation does not apply: doc is missing path: "": missing value'],
+  [{ op: 'remove', path: '' }, 'remove operation does not apply: doc is missing path: "": missing value'],
+  [{ op: 'replace', path: '', value: 1 }, 'replace operation value must be object or array'],
+  [{ op: 'replace', path: '/q/r', value: 1 }, 'replace operation does not apply: doc is missing path: /q/r: missing value'],
+  [{ op: 'replace', path: '/a/b/-', value: 1 }, 'replace operation does not apply: doc is missing key: /a/b/-: missing value'],
+  [{ op: 'replace', path: '/a/b/3', value: 1 }, 'replace operation does not apply: doc is missing key: /a/b/3: missing value'],
+  [{ op: 'move', from: '/q/r', path: '/z' }, 'move operation does not apply: doc is missing from path: /q/r: missing value'],
+  [{ op: 'move', from: '/q', path: '/z' }, "error in move for path: 'q': Unable to remove nonexistent key: q: missing value"],
+  [{ op: 'move', from: '/a/c~1d', path: '/q/r' }, 'move operation does not apply: doc is missing destination path: /q/r: missing value'],
+  [{ op: 'copy', from: '/a/b/7', path: '/z' }, `error in copy for from: '/a/b/7': Unable to access invalid index: 7: ${INVALID}`],
+  [{ op: 'copy', from: '/a/b/0', path: '/a/b/7' }, `error while adding value during copy: Unable to access invalid index: 7: ${INVALID}`],
 ];
-for (const operation of refusedPatches) {
+for (const [operation, why] of refusedPatches) {
   test(`the JSON patch ${JSON.stringify(operation)} is refused`, () => {
-    assert.throws(() => applyJsonPatch(base, checkJsonPatch([operation])), PatchError);
+    assert.throws(
+      () => applyJsonPatch(base, checkJsonPatch([operation])),
+      (error) => error instanceof PatchError && error.message === why,
+    );
   });
 }
 

@@ -104,7 +104,7 @@ function paramRefCauses(ref: DeepReadonly<ParamRef>, path: FieldPath): FieldCaus
   if (selector) causes.push(...selectorCauses(selector, path.child('selector')));
   if (name && selector) causes.push(forbiddenField(path.child('selector'), why));
   if (!name && !selector) causes.push(required(path, 'one of name or selector must be specified'));
-  return [...causes, ...enumCauses(ref.parameterNotFoundAction, ['Allow', 'Deny'], path.child('parameterNotFoundAction'), true)];
+  return [...causes, ...enumCauses(ref.parameterNotFoundAction, ['Deny', 'Allow'], path.child('parameterNotFoundAction'), true)];
 }
 
 type Binding = DeepReadonly<MutatingAdmissionPolicyBinding | ValidatingAdmissionPolicyBinding>;

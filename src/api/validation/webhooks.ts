@@ -3,6 +3,7 @@
 // compiles is checked where expressions are compiled, in the API server.
 // @source upstream pkg/apis/admissionregistration/validation/validation.go, apiserver pkg/util/webhook/validation.go
 import {
+  checkDns1035Label,
   checkDns1123Subdomain,
   checkQualifiedName,
   type DeepReadonly,
@@ -24,6 +25,7 @@ import type {
   ValidatingWebhook,
 } from '../generated/admissionregistration/v1.ts';
 import { choiceCauses, isSet, problems, selectorCauses } from './rules.ts';
+import { parseUrl } from './webhook-url.ts';
 
 type Webhook = DeepReadonly<ValidatingWebhook & Partial<Pick<MutatingWebhook, 'reinvocationPolicy'>>>;
 type Configuration = { readonly webhooks?: readonly Webhook[] };
@@ -56,7 +58,7 @@ export function webhooksUpdateCauses(next: Configuration, previous: Configuratio
     duplicateNames: new Set(before.map(({ name }) => name)).size < before.length,
     anySideEffects: before.some(({ sideEffects }) => sideEffects !== 'None' && sideEffects !== 'NoneOnDryRun'),
     anyReviewVersions: before.some(
-      ({ admissionReviewVersions: given }) => !(given ?? []).some((version) => REVIEW_VERSIONS.includes(version)),
+      ({ admissionReviewVersions: given = [] }) => given.length > 0 && !given.some((version) => REVIEW_VERSIONS.includes(version)),
     ),
   });
 }
@@ -105,7 +107,9 @@ function reviewVersionCauses({ admissionReviewVersions }: Webhook, path: FieldPa
   if (versions.length === 0) return [required(path, `must specify one of ${REVIEW_VERSIONS.join(', ')}`)];
   const causes: FieldCause[] = [];
   for (const [index, version] of versions.entries()) {
-    if (versions.indexOf(version) !== index) causes.push(invalidValue(path.index(index), version, 'duplicate version'));
+    const isTaken = versions.indexOf(version) !== index;
+    const wrong = isTaken ? ['duplicate version'] : checkDns1035Label(version);
+    causes.push(...problems(wrong, path.index(index), version));
   }
   if (anyReviewVersions || versions.some((version) => REVIEW_VERSIONS.includes(version))) return causes;
   return [...causes, invalidValue(path, versions, `must include at least one of ${REVIEW_VERSIONS.join(', ')}`)];
@@ -169,17 +173,15 @@ function clientConfigCauses(config: Webhook['clientConfig'] | undefined, path: F
 /** The URL of a webhook: https, a host, and nothing that would be lost. */
 export function webhookUrlCauses(url: string, path: FieldPath): FieldCause[] {
   const form = '; desired format: https://host[/path]';
+  const parsed = parseUrl(url);
+  if (typeof parsed === 'string') return [required(path, `url must be a valid URL: ${parsed}${form}`)];
+  const { scheme, user, host, query, fragment } = parsed;
   const causes: FieldCause[] = [];
-  const parsed = URL.parse(url);
-  const scheme = /^([a-z][a-z\d+.-]*):/i.exec(url)?.[1]?.toLowerCase() ?? '';
-  if (parsed === null && scheme !== '' && !/^[a-z]+:\/*$/i.test(url))
-    return [required(path, `url must be a valid URL: parse ${JSON.stringify(url)}${form}`)];
   if (scheme !== 'https') causes.push(invalidValue(path, scheme, `'https' is the only allowed URL scheme${form}`));
-  if (parsed === null || parsed.host === '') causes.push(invalidValue(path, '', `host must be specified${form}`));
-  if (parsed === null) return causes;
-  if (parsed.username !== '') causes.push(invalidValue(path, parsed.username, 'user information is not permitted in the URL'));
-  if (parsed.hash !== '') causes.push(invalidValue(path, parsed.hash.slice(1), 'fragments are not permitted in the URL'));
-  if (parsed.search !== '') causes.push(invalidValue(path, parsed.search.slice(1), 'query parameters are not permitted in the URL'));
+  if (host === '') causes.push(invalidValue(path, '', `host must be specified${form}`));
+  if (user !== undefined) causes.push(invalidValue(path, user, 'user information is not permitted in the URL'));
+  if (fragment !== '') causes.push(invalidValue(path, fragment, 'fragments are not permitted in the URL'));
+  if (query !== '') causes.push(invalidValue(path, query, 'query parameters are not permitted in the URL'));
   return causes;
 }
 
@@ -195,12 +197,15 @@ export function webhookServiceCauses({ name, namespace, port, path: url }: DeepR
 
 function urlPathCauses(url: string, path: FieldPath): FieldCause[] {
   if (url === '//') return [invalidValue(path, url, 'segment[0] may not be empty')];
-  if (!url.startsWith('/')) return [invalidValue(path, url, `must start with a '/'`)];
+  const causes = url.startsWith('/') ? [] : [invalidValue(path, url, `must start with a '/'`)];
   const segments = url.slice(1).replace(/\/$/, '').split('/');
-  return segments.flatMap((segment, index) => {
-    if (segment === '') return [invalidValue(path, url, `segment[${index}] may not be empty`)];
-    return checkDns1123Subdomain(segment).map((why) => invalidValue(path, url, `segment[${index}]: ${why}`));
-  });
+  return [
+    ...causes,
+    ...segments.flatMap((segment, index) => {
+      if (segment === '') return [invalidValue(path, url, `segment[${index}] may not be empty`)];
+      return checkDns1123Subdomain(segment).map((why) => invalidValue(path, url, `segment[${index}]: ${why}`));
+    }),
+  ];
 }
 
 function matchConditionsCauses(conditions: readonly DeepReadonly<MatchCondition>[] = [], path: FieldPath): FieldCause[] {

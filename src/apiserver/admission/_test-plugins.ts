@@ -11,6 +11,7 @@ export interface World {
   readonly objects?: Readonly<Record<string, readonly object[]>>;
   readonly allows?: (check: { readonly verb: string; readonly resource: string; readonly name: string }) => boolean;
   readonly now?: number;
+  readonly warn?: (text: string) => void;
 }
 
 export const made: string[] = [];
@@ -42,14 +43,17 @@ export interface Given {
   readonly user?: UserInfo;
 }
 
-function requestOf({
-  resource = pods as unknown as Resource,
-  subresource = '',
-  operation = 'CREATE',
-  object,
-  oldObject,
-  user = { name: 'me', uid: '', groups: [], extra: {} },
-}: Given): AdmissionRequest {
+function requestOf(
+  { warn = () => undefined }: World,
+  {
+    resource = pods as unknown as Resource,
+    subresource = '',
+    operation = 'CREATE',
+    object,
+    oldObject,
+    user = { name: 'me', uid: '', groups: [], extra: {} },
+  }: Given,
+): AdmissionRequest {
   const meta = { metadata: { name: 'x', namespace: 'ns' } };
   return {
     operation,
@@ -61,13 +65,13 @@ function requestOf({
     oldObject: oldObject === undefined ? undefined : ({ ...meta, ...oldObject } as MutableObject),
     dryRun: false,
     user,
-    warn: () => undefined,
+    warn,
   };
 }
 
 /** Runs both passes. */
 export async function admitted(plugin: AdmissionPlugin, given: Given, world: World = {}): Promise<MutableObject> {
-  const request = requestOf(given);
+  const request = requestOf(world, given);
   const deps = depsOf(world);
   if (plugin.handles(request)) {
     await plugin.admit?.(request, deps);

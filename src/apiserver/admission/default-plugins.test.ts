@@ -2,12 +2,13 @@
 // The plugins that are on by default and look at Pods and claims: what they refuse, word for word, and what they fill in.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { persistentvolumeclaims, pods, serviceaccounts } from '#api';
+import { findResource, persistentvolumeclaims, pods, serviceaccounts } from '#api';
 import type { Resource } from '#machinery';
 import { admitted, type Given, pod, refused, updated, type World } from './_test-plugins.ts';
 import type { AdmissionPlugin } from './admission.ts';
 import { limitRanger } from './limit-ranger.ts';
 import { nodeRestriction } from './node-restriction.ts';
+import { priority } from './priority.ts';
 import { resourceQuota } from './resource-quota.ts';
 import { runtimeClass } from './runtime-class.ts';
 import { serviceAccount } from './service-account.ts';
@@ -85,6 +86,77 @@ test('ResourceQuota is in force as its status has it, and asks nothing of contai
   await admitted(resourceQuota(), { object: pod({ resources: { requests: { cpu: '1' } } }) }, quotas(quota({ cpu: '2' }, { cpu: '0' })));
   updated.length = 0;
 });
+test('ResourceQuota counts Pods as they are created and resized, not as they change otherwise', async () => {
+  const full = quotas(quota({ cpu: '1' }, { cpu: '1' }));
+  const more = pod({ containers: [asking({ requests: { cpu: '2' } })] });
+  await admitted(resourceQuota(), { operation: 'UPDATE', object: more, oldObject: pod({}) }, full);
+  assert.deepEqual(updated, []);
+});
+refuses(
+  'ResourceQuota counts what a Pod grows by',
+  resourceQuota,
+  {
+    operation: 'UPDATE',
+    subresource: 'resize',
+    object: pod({ containers: [asking({ requests: { cpu: '2' } })] }),
+    oldObject: pod({ containers: [asking({ requests: { cpu: '1' } })] }),
+  },
+  'exceeded quota: q, requested: cpu=1, used: cpu=1, limited: cpu=1',
+  quotas(quota({ cpu: '1' }, { cpu: '1' })),
+);
+const exactly = (deviceClassName: string, allocationMode: string, count?: number) => ({
+  exactly: { deviceClassName, allocationMode, count },
+});
+const alternatives = [
+  { name: 'a', deviceClassName: 'gpu', allocationMode: 'ExactCount', count: 2 },
+  { name: 'b', deviceClassName: 'gpu', allocationMode: 'ExactCount', count: 3 },
+  { name: 'c', deviceClassName: 'nic', allocationMode: 'All' },
+];
+refuses(
+  'ResourceQuota counts the devices of claims by class, at worst',
+  resourceQuota,
+  {
+    resource: findResource('resource.k8s.io', 'v1', 'resourceclaims') as unknown as Resource,
+    object: {
+      spec: { devices: { requests: [exactly('gpu', 'ExactCount', 4), exactly('x', 'Later', 9), { firstAvailable: alternatives }] } },
+    },
+  },
+  'exceeded quota: q, requested: gpu.deviceclass.resource.k8s.io/devices=7,nic.deviceclass.resource.k8s.io/devices=32, used: gpu.deviceclass.resource.k8s.io/devices=1,nic.deviceclass.resource.k8s.io/devices=0, limited: gpu.deviceclass.resource.k8s.io/devices=7,nic.deviceclass.resource.k8s.io/devices=31',
+  quotas(
+    quota(
+      {
+        'gpu.deviceclass.resource.k8s.io/devices': '7',
+        'nic.deviceclass.resource.k8s.io/devices': '31',
+        'x.deviceclass.resource.k8s.io/devices': '0',
+      },
+      {
+        'gpu.deviceclass.resource.k8s.io/devices': '1',
+        'nic.deviceclass.resource.k8s.io/devices': '0',
+        'x.deviceclass.resource.k8s.io/devices': '0',
+      },
+    ),
+  ),
+);
+
+// Priority
+const priorityclasses = findResource('scheduling.k8s.io', 'v1', 'priorityclasses') as unknown as Resource;
+const defaultClass = (name: string, value: number) => ({ metadata: { name }, value, globalDefault: true });
+refuses(
+  'Priority keeps to one default class, and names the lowest there is',
+  () => priority,
+  { resource: priorityclasses, object: defaultClass('c', 3) },
+  'PriorityClass b is already marked as default. Only one default can exist',
+  { objects: { priorityclasses: [defaultClass('a', 2), defaultClass('b', 1)] } },
+);
+test('Priority lets the default class change', async () => {
+  const changed = {
+    resource: priorityclasses,
+    operation: 'UPDATE' as const,
+    object: defaultClass('a', 2),
+    oldObject: defaultClass('a', 2),
+  };
+  await admitted(priority, changed, { objects: { priorityclasses: [defaultClass('a', 2)] } });
+});
 
 // RuntimeClass
 const runtime = (more: object): World => ({ objects: { runtimeclasses: [{ metadata: { name: 'r' }, handler: 'h', ...more }] } });
@@ -144,6 +216,16 @@ refuses(
 test('ServiceAccount enforces nothing where the annotation is no true, and gives the names of its pull secrets', async () => {
   const found = await admitted(serviceAccount, { object: pod({ containers: [{ name: 'c', env: secretEnv }] }) }, account('yes'));
   assert.deepEqual((found['spec'] as { imagePullSecrets: object[] }).imagePullSecrets, [{ name: 'pull' }]);
+});
+refuses(
+  'ServiceAccount wants mirror Pods to be of no account',
+  () => serviceAccount,
+  { object: pod({ serviceAccountName: 'a' }, { annotations: { 'kubernetes.io/config.mirror': 'm' } }) },
+  'a mirror pod may not reference service accounts',
+);
+test('ServiceAccount lets mirror Pods use claims', async () => {
+  const volumes = [{ name: 'v', persistentVolumeClaim: { claimName: 'p' } }];
+  await admitted(serviceAccount, { object: pod({ volumes }, { annotations: { 'kubernetes.io/config.mirror': 'm' } }) });
 });
 
 // PersistentVolumeClaimResize

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // NodeRestriction: what a kubelet may write. Its own Node, without restricted labels and taints; mirror Pods on itself; status
-// and deletion of Pods bound to it; tokens of the accounts of those Pods, for their audiences; claims' sizes; its own Lease and CSINode.
+// and deletion of Pods bound to it; tokens of the accounts of those Pods, for their audiences; claims' sizes; its own Lease, CSINode and certificates.
 import { csidrivers, nodes, persistentvolumeclaims, persistentvolumes, pods } from '#api';
 import type { TokenRequest } from '#api/authentication/v1';
+import type { CertificateSigningRequest } from '#api/certificates/v1';
 import type { Node, PersistentVolumeClaim, Pod } from '#api/core/v1';
 import { type DeepReadonly, deepCopy, notFound, quote, semanticEqual } from '#machinery';
 import { NODES_GROUP } from '../auth/user.ts';
 import type { AdmissionDeps, AdmissionPlugin, AdmissionRequest } from './admission.ts';
 import { isFor, nameOf, refusal } from './match.ts';
 import { mentions } from './pod-references.ts';
+import { subjectOfRequest } from './request-subject.ts';
 
 const USER_PREFIX = 'system:node:';
 const MIRROR = 'kubernetes.io/config.mirror';
@@ -28,6 +30,7 @@ const KUBELET_LABELS = new Set([
   'node.kubernetes.io/instance-type',
   'node.kubernetes.io/windows-build',
 ]);
+const KUBELET_SIGNERS = new Set(['kubernetes.io/kubelet-serving', 'kubernetes.io/kube-apiserver-client-kubelet']);
 const KUBELET_NAMESPACES = ['kubelet.kubernetes.io', 'node.kubernetes.io'];
 const asNode = (object: unknown) => object as Node;
 const asPod = (object: unknown) => object as Pod;
@@ -59,15 +62,16 @@ function isRestricted(key: string): boolean {
 function admit(request: AdmissionRequest, deps: AdmissionDeps): void | Promise<void> {
   const node = nodeNameOf(request);
   if (node === undefined) return;
-  if (node === '') throw refusal(request, 'could not determine node identity from user');
+  if (node === '') throw refusal(request, `could not determine node from user ${quote(request.user.name)}`);
   const { group, resource } = request.resource;
   if (group === '' && resource === 'pods') admitPod(request, node, deps);
   else if (group === '' && resource === 'nodes') admitNode(request, node);
   else if (group === '' && resource === 'persistentvolumeclaims') admitClaim(request, node);
   else if (isFor(request, 'serviceaccounts/token')) return admitToken(request, node, deps);
-  else if (group === 'coordination.k8s.io') admitNamed(request, node, 'lease', 'kube-node-lease');
+  else if (group === 'coordination.k8s.io' && resource === 'leases') admitNamed(request, node, 'lease', 'kube-node-lease');
   else if (group === 'storage.k8s.io' && resource === 'csinodes') admitNamed(request, node, 'CSINode', '');
   else if (group === 'resource.k8s.io' && resource === 'resourceslices') admitSlice(request, node);
+  else if (isFor(request, 'certificatesigningrequests', 'certificates.k8s.io')) admitSigningRequest(request, node);
 }
 
 function admitPod(request: AdmissionRequest, node: string, deps: AdmissionDeps): void {
@@ -192,7 +196,7 @@ function admitClaim(request: AdmissionRequest, node: string): void {
     return { ...claim, metadata, status };
   };
   if (!semanticEqual(strip(request.object), strip(request.oldObject))) {
-    throw refusal(request, `node "${node}" is not allowed to update fields other than status.capacity and status.conditions`);
+    throw refusal(request, `node "${node}" is not allowed to update fields other than status.quantity and status.conditions`);
   }
 }
 
@@ -257,11 +261,26 @@ function admitNamed(request: AdmissionRequest, node: string, what: string, names
   }
 }
 
+/** Whose slice an update concerns is the authorizer's matter. */
 function admitSlice(request: AdmissionRequest, node: string): void {
+  const verb = request.operation === 'CREATE' ? 'create' : request.operation === 'DELETE' ? 'delete' : undefined;
   const slice = (request.object ?? request.oldObject) as unknown as { spec: { nodeName?: string } } | undefined;
-  if (slice !== undefined && slice.spec.nodeName !== node) {
-    throw refusal(request, 'can only create, update or delete ResourceSlices with the same NodeName as the requesting node');
+  if (verb === undefined || slice === undefined || slice.spec.nodeName === node) return;
+  throw refusal(request, `can only ${verb} ResourceSlice with the same NodeName as the requesting node`);
+}
+
+/** A kubelet asks for certificates of its own only. */
+function admitSigningRequest(request: AdmissionRequest, node: string): void {
+  if (request.operation !== 'CREATE') return;
+  const { signerName, request: base64 } = (request.object as unknown as CertificateSigningRequest).spec;
+  if (!KUBELET_SIGNERS.has(signerName)) return;
+  let commonName: string;
+  try {
+    ({ commonName } = subjectOfRequest(Buffer.from(base64, 'base64').toString()));
+  } catch (error) {
+    throw refusal(request, `unable to parse csr: ${error instanceof Error ? error.message : String(error)}`);
   }
+  if (commonName !== `${USER_PREFIX}${node}`) throw refusal(request, `can only create a node CSR with CN=${USER_PREFIX}${node}`);
 }
 
 export const nodeRestriction: AdmissionPlugin = {

@@ -35,11 +35,13 @@ function admit(request: AdmissionRequest, deps: AdmissionDeps): void {
   spec.preemptionPolicy = policy;
 }
 
+function defaultClass(reader: AdmissionDeps['reader']): Class | undefined {
+  const defaults = reader.list(priorityclasses).filter(({ globalDefault }) => globalDefault === true);
+  return defaults.sort((a, b) => a.value - b.value)[0];
+}
+
 function classOf(request: AdmissionRequest, name: string, { reader }: AdmissionDeps): Class | undefined {
-  if (name === '') {
-    const defaults = reader.list(priorityclasses).filter(({ globalDefault }) => globalDefault === true);
-    return defaults.sort((a, b) => a.value - b.value)[0];
-  }
+  if (name === '') return defaultClass(reader);
   const found = reader.find(priorityclasses, { name });
   if (found === undefined) throw refusal(request, `no PriorityClass with name ${name} was found`);
   return found;
@@ -49,12 +51,10 @@ function validate(request: AdmissionRequest, { reader }: AdmissionDeps): void {
   if (!isFor(request, 'priorityclasses', GROUP)) return;
   const next = request.object as unknown as PriorityClass;
   if (next.globalDefault !== true) return;
-  const other = reader
-    .list(priorityclasses)
-    .find(({ globalDefault, metadata }) => globalDefault === true && metadata.name !== next.metadata.name);
-  if (other !== undefined) {
-    throw refusal(request, `PriorityClass ${other.metadata.name} is already marked as default. Only one default can exist`);
-  }
+  // The one in force: the lowest, should there be several.
+  const present = defaultClass(reader);
+  if (present === undefined || (request.operation === 'UPDATE' && present.metadata.name === next.metadata.name)) return;
+  throw refusal(request, `PriorityClass ${present.metadata.name} is already marked as default. Only one default can exist`);
 }
 
 export const priority: AdmissionPlugin = {

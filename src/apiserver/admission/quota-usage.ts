@@ -2,8 +2,9 @@
 // What an object uses up of a ResourceQuota: the counters and amounts of each kind, and which quotas' scopes it falls under
 // (upstream's quota/v1/evaluator).
 
-import { qosClassOf } from '#api';
+import { deviceUsage, qosClassOf } from '#api';
 import type { PersistentVolumeClaim, Pod, ResourceList, ResourceQuota, Service } from '#api/core/v1';
+import type { ResourceClaim } from '#api/resource/v1';
 import {
   compareQuantity,
   type DeepReadonly,
@@ -27,9 +28,12 @@ const COUNTED = new Set([
 ]);
 const isExtended = (name: string) => name.includes('/') && !name.startsWith('kubernetes.io/');
 
+const isClaims = ({ group, resource }: Resource) => group === 'resource.k8s.io' && resource === 'resourceclaims';
+
 /** Amounts by quota resource name. */
 export function usageOf(resource: Resource, object: Object): ResourceList {
   const usage: ResourceList = { [`count/${qualifiedResource(resource)}`]: '1' };
+  if (isClaims(resource)) for (const [name, count] of deviceUsage(object as unknown as ResourceClaim)) usage[name] = String(count);
   if (resource.group !== '') return usage;
   if (COUNTED.has(resource.resource) && resource.resource !== 'pods') usage[resource.resource] = '1';
   if (resource.resource === 'pods') return podUsage(object as unknown as DeepReadonly<Pod>, usage);
@@ -97,6 +101,7 @@ export function isMatching(resource: Resource, name: string): boolean {
   if (group === '' && of === 'pods') return POD_RESOURCES.test(name) || /^requests\.[^/]+\/./.test(name);
   if (group === '' && of === 'services') return SERVICE_RESOURCES.test(name);
   if (group === '' && of === 'persistentvolumeclaims') return CLAIM_RESOURCES.test(name);
+  if (isClaims(resource) && name.endsWith('.deviceclass.resource.k8s.io/devices')) return true;
   return name === `count/${qualifiedResource(resource)}` || (group === '' && COUNTED.has(of) && name === of);
 }
 

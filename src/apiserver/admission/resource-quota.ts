@@ -20,8 +20,8 @@ import { isInScope, isMatching, missingText, usageOf } from './quota-usage.ts';
 
 type Quota = DeepReadonly<ResourceQuota>;
 const ATTEMPTS = 5;
-/** Kinds whose updates can use more than before. */
-const GROWING = new Set(['pods', 'services', 'persistentvolumeclaims']);
+/** What can use more than before by an update. */
+const GROWING = new Set(['services', 'persistentvolumeclaims', 'pods/resize']);
 
 /** What is used more than before, of what the quota limits. */
 function deltaOf(request: AdmissionRequest, hard: Readonly<Record<string, string>>): ResourceList {
@@ -147,8 +147,7 @@ export function resourceQuota(configuration?: unknown): AdmissionPlugin {
       ((isOperation(request, 'CREATE') && request.subresource === '') ||
         (isOperation(request, 'UPDATE') &&
           request.resource.group === '' &&
-          GROWING.has(request.resource.resource) &&
-          ['', 'resize'].includes(request.subresource))),
+          GROWING.has(request.subresource === '' ? request.resource.resource : `${request.resource.resource}/${request.subresource}`))),
     validate(request, deps) {
       if (limitedResources.length === 0 && deps.reader.list(resourcequotas, request.namespace).length === 0) return;
       const before = queues.get(request.namespace) ?? Promise.resolve();

@@ -75,6 +75,8 @@ function validate(request: AdmissionRequest, deps: AdmissionDeps): void {
     validateMirror(request, pod);
     return;
   }
+  if (!pod.spec.serviceAccountName)
+    throw refusal(request, `no service account specified for pod ${request.namespace}/${pod.metadata.name ?? ''}`);
   const account = accountOf(request, pod, deps);
   if (isEnforcing(account)) limitSecrets(request, pod, account);
 }
@@ -92,9 +94,6 @@ function validateMirror(request: AdmissionRequest, pod: Pod): void {
   if (mentions(pod.spec, 'secret')) throw refusal(request, 'a mirror pod may not reference secrets');
   if (pod.spec.volumes?.some(({ projected }) => projected?.sources?.some(({ serviceAccountToken }) => serviceAccountToken))) {
     throw refusal(request, 'a mirror pod may not use ServiceAccountToken volume projections');
-  }
-  if (pod.spec.volumes?.some(({ persistentVolumeClaim }) => persistentVolumeClaim)) {
-    throw refusal(request, 'a mirror pod may not reference persistentvolumeclaims');
   }
 }
 

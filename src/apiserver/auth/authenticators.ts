@@ -10,17 +10,23 @@ import { bootstrapTokens } from './bootstrap-tokens.ts';
 import type { ConfigurationFile } from './followed-configuration.ts';
 import { type TokenAuthenticator, type TokenUnion, unionTokenAuthenticator } from './token-authenticator.ts';
 import type { Identification, ServiceAccountTokens } from './tokens.ts';
-import { ANONYMOUS, AUTHENTICATED_GROUP, UNAUTHENTICATED_GROUP, type UserInfo } from './user.ts';
+import { ANONYMOUS, AUTHENTICATED_GROUP, CREDENTIAL_ID, UNAUTHENTICATED_GROUP, type UserInfo } from './user.ts';
 
-/** The user a verified client certificate names: CN the name, O the groups. */
+/** Upstream's own attribute of a subject. */
+const UID_ATTRIBUTE = '1.3.6.1.4.1.57683.2';
+
+/** The user a verified client certificate names: CN the name, O the groups. More than one UID, or an empty one, makes it nobody's. */
 export function userOfCertificate(socket: TLSSocket): UserInfo | undefined {
   if (!socket.authorized) return undefined;
-  const { subject } = socket.getPeerCertificate();
+  const { subject, fingerprint256 = '' } = socket.getPeerCertificate();
   if (subject === undefined) return undefined;
-  const groups = subject.O === undefined ? [] : Array.isArray(subject.O) ? subject.O : [subject.O];
-  const name = Array.isArray(subject.CN) ? (subject.CN[0] ?? '') : (subject.CN ?? '');
-  if (name === '') return undefined;
-  return { name, uid: '', groups: withGroup(groups, AUTHENTICATED_GROUP), extra: {} };
+  const { CN, O, [UID_ATTRIBUTE]: UID } = subject as Readonly<Record<string, string | readonly string[] | undefined>>;
+  const name = [CN ?? []].flat().at(-1) ?? '';
+  const uids = [UID ?? []].flat();
+  if (name === '' || uids.length > 1 || uids[0] === '') return undefined;
+  const fingerprint = fingerprint256.replaceAll(':', '').toLowerCase();
+  const extra = { [CREDENTIAL_ID]: [`X509SHA256=${fingerprint}`] };
+  return { name, uid: uids[0] ?? '', groups: withGroup([O ?? []].flat(), AUTHENTICATED_GROUP), extra };
 }
 
 function withGroup(groups: readonly string[], group: string): readonly string[] {

@@ -25,8 +25,13 @@ export function createRbac(cacher: Cacher, reader: ObjectReader): RbacAuthorizer
   );
 }
 
+export interface AuthorizerDeps {
+  readonly cacher: Cacher;
+  readonly reader: ObjectReader;
+}
+
 /** @throws {RangeError} If a mode is not known. */
-export function createAuthorizer(modes: readonly AuthorizerChoice[], rbac: RbacAuthorizer, cacher: Cacher): Authorizer {
+export function createAuthorizer(modes: readonly AuthorizerChoice[], rbac: RbacAuthorizer, { cacher, reader }: AuthorizerDeps): Authorizer {
   const list: Authorizer[] = [privilegedGroups([MASTERS_GROUP])];
   for (const mode of modes) {
     if (typeof mode !== 'string') {
@@ -41,7 +46,7 @@ export function createAuthorizer(modes: readonly AuthorizerChoice[], rbac: RbacA
         list.push(alwaysDeny);
         break;
       case 'Node':
-        list.push(createNodeAuthorizer({ podsOf: (node) => podsOfNode(cacher, node) }, nodeRules()));
+        list.push(createNodeAuthorizer({ podsOf: (node) => podsOfNode(cacher, node), reader }, nodeRules()));
         break;
       case 'RBAC':
         list.push(rbac);

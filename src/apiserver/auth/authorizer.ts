@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The authorization contract and the union of authorizers, in order: the first that has an opinion decides.
+import type { FieldRequirement } from '#machinery';
 import type { UserInfo } from './user.ts';
 
 export interface Attributes {
@@ -14,6 +15,8 @@ export interface Attributes {
   readonly subresource: string;
   readonly namespace: string;
   readonly name: string;
+  /** What a list or watch is confined to; read when it is asked for. */
+  readonly fieldSelector?: (() => readonly FieldRequirement[]) | undefined;
 }
 
 export interface Decision {

@@ -12,11 +12,34 @@ const pod = {
     volumes: [
       { name: 'v', secret: { secretName: 'volume-secret' } },
       { name: 'c', persistentVolumeClaim: { claimName: 'claim' } },
+      { name: 'scratch', ephemeral: {} },
+      { name: 'files', azureFile: { secretName: 'azure-secret' } },
     ],
+    resourceClaims: [{ name: 'gpu', resourceClaimName: 'gpu-claim' }],
   },
 } as unknown as Pod;
 const rules = [{ apiGroups: [''], resources: ['nodes', 'pods'], verbs: ['get', 'list', 'watch', 'create'] }];
-const authorizer = createNodeAuthorizer({ podsOf: (node) => (node === 'n1' ? [pod] : []) }, rules);
+const stored: Readonly<Record<string, object>> = {
+  'persistentvolumeclaims default/claim': { spec: { volumeName: 'pv' } },
+  'persistentvolumeclaims default/p-scratch': { spec: { volumeName: 'pv2' } },
+  'persistentvolumes /pv': {
+    metadata: { name: 'pv' },
+    spec: { claimRef: { namespace: 'default', name: 'claim' }, csi: { nodeStageSecretRef: { name: 'csi-secret', namespace: 'csi' } } },
+  },
+  'persistentvolumes /pv2': { metadata: { name: 'pv2' }, spec: { claimRef: { namespace: 'other', name: 'p-scratch' } } },
+  'volumeattachments /mine': { spec: { nodeName: 'n1' } },
+  'resourceslices /mine': { spec: { nodeName: 'n1' } },
+};
+const reader = {
+  find: ({ resource }: { resource: string }, { namespace = '', name }: { namespace?: string; name: string }) =>
+    stored[`${resource} ${namespace}/${name}`],
+};
+const mirror = {
+  ...pod,
+  metadata: { name: 'm', namespace: 'mirrors', annotations: { 'kubernetes.io/config.mirror': 'x' } },
+} as unknown as Pod;
+const graph = { podsOf: (node: string) => (node === 'n1' ? [pod, mirror] : []), reader: reader as never };
+const authorizer = createNodeAuthorizer(graph, rules);
 
 function judge(line: string, node = 'n1') {
   const [verb = '', what = '', namespace = '', name = ''] = line.split(' ');
@@ -77,3 +100,60 @@ test('a user who is no kubelet gets no opinion', () => {
 
   assert.equal(verdict, 'no-opinion');
 });
+
+const REASONS: readonly (readonly [string, string])[] = [
+  ['get secrets default azure-secret', 'allow'],
+  ['get secrets csi csi-secret', 'allow'],
+  ['get secrets mirrors volume-secret', "no relationship found between node 'n1' and this object"],
+  ['get pods mirrors m', 'allow'],
+  ['list secrets - ', 'can only read namespaced object of this type'],
+  ['list secrets default ', 'No Object name found'],
+  ['get secrets/x default volume-secret', 'cannot read subresource'],
+  ['get persistentvolumeclaims default p-scratch', 'allow'],
+  ['list persistentvolumeclaims default ', 'can only get individual resources of this type'],
+  ['patch persistentvolumeclaims/status default claim', 'allow'],
+  ['get persistentvolumeclaims/status default claim', 'can only get/update/patch this type'],
+  ['get persistentvolumes - pv', 'allow'],
+  ['get persistentvolumes - pv2', "no relationship found between node 'n1' and this object"],
+  ['get persistentvolumes/status - pv', 'cannot get subresource'],
+  ['get resourceclaims.resource.k8s.io default gpu-claim', 'allow'],
+  ['get volumeattachments.storage.k8s.io - mine', 'allow'],
+  ['get volumeattachments.storage.k8s.io - other', "no relationship found between node 'n1' and this object"],
+  ['create resourceslices.resource.k8s.io - ', 'allow'],
+  ['delete resourceslices.resource.k8s.io - mine', 'allow'],
+  ['list resourceslices.resource.k8s.io - ', 'can only list/watch/deletecollection resourceslices with nodeName field selector'],
+  ['list resourceslices.resource.k8s.io - @spec.nodeName', 'allow'],
+  ['list csinodes.storage.k8s.io - ', 'can only get, create, update, patch, or delete a CSINode'],
+  ['create serviceaccounts default bot', 'can only create token subresource of serviceaccount'],
+  ['list nodes - ', "node 'n1' cannot read all nodes, only its own Node object"],
+  ['patch nodes/status - n2', 'allow'],
+  ['delete nodes - n1', ''],
+  ['list pods - ', 'can only list/watch pods with spec.nodeName field selector'],
+  ['watch pods - @spec.nodeName', 'allow'],
+  ['list pods - @metadata.namespace', 'can only list/watch pods with spec.nodeName field selector'],
+  ['get pods default other', "no relationship found between node 'n1' and this object"],
+  ['create pods/eviction default other', 'allow'],
+  ['update pods default p', ''],
+];
+for (const [line, expected] of REASONS) {
+  test(`asked to "${line}" the node authorizer says "${expected}"`, () => {
+    const [verb = '', what = '', namespace = '', last = ''] = line.split(' ');
+    const [qualified = '', subresource = ''] = what.split('/');
+    const [resource = '', ...group] = qualified.split('.');
+    const { verdict, reason } = authorizer.authorize({
+      user: { name: 'system:node:n1', uid: '', groups: ['system:nodes'], extra: {} },
+      verb,
+      isResource: true,
+      path: '',
+      group: group.join('.'),
+      version: 'v1',
+      resource,
+      subresource,
+      namespace: namespace === '-' ? '' : namespace,
+      name: last.startsWith('@') ? '' : last,
+      ...(last.startsWith('@') ? { fieldSelector: () => [{ field: last.slice(1), operator: '=' as const, value: 'n1' }] } : {}),
+    });
+
+    assert.equal(verdict === 'allow' ? verdict : reason, expected);
+  });
+}

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a kubelet may read: its own Node, Pods bound to it, and the Secrets, ConfigMaps, claims and accounts those Pods use.
-// References are looked up through the index of Pods by node, so a decision costs the Pods of one node.
+// What a kubelet may do: with its own Node and Lease, with Pods bound to it, and with what belongs to those. What it may write into
+// an object is for the NodeRestriction plugin to say, which sees the object. References are looked up through the index of Pods by
+// node, so a decision costs the Pods of one node.
 // @source upstream plugin/pkg/auth/authorizer/node/node_authorizer.go
-
-import type { Pod } from '#api/core/v1';
-import type { DeepReadonly } from '#machinery';
+import { quote } from '#machinery';
 import { ALLOW, type Attributes, type Authorizer, type Decision, NO_OPINION } from './authorizer.ts';
-import type { Rule } from './rbac.ts';
-import { ruleAllows } from './rbac.ts';
+import { isRelated, type NodeGraph, type Related } from './node-graph.ts';
+import { type Rule, ruleAllows } from './rbac.ts';
 import { NODES_GROUP, type UserInfo } from './user.ts';
 
 const NODE_USER = 'system:node:';
@@ -20,9 +19,7 @@ export function nodeNameOf(user: UserInfo): string | undefined {
 
 const denied = (reason: string): Decision => ({ verdict: 'no-opinion', reason });
 
-export interface NodeGraph {
-  podsOf(nodeName: string): readonly DeepReadonly<Pod>[];
-}
+type Judge = (attributes: Attributes, node: string, graph: NodeGraph) => Decision;
 
 export function createNodeAuthorizer(graph: NodeGraph, rules: readonly Rule[]): Authorizer {
   return {
@@ -30,97 +27,132 @@ export function createNodeAuthorizer(graph: NodeGraph, rules: readonly Rule[]): 
     authorize(attributes) {
       const node = nodeNameOf(attributes.user);
       if (node === undefined) return NO_OPINION;
-      if (node === '') return denied('unknown node for user');
-      if (attributes.isResource) {
-        const special = judgeResource(attributes, node, graph);
-        if (special !== undefined) return special;
-      }
+      if (node === '') return denied(`unknown node for user ${quote(attributes.user.name)}`);
+      const judge = attributes.isResource ? JUDGES[`${attributes.group}/${attributes.resource}`] : undefined;
+      if (judge !== undefined) return judge(attributes, node, graph);
       return rules.some((rule) => ruleAllows(rule, attributes)) ? ALLOW : NO_OPINION;
     },
   };
 }
 
-function judgeResource(attributes: Attributes, node: string, graph: NodeGraph): Decision | undefined {
-  const { group, resource, subresource } = attributes;
-  if (group === '') {
-    switch (resource) {
-      case 'secrets':
-      case 'configmaps':
-        return judgeReferenced(attributes, node, graph, ['get', 'list', 'watch']);
-      case 'persistentvolumeclaims':
-        return subresource === 'status' ? undefined : judgeReferenced(attributes, node, graph, ['get']);
-      case 'serviceaccounts':
-        return judgeAccount(attributes, node, graph);
-      case 'nodes':
-        return judgeNode(attributes, node);
-      case 'pods':
-        return judgePod(attributes, node, graph);
-    }
-  }
-  if (group === 'coordination.k8s.io' && resource === 'leases') return judgeLease(attributes, node);
-  if (group === 'storage.k8s.io' && resource === 'csinodes' && attributes.name !== '' && attributes.name !== node) {
-    return denied('can only access CSINode with the same name as the requesting node');
-  }
-  return undefined;
+function related(what: Related, attributes: Attributes, node: string, graph: NodeGraph): Decision {
+  if (attributes.name === '') return denied('No Object name found');
+  return isRelated(what, graph, node, attributes) ? ALLOW : denied(`no relationship found between node '${node}' and this object`);
 }
 
-function judgeReferenced(
-  { verb, resource, namespace, name }: Attributes,
-  node: string,
-  graph: NodeGraph,
-  verbs: readonly string[],
-): Decision {
-  if (!verbs.includes(verb)) return denied('can only read resources of this type');
-  if (name === '') return denied('can only read namespaced object of this type');
-  const used = graph.podsOf(node).some((pod) => pod.metadata.namespace === namespace && references(pod, resource, name));
-  return used ? ALLOW : denied(`no relationship found between node '${node}' and this object`);
+function getting(what: Related): Judge {
+  return (attributes, node, graph) => {
+    if (attributes.verb !== 'get') return denied('can only get individual resources of this type');
+    if (attributes.subresource !== '') return denied('cannot get subresource');
+    return related(what, attributes, node, graph);
+  };
 }
 
-function judgeAccount({ verb, subresource, namespace, name }: Attributes, node: string, graph: NodeGraph): Decision {
-  const fits = subresource === 'token' ? verb === 'create' : subresource === '' && verb === 'get';
-  if (!fits || name === '') return denied('can only create tokens for individual service accounts');
-  const used = graph
-    .podsOf(node)
-    .some((pod) => pod.metadata.namespace === namespace && (pod.spec.serviceAccountName || 'default') === name);
-  return used ? ALLOW : denied(`no relationship found between node '${node}' and this object`);
+const READS = new Set(['get', 'list', 'watch']);
+
+function reading(what: Related): Judge {
+  return (attributes, node, graph) => {
+    if (!READS.has(attributes.verb)) return denied('can only read resources of this type');
+    if (attributes.subresource !== '') return denied('cannot read subresource');
+    if (attributes.namespace === '') return denied('can only read namespaced object of this type');
+    return related(what, attributes, node, graph);
+  };
 }
 
-function judgeNode({ verb, subresource, name }: Attributes, node: string): Decision | undefined {
-  if (subresource !== '' && subresource !== 'status') return undefined;
-  // What a kubelet may write is for the NodeRestriction plugin to say, which sees the object.
-  const reads = verb === 'get' || verb === 'list' || verb === 'watch';
-  if (reads && name !== '' && name !== node) return denied(`node '${node}' cannot read '${name}', only its own Node object`);
-  if ((verb === 'list' || verb === 'watch') && name === '') return denied(`node '${node}' cannot read all nodes, only its own Node object`);
-  return undefined;
-}
+const getClaim = getting('persistentvolumeclaims');
 
-function judgePod({ verb, namespace, name }: Attributes, node: string, graph: NodeGraph): Decision | undefined {
-  if (verb !== 'get' || name === '') return undefined;
-  const own = graph.podsOf(node).some((pod) => pod.metadata.namespace === namespace && pod.metadata.name === name);
-  return own ? undefined : denied(`no relationship found between node '${node}' and this object`);
-}
+const judgeClaim: Judge = (attributes, node, graph) => {
+  if (attributes.subresource !== 'status') return getClaim(attributes, node, graph);
+  if (attributes.verb !== 'update' && attributes.verb !== 'patch') return denied('can only get/update/patch this type');
+  return related('persistentvolumeclaims', attributes, node, graph);
+};
 
-function judgeLease({ verb, namespace, name }: Attributes, node: string): Decision {
-  if (!['get', 'create', 'update', 'patch', 'delete'].includes(verb))
-    return denied('can only get, create, update, patch, or delete a node lease');
+const judgeAccount: Judge = (attributes, node, graph) => {
+  const { verb, subresource, name } = attributes;
+  if (verb === 'get' && subresource === '') return related('serviceaccounts', attributes, node, graph);
+  if (verb !== 'create' || name === '') return denied('can only create tokens for individual service accounts');
+  if (subresource !== 'token') return denied('can only create token subresource of serviceaccount');
+  return related('serviceaccounts', attributes, node, graph);
+};
+
+const OWN_VERBS = new Set(['get', 'create', 'update', 'patch', 'delete']);
+
+const judgeLease: Judge = ({ verb, namespace, name }, node) => {
+  if (!OWN_VERBS.has(verb)) return denied('can only get, create, update, patch, or delete a node lease');
   if (namespace !== 'kube-node-lease') return denied(`can only access leases in the "kube-node-lease" system namespace`);
   return verb === 'create' || name === node ? ALLOW : denied('can only access node lease with the same name as the requesting node');
+};
+
+const judgeCSINode: Judge = ({ verb, subresource, name }, node) => {
+  if (!OWN_VERBS.has(verb)) return denied('can only get, create, update, patch, or delete a CSINode');
+  if (subresource !== '') return denied('cannot authorize CSINode subresources');
+  return verb === 'create' || name === node ? ALLOW : denied('can only access CSINode with the same name as the requesting node');
+};
+
+/** Whether only objects are asked for whose `field` is the node. */
+function isConfined({ fieldSelector }: Attributes, field: string, node: string): boolean {
+  return (fieldSelector?.() ?? []).some((it) => it.field === field && it.operator === '=' && it.value === node);
 }
 
-/** Whether a Pod mentions a Secret, ConfigMap or claim anywhere. */
-export function references({ spec }: DeepReadonly<Pod>, resource: string, name: string): boolean {
-  if (resource === 'persistentvolumeclaims') return (spec.volumes ?? []).some((volume) => volume.persistentVolumeClaim?.claimName === name);
-  const secret = resource === 'secrets';
-  if (secret && spec.imagePullSecrets?.some((reference) => reference.name === name)) return true;
-  const inVolumes = (spec.volumes ?? []).some((volume) => {
-    const projected = volume.projected?.sources?.some((source) => (secret ? source.secret?.name : source.configMap?.name) === name);
-    return projected || (secret ? volume.secret?.secretName : volume.configMap?.name) === name;
-  });
-  if (inVolumes) return true;
-  const containers = [...(spec.initContainers ?? []), ...(spec.containers ?? []), ...(spec.ephemeralContainers ?? [])];
-  return containers.some(
-    ({ env, envFrom }) =>
-      env?.some(({ valueFrom }) => (secret ? valueFrom?.secretKeyRef?.name : valueFrom?.configMapKeyRef?.name) === name) ||
-      envFrom?.some((source) => (secret ? source.secretRef?.name : source.configMapRef?.name) === name),
-  );
-}
+const judgeSlice: Judge = (attributes, node, graph) => {
+  if (attributes.subresource !== '') return denied('cannot authorize ResourceSlice subresources');
+  switch (attributes.verb) {
+    case 'create':
+      return ALLOW;
+    case 'get':
+    case 'update':
+    case 'patch':
+    case 'delete':
+      return related('resourceslices', attributes, node, graph);
+    case 'watch':
+    case 'list':
+    case 'deletecollection':
+      if (isConfined(attributes, 'spec.nodeName', node)) return ALLOW;
+      return denied('can only list/watch/deletecollection resourceslices with nodeName field selector');
+    default:
+      return denied(
+        'only the following verbs are allowed for a ResourceSlice: get, watch, list, create, update, patch, delete, deletecollection',
+      );
+  }
+};
+
+const judgeNode: Judge = ({ verb, subresource, name }, node) => {
+  if (subresource === 'status') return verb === 'update' || verb === 'patch' ? ALLOW : NO_OPINION;
+  if (subresource !== '') return NO_OPINION;
+  if (verb === 'create' || verb === 'update' || verb === 'patch') return ALLOW;
+  if (!READS.has(verb)) return NO_OPINION;
+  if (name === node) return ALLOW;
+  const what = name === '' ? 'all nodes' : `'${name}'`;
+  return denied(`node '${node}' cannot read ${what}, only its own Node object`);
+};
+
+const getPod = getting('pods');
+
+const judgePod: Judge = (attributes, node, graph) => {
+  const { verb, subresource, name } = attributes;
+  if (subresource === 'status') return verb === 'update' || verb === 'patch' ? ALLOW : NO_OPINION;
+  if (subresource === 'eviction') return verb === 'create' ? ALLOW : NO_OPINION;
+  if (subresource !== '') return NO_OPINION;
+  if (verb === 'create' || verb === 'delete') return ALLOW;
+  if (verb === 'get') return getPod(attributes, node, graph);
+  if (!READS.has(verb)) return NO_OPINION;
+  if (isConfined(attributes, 'spec.nodeName', node)) return ALLOW;
+  if (name !== '') return related('pods', attributes, node, graph);
+  return denied('can only list/watch pods with spec.nodeName field selector');
+};
+
+/** By group and resource; what is not here is for the role's rules alone. */
+const JUDGES: Readonly<Record<string, Judge>> = {
+  '/secrets': reading('secrets'),
+  '/configmaps': reading('configmaps'),
+  '/persistentvolumeclaims': judgeClaim,
+  '/persistentvolumes': getting('persistentvolumes'),
+  '/serviceaccounts': judgeAccount,
+  '/nodes': judgeNode,
+  '/pods': judgePod,
+  'resource.k8s.io/resourceclaims': getting('resourceclaims'),
+  'resource.k8s.io/resourceslices': judgeSlice,
+  'storage.k8s.io/volumeattachments': getting('volumeattachments'),
+  'storage.k8s.io/csinodes': judgeCSINode,
+  'coordination.k8s.io/leases': judgeLease,
+};

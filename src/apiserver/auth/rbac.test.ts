@@ -86,7 +86,10 @@ test('a service account is bound by its namespace, or by that of the binding', (
     roleBindings: [binding('b', 'ClusterRole', 'reader', subject)],
   });
 
-  assert.equal(rbac.authorize(attributes('get pods default p', 'system:serviceaccount:default:bot')).verdict, 'allow');
+  assert.deepEqual(rbac.authorize(attributes('get pods default p', 'system:serviceaccount:default:bot')), {
+    verdict: 'allow',
+    reason: 'RBAC: allowed by RoleBinding "b/default" of ClusterRole "reader" to ServiceAccount "bot/default"',
+  });
   assert.equal(rbac.authorize(attributes('get pods default p', 'system:serviceaccount:other:bot')).verdict, 'no-opinion');
 });
 
@@ -113,6 +116,22 @@ test('bindings to roles that are not there are told of, and grant nothing', () =
   assert.equal(verdict, 'no-opinion');
   assert.equal(reason, 'RBAC: [clusterrole.rbac.authorization.k8s.io "gone" not found, role.rbac.authorization.k8s.io "lost" not found]');
   assert.equal(rbac.authorize(attributes('get pods default p', 'bob')).reason, '');
+  assert.equal(rbac.resolutionError(attributes('get pods', 'ann').user, ''), 'clusterrole.rbac.authorization.k8s.io "gone" not found');
+  assert.equal(rbac.resolutionError(attributes('get pods', 'bob').user, 'default'), '');
+});
+
+test('what is granted everywhere is named before what is granted in the namespace', () => {
+  const ann = { kind: 'User', name: 'ann' };
+  const { rbac } = authorizer({
+    clusterRoles: [role('reader', [READ_PODS], '')],
+    clusterRoleBindings: [binding('wide', 'ClusterRole', 'reader', ann, '')],
+    roleBindings: [binding('narrow', 'ClusterRole', 'reader', ann)],
+  });
+
+  assert.equal(
+    rbac.authorize(attributes('get pods default p')).reason,
+    'RBAC: allowed by ClusterRoleBinding "wide" of ClusterRole "reader" to User "ann"',
+  );
 });
 
 const missing: readonly (readonly [string, Rule[], Rule[], string[]])[] = [

@@ -53,10 +53,13 @@ export class RbacAuthorizer implements Authorizer {
 
   authorize(attributes: Attributes): Decision {
     const { grants, hasMissing } = this.#index();
-    for (const subject of subjectsOf(attributes.user)) {
-      for (const grant of grants.get(subject) ?? []) {
-        if (grant.namespace !== '' && (!attributes.isResource || grant.namespace !== attributes.namespace)) continue;
-        if (grant.rules.some((rule) => ruleAllows(rule, attributes))) return grant.decision;
+    const subjects = subjectsOf(attributes.user);
+    // What is granted in the whole cluster comes before what is granted in the namespace.
+    const namespaces = attributes.isResource && attributes.namespace !== '' ? ['', attributes.namespace] : [''];
+    for (const namespace of namespaces) {
+      for (const subject of subjects) {
+        for (const grant of grants.get(subject) ?? [])
+          if (grant.namespace === namespace && allows(grant, attributes)) return grant.decision;
       }
     }
     return hasMissing ? this.#notAllowed(attributes) : NO_OPINION;
@@ -64,10 +67,15 @@ export class RbacAuthorizer implements Authorizer {
 
   /** Says which roles the user would have if they were there. */
   #notAllowed({ user, isResource, namespace }: Attributes): Decision {
-    const missing = this.missingRoles(user, isResource ? namespace : '');
+    const missing = this.resolutionError(user, isResource ? namespace : '');
+    return missing === '' ? NO_OPINION : { verdict: 'no-opinion', reason: `RBAC: ${missing}` };
+  }
+
+  /** Which roles of a user are not there; '' if all are. */
+  resolutionError(user: UserInfo, namespace: string): string {
+    const missing = this.missingRoles(user, namespace);
     const texts = missing.map(({ kind, name }) => `${kind.toLowerCase()}.rbac.authorization.k8s.io ${JSON.stringify(name)} not found`);
-    if (texts.length === 0) return NO_OPINION;
-    return { verdict: 'no-opinion', reason: `RBAC: ${texts.length === 1 ? texts[0] : `[${texts.join(', ')}]`}` };
+    return texts.length > 1 ? `[${texts.join(', ')}]` : (texts[0] ?? '');
   }
 
   /** Roles that a user is bound to and that are not there, each once. */
@@ -95,6 +103,8 @@ export class RbacAuthorizer implements Authorizer {
   }
 }
 
+const allows = ({ rules }: Grant, attributes: Attributes): boolean => rules.some((rule) => ruleAllows(rule, attributes));
+
 function subjectsOf(user: UserInfo): string[] {
   return [`User ${user.name}`, ...user.groups.map((group) => `Group ${group}`)];
 }
@@ -104,8 +114,8 @@ function subjectKey(subject: DeepReadonly<Subject>, bindingNamespace: string): s
   return `${subject.kind} ${subject.name}`;
 }
 
-function describeSubject({ kind, name, namespace }: DeepReadonly<Subject>): string {
-  return `${kind} ${JSON.stringify(kind === 'ServiceAccount' ? `${name}/${namespace ?? ''}` : name)}`;
+function describeSubject({ kind, name, namespace }: DeepReadonly<Subject>, bindingNamespace: string): string {
+  return `${kind} ${JSON.stringify(kind === 'ServiceAccount' ? `${name}/${namespace || bindingNamespace}` : name)}`;
 }
 
 function buildIndex({ roles, roleBindings, clusterRoles, clusterRoleBindings }: RbacObjects): Index {
@@ -121,7 +131,7 @@ function buildIndex({ roles, roleBindings, clusterRoles, clusterRoleBindings }: 
     for (const subject of binding.subjects ?? []) {
       const key = subjectKey(subject, namespace);
       const bound = namespace === '' ? name : `${name}/${namespace}`;
-      const reason = `RBAC: allowed by ${kind} ${JSON.stringify(bound)} of ${roleRef.kind} ${JSON.stringify(roleRef.name)} to ${describeSubject(subject)}`;
+      const reason = `RBAC: allowed by ${kind} ${JSON.stringify(bound)} of ${roleRef.kind} ${JSON.stringify(roleRef.name)} to ${describeSubject(subject, namespace)}`;
       const base = { namespace, rules: granted ?? [], decision: { ...ALLOW, reason } };
       const grant = granted === undefined ? { ...base, missing } : base;
       const grants = index.get(key);

@@ -90,6 +90,24 @@ async function asked(shown: Shown, allowedNames: readonly string[] = ['proxy']):
   }
 }
 
+test('a certificate names its user, by the last common name, and is named in turn', () => {
+  const of = (subject: object) =>
+    userOfCertificate({ authorized: true, getPeerCertificate: () => ({ subject, fingerprint256: 'AB:0C' }) } as unknown as TLSSocket);
+  const extra = { 'authentication.kubernetes.io/credential-id': ['X509SHA256=ab0c'] };
+  const uid = '1.3.6.1.4.1.57683.2';
+
+  assert.deepEqual(of({ CN: 'ada', O: 'g' }), { name: 'ada', uid: '', groups: ['g', 'system:authenticated'], extra });
+  assert.deepEqual(of({ CN: ['x', 'ada'], O: ['g', 'h'], [uid]: '7' }), {
+    name: 'ada',
+    uid: '7',
+    groups: ['g', 'h', 'system:authenticated'],
+    extra,
+  });
+  assert.equal(of({ CN: 'ada', [uid]: ['7', '8'] }), undefined);
+  assert.equal(of({ CN: 'ada', [uid]: '' }), undefined);
+  assert.equal(of({ O: 'g' }), undefined);
+});
+
 test('a resumed session, which knows no chain, is recognised by the signature', async () => {
   const now = Date.now();
   const [client, front] = [await createAuthority('client-ca', now), await createAuthority('front-ca', now)];

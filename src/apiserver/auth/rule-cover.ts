@@ -68,7 +68,7 @@ export function mergeVerbs(rules: readonly Rule[]): Rule[] {
       rule.nonResourceURLs === undefined ? '' : rule.verbs,
     ]);
     const present = merged.get(key);
-    merged.set(key, present === undefined ? rule : { ...present, verbs: [...new Set([...present.verbs, ...rule.verbs])] });
+    merged.set(key, present === undefined ? rule : { ...present, verbs: [...present.verbs, ...rule.verbs] });
   }
   return [...merged.values()];
 }

@@ -7,7 +7,7 @@ import { nodes, pods, secrets, serviceaccounts as serviceAccounts } from '#api/r
 import type { DeepReadonly, KubeObject } from '#machinery';
 import type { ObjectReader } from '../registry/strategy.ts';
 import { INVALID_TOKEN } from './token-authenticator.ts';
-import { AUTHENTICATED_GROUP, SERVICE_ACCOUNTS_GROUP, serviceAccountUser, type UserInfo } from './user.ts';
+import { AUTHENTICATED_GROUP, CREDENTIAL_ID, SERVICE_ACCOUNTS_GROUP, serviceAccountUser, type UserInfo } from './user.ts';
 
 export interface TokenKeys {
   /** PEM; signs. */
@@ -55,7 +55,6 @@ const POD_NAME = 'authentication.kubernetes.io/pod-name';
 const POD_UID = 'authentication.kubernetes.io/pod-uid';
 const NODE_NAME = 'authentication.kubernetes.io/node-name';
 const NODE_UID = 'authentication.kubernetes.io/node-uid';
-const CREDENTIAL = 'authentication.kubernetes.io/credential-id';
 
 interface PublicKey {
   readonly id: string;
@@ -172,7 +171,7 @@ export class ServiceAccountTokens {
     if (pod !== undefined && !exists(this.#reader.find(pods, { namespace, name: pod.name }), pod)) return undefined;
     if (secret !== undefined && !exists(this.#reader.find(secrets, { namespace, name: secret.name }), secret)) return undefined;
     if (node !== undefined && pod === undefined && !exists(this.#reader.find(nodes, { name: node.name }), node)) return undefined;
-    const extra: Record<string, string[]> = payload.jti === undefined ? {} : { [CREDENTIAL]: [`JTI=${payload.jti}`] };
+    const extra: Record<string, string[]> = payload.jti === undefined ? {} : { [CREDENTIAL_ID]: [`JTI=${payload.jti}`] };
     if (node !== undefined) {
       extra[NODE_NAME] = [node.name];
       if (node.uid !== undefined) extra[NODE_UID] = [node.uid];

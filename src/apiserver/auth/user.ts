@@ -8,6 +8,8 @@ export interface UserInfo {
   readonly extra: Readonly<Record<string, readonly string[]>>;
 }
 
+/** Key of `extra`: which token or certificate it was. */
+export const CREDENTIAL_ID = 'authentication.kubernetes.io/credential-id';
 export const ANONYMOUS = 'system:anonymous';
 export const UNAUTHENTICATED_GROUP = 'system:unauthenticated';
 export const AUTHENTICATED_GROUP = 'system:authenticated';

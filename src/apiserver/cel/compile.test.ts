@@ -113,6 +113,11 @@ const VALUES: readonly (readonly [string, unknown])[] = [
   ['[optional.of(1), optional.none()].unwrapOpt()', [1]],
   ['self == self && any.map == {"k": {"deep": true}}', true],
   ['null == any.none && any.text != 1', true],
+  ['dyn([1u, 2u]).sum() == 3u && dyn(["1s", "2s"].map(d, duration(d))).sum() == duration("3s") && [].sum() == 0', true],
+  ['url("https://h/p?q=v#part").getQuery()["q"] == ["v"] && url("https://h/p#part").getEscapedPath() == "/p"', true],
+  ["isURL('https://a<b>\"c')", true],
+  ['optional.ofNonZeroValue(timestamp("0001-01-01T00:00:00Z")).hasValue()', false],
+  ['optional.ofNonZeroValue(timestamp(0)).hasValue()', true],
 ];
 
 describe('values', () => {
@@ -185,6 +190,11 @@ const PROBLEMS: readonly (readonly [string, string])[] = [
     "ERROR: <input>:1:20: Syntax error: extraneous input ')' expecting <EOF>\n | size(self.tags) > 1)\n | ...................^",
   ],
   ['1 == 1.0', "ERROR: <input>:1:3: found no matching overload for '_==_' applied to '(int, double)'\n | 1 == 1.0\n | ..^"],
+  ['[1].all(i, i, true)', 'ERROR: <input>:1:12: duplicate variable name: i\n | [1].all(i, i, true)\n | ...........^'],
+  [
+    '[1].all(__result__, true)',
+    'ERROR: <input>:1:9: iteration variable overwrites accumulator variable\n | [1].all(__result__, true)\n | ........^',
+  ],
   [
     'self.tags == null',
     "ERROR: <input>:1:11: found no matching overload for '_==_' applied to '(list(string), null)'\n | self.tags == null\n | ..........^",
@@ -205,6 +215,10 @@ test('a result of the wrong type is named', () => {
   assert.equal(
     compile("int('x')", { variables: {} }).problem,
     "program instantiation failed: type conversion error from 'string' to 'int'",
+  );
+  assert.equal(
+    compile("'a'.find(')')", { variables: {} }).problem,
+    'program instantiation failed: error parsing regexp: unexpected ): `)`',
   );
 });
 
@@ -268,8 +282,8 @@ test('any text compiles or is refused, without delay', () => {
 test('nesting and length are limited', () => {
   const problem = (text: string) => compile(text, { variables: { a: DYN } }).problem ?? '';
   assert.match(problem('('.repeat(1000)), /expression recursion limit exceeded: 250/);
-  assert.match(problem(`a${'.b'.repeat(5000)}`), /expression recursion limit exceeded: 250/);
-  assert.match(problem('1+'.repeat(1000)), /expression recursion limit exceeded: 250/);
+  assert.match(problem(`a${'.b'.repeat(5000)}`), /max recursion depth exceeded/);
+  assert.match(problem('1+'.repeat(1000)), /max recursion depth exceeded/);
   assert.match(problem(`'${'x'.repeat(100_001)}'`), /expression code point size exceeds limit: size: 100003, limit 100000/);
   assert.equal(problem(Array.from({ length: 2000 }, () => 'a').join(' || ')), '');
   assert.match(problem(`a${'.optMap(x, x)'.repeat(30)}`), /limit exceeded/);

@@ -105,6 +105,10 @@ export class CostEstimator {
   }
 
   #select(expr: SelectNode): Range {
+    if (expr.named !== undefined) {
+      this.#paths.set(expr, [expr.field]);
+      return ONE;
+    }
     if (expr.variable !== undefined) return ONE;
     const cost = this.estimate(expr.operand);
     if (expr.testOnly) return cost;
@@ -425,8 +429,9 @@ export class CostEstimator {
   /** The limit of the type that a path leads to from a variable. */
   #declaredSize(path: readonly string[]): Range | undefined {
     const [root, ...rest] = path;
-    if (root === undefined) return undefined;
-    let type = this.#variables.get(root);
+    if (root === undefined || root.startsWith('@')) return undefined;
+    // Upstream does not look at the root: the name of a type, as in `type(self) == int`, has the size of `self`.
+    let type = this.#variables.get(root) ?? this.#variables.get('self');
     for (const name of rest) {
       if (type === undefined) return undefined;
       type = step(type, name);

@@ -6,7 +6,7 @@ import type { CallNode, Expr, FoldNode, ListNode, MapNode, SelectNode, StructNod
 import { CelError, CostExceededError } from './budget.ts';
 import { convert } from './convert.ts';
 import { isEqual } from './equality.ts';
-import { withPattern } from './library/regex.ts';
+import { regexProblem, withPattern } from './library/regex.ts';
 import { ListBuilder, negate, noOverload, operation } from './operators.ts';
 import { type CallCost, callCost, isChargedAfterwards, LIST_COST, MAP_COST, STRUCT_COST } from './runtime-cost.ts';
 import type { CelType } from './types.ts';
@@ -303,6 +303,7 @@ class Compiler {
       return PLAIN.has(name) ? NO_OVERLOAD : noOverload(name, values);
     };
     const [first, second] = args;
+    if (SEARCHES.has(name) && typeof second?.constant === 'string') checkPattern(second.constant);
     if (typeof second?.constant === 'string' && first !== undefined && args.length === 2) {
       const search = withPattern(name, second.constant);
       if (search !== undefined) return binary(first, second, cost, search);
@@ -464,6 +465,15 @@ function growing(initial: Expr): (() => ListBuilder | LiteralMap) | undefined {
 function settled(value: Value): Value {
   if (value instanceof Failure) throw new ConstantError(value.message);
   return value;
+}
+
+/** Searches by constant patterns; those of `matches` the compiler has checked. */
+const SEARCHES = new Set(['find', 'findAll']);
+
+/** @throws {ConstantError} */
+function checkPattern(pattern: string): void {
+  const problem = regexProblem(pattern);
+  if (problem !== undefined) throw new ConstantError(problem);
 }
 
 function overloadId({ overloads }: CallNode): string {

@@ -53,13 +53,25 @@ function copyOf<T>(node: T, source: Source): T {
   return Object.fromEntries(Object.entries(node).map(([key, value]) => [key, copyOf(value, source)])) as T;
 }
 
-/** The name of an iteration variable. */
-function variableOf(arg: Expr | undefined, source: Source): string | undefined {
-  if (arg?.kind !== 'ident' || arg.name.startsWith('.')) {
-    source.report(arg?.at ?? 0, 'argument must be a simple name');
-    return undefined;
+/** What macros gather their results in, now and formerly: not for others to use. */
+const ACCUMULATORS = new Set(['@result', '__result__']);
+
+/** The names of a macro's iteration variables; undefined, and reported, if they cannot be that. */
+function variablesOf(args: readonly (Expr | undefined)[], source: Source): readonly string[] | undefined {
+  const names: string[] = [];
+  for (const arg of args) {
+    if (arg?.kind !== 'ident' || arg.name.startsWith('.')) return refuse(arg, 'argument must be a simple name', source);
+    names.push(arg.name);
   }
-  return arg.name;
+  const [first, second] = names;
+  if (first !== undefined && first === second) return refuse(args[1], `duplicate variable name: ${first}`, source);
+  const overwriting = names.findIndex((name) => ACCUMULATORS.has(name));
+  return overwriting < 0 ? names : refuse(args[overwriting], 'iteration variable overwrites accumulator variable', source);
+}
+
+function refuse(arg: Expr | undefined, why: string, source: Source): undefined {
+  source.report(arg?.at ?? 0, why);
+  return undefined;
 }
 
 type Quantifier = (build: Builder, predicate: Expr) => Pick<FoldNode, 'initial' | 'condition' | 'step' | 'result'>;
@@ -89,8 +101,8 @@ function quantifier(name: keyof typeof QUANTIFIERS, variables: 1 | 2): Macro {
   return {
     args: variables + 1,
     expand({ at, target, args }, source) {
-      const names = args.slice(0, variables).map((arg) => variableOf(arg, source));
-      if (target === undefined || names.includes(undefined)) return undefined;
+      const names = variablesOf(args.slice(0, variables), source);
+      if (target === undefined || names === undefined) return undefined;
       const build = new Builder(at);
       const [variable = '', variable2] = names;
       return build.fold({ variable, variable2, range: target, ...QUANTIFIERS[name](build, args[variables] as Expr) });
@@ -103,8 +115,8 @@ function collecting(variables: 1 | 2, filtered: boolean, keeps: boolean): Macro 
   return {
     args: variables + (filtered && !keeps ? 2 : 1),
     expand({ at, target, args }, source) {
-      const names = args.slice(0, variables).map((arg) => variableOf(arg, source));
-      if (target === undefined || names.includes(undefined)) return undefined;
+      const names = variablesOf(args.slice(0, variables), source);
+      if (target === undefined || names === undefined) return undefined;
       const build = new Builder(at);
       const [variable = '', variable2] = names;
       const element = keeps ? build.ident(variable) : (args.at(-1) as Expr);
@@ -121,8 +133,8 @@ function mapping(filtered: boolean, entries: boolean): Macro {
   return {
     args: filtered ? 4 : 3,
     expand({ at, target, args }, source) {
-      const names = args.slice(0, 2).map((arg) => variableOf(arg, source));
-      if (target === undefined || names.includes(undefined)) return undefined;
+      const names = variablesOf(args.slice(0, 2), source);
+      if (target === undefined || names === undefined) return undefined;
       const build = new Builder(at);
       const [variable = '', variable2] = names;
       const value = args.at(-1) as Expr;
@@ -177,8 +189,7 @@ const sortBy: Macro = {
       source.report(target?.at ?? at, 'sortBy can only be applied to a list, identifier, comprehension, call or select expression');
       return undefined;
     }
-    const variable = variableOf(args[0], source);
-    if (variable === undefined) return undefined;
+    if (variablesOf(args.slice(0, 1), source) === undefined) return undefined;
     const build = new Builder(at);
     const keys = collecting(1, false, false).expand({ kind: 'call', at, function: 'map', target: build.ident(SORT_INPUT), args }, source);
     if (keys === undefined) return undefined;

@@ -26,7 +26,29 @@ const INT_MAX = 2n ** 63n - 1n;
 /** Thrown where a rule cannot go on; caught by the rule that recovers. Its issue is already reported. */
 class Unparsable extends Error {}
 /** Thrown past the depth limit: ends the parse. */
-class TooDeep extends Error {}
+class TooDeep extends Error {
+  constructor(message = `expression recursion limit exceeded: ${LIMITS.depth}`) {
+    super(message);
+  }
+}
+
+/** How many steps and operators `expr` has on its left, one in another: upstream visits them recursively. */
+function leftDepth(expr: Expr): number {
+  let depth = 0;
+  for (let at: Expr | undefined = expr; at !== undefined; depth += 1) {
+    if (at.kind === 'select') at = at.operand;
+    else if (at.kind === 'call') at = at.target ?? (OPERATORS.test(at.function) ? at.args[0] : undefined);
+    else break;
+  }
+  return depth;
+}
+
+const OPERATORS = /^(@in|_.+_)$/;
+
+/** @throws {TooDeep} */
+function checkChain(length: number): void {
+  if (length > LIMITS.depth) throw new TooDeep('max recursion depth exceeded');
+}
 
 function quoted(symbol: string): string {
   return /^[A-Z_]+$/.test(symbol) || symbol === '<EOF>' ? symbol : `'${symbol}'`;
@@ -60,7 +82,7 @@ export class Parser {
       if (this.#next.symbol !== '<EOF>') this.#match('<EOF>');
       return expr;
     } catch (error) {
-      if (error instanceof TooDeep) this.#source.report(-1, `expression recursion limit exceeded: ${LIMITS.depth}`);
+      if (error instanceof TooDeep) this.#source.report(-1, error.message);
       else if (!(error instanceof Unparsable)) throw error;
       return { kind: 'const', at: 0, value: null };
     }
@@ -195,8 +217,9 @@ export class Parser {
     const operators = PRECEDENCE[level];
     if (operators === undefined) return this.#unary();
     let left = this.#binary(level + 1);
-    for (let count = 1; operators.has(this.#next.symbol); count += 1) {
-      if (count > LIMITS.depth) throw new TooDeep();
+    if (!operators.has(this.#next.symbol)) return left;
+    for (let depth = leftDepth(left) + 1; operators.has(this.#next.symbol); depth += 1) {
+      checkChain(depth);
       const op = this.#consume();
       left = call(op.symbol === 'in' ? '@in' : `_${op.symbol}_`, op.at, [left, this.#binary(level + 1)]);
     }
@@ -234,7 +257,7 @@ export class Parser {
   #member(): Expr {
     let expr = this.#primary();
     for (let count = 1; this.#isNext('.', '['); count += 1) {
-      if (count > LIMITS.depth) throw new TooDeep();
+      checkChain(count);
       expr = this.#isNext('.') ? this.#select(expr) : this.#subscript(expr);
     }
     return expr;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Lets a request through if the authorizer allows it, else answers 403 in upstream's words.
 // @source upstream apiserver pkg/endpoints/filters/authorization.go, handlers/responsewriters/errors.go
-import { type ApiError, apiError } from '#machinery';
+import { type ApiError, apiError, type FieldRequirement, parseFieldSelector } from '#machinery';
 import { type Attributes, type Authorizer, type Decision, decide } from '../auth/authorizer.ts';
 import type { AuthMetrics } from '../metrics/auth-metrics.ts';
 import type { AuditNotes, Handler, RequestContext } from '../request/context.ts';
@@ -43,7 +43,20 @@ export function attributesOf(context: RequestContext): Attributes {
     subresource: info.subresource,
     namespace: info.namespace,
     name: info.name,
+    ...(CONFINED.has(info.verb) && context.query.has('fieldSelector') ? { fieldSelector: () => requirementsOf(context.query) } : {}),
   };
+}
+
+/** Verbs whose objects a selector may confine. */
+const CONFINED = new Set(['list', 'watch', 'deletecollection']);
+
+/** None where it cannot be read: the handler refuses that. */
+function requirementsOf(query: URLSearchParams): readonly FieldRequirement[] {
+  try {
+    return parseFieldSelector(query.get('fieldSelector') ?? '').requirements;
+  } catch {
+    return [];
+  }
 }
 
 export function denied(attributes: Attributes, reason: string): ApiError {

@@ -3,7 +3,7 @@
 // @source upstream pkg/apis/authorization/validation, pkg/apis/authentication/validation
 
 import type { SubjectAccessReview } from '#api/authorization/v1';
-import { type FieldCause, invalid, type ObjectMeta } from '#machinery';
+import { checkLabelValue, checkQualifiedName, type FieldCause, invalid, type ObjectMeta } from '#machinery';
 
 export type AccessReviewKind = 'SubjectAccessReview' | 'SelfSubjectAccessReview' | 'LocalSubjectAccessReview';
 
@@ -41,24 +41,59 @@ function specCauses(spec: SubjectAccessReview['spec'], isSelf: boolean): FieldCa
     causes.push(wrong('spec.user', spec.user ?? '', 'at least one of user or group must be specified'));
   return [
     ...causes,
-    ...selectorCauses(resource?.fieldSelector, 'spec.resourceAttributes.fieldSelector'),
-    ...selectorCauses(resource?.labelSelector, 'spec.resourceAttributes.labelSelector'),
+    ...selectorCauses(resource?.fieldSelector, 'spec.resourceAttributes.fieldSelector', fieldKeyCauses),
+    ...selectorCauses(resource?.labelSelector, 'spec.resourceAttributes.labelSelector', labelCauses),
   ];
+}
+
+interface Requirement {
+  readonly key?: string;
+  readonly operator?: string;
+  readonly values?: readonly string[];
 }
 
 interface SelectorAttributes {
   readonly rawSelector?: string;
-  readonly requirements?: readonly { readonly key: string; readonly operator: string; readonly values?: readonly string[] }[];
+  readonly requirements?: readonly Requirement[];
 }
 
-function selectorCauses(selector: SelectorAttributes | undefined, field: string): FieldCause[] {
+type KeyCauses = (requirement: Requirement, field: string) => FieldCause[];
+
+/** Operators that are not known are another, newer client's matter. */
+function requirementCauses({ operator, values = [] }: Requirement, field: string): FieldCause[] {
+  const at = `${field}.values`;
+  if ((operator === 'In' || operator === 'NotIn') && values.length === 0)
+    return [missing(at, "must be specified when `operator` is 'In' or 'NotIn'")];
+  if ((operator === 'Exists' || operator === 'DoesNotExist') && values.length > 0) {
+    const message = "Forbidden: may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
+    return [{ reason: 'FieldValueForbidden', field: at, message }];
+  }
+  return [];
+}
+
+const missing = (field: string, why: string): FieldCause => ({ reason: 'FieldValueRequired', field, message: `Required value: ${why}` });
+
+const fieldKeyCauses: KeyCauses = (requirement, field) => [
+  ...(requirement.key ? [] : [missing(`${field}.key`, 'must be specified')]),
+  ...requirementCauses(requirement, field),
+];
+
+const labelCauses: KeyCauses = (requirement, field) => [
+  ...requirementCauses(requirement, field),
+  ...checkQualifiedName(requirement.key ?? '').map((why) => wrong(`${field}.key`, requirement.key ?? '', why)),
+  ...(requirement.values ?? []).flatMap((value, index) =>
+    checkLabelValue(value).map((why) => wrong(`${field}.values[${index}]`, value, why)),
+  ),
+];
+
+function selectorCauses(selector: SelectorAttributes | undefined, field: string, causesOf: KeyCauses): FieldCause[] {
   if (selector === undefined) return [];
   const { rawSelector = '', requirements = [] } = selector;
+  const all = () => requirements.flatMap((requirement, index) => causesOf(requirement, `${field}.requirements[${index}]`));
   if (rawSelector !== '' && requirements.length > 0)
-    return [wrong(`${field}.rawSelector`, rawSelector, 'may not specified at the same time as requirements')];
-  if (rawSelector !== '' || requirements.length > 0) return [];
-  const message = `Required value: when ${field} is specified, requirements or rawSelector is required`;
-  return [{ reason: 'FieldValueRequired', field: `${field}.requirements`, message }];
+    return [wrong(`${field}.rawSelector`, rawSelector, 'may not specified at the same time as requirements'), ...all()];
+  if (rawSelector !== '' || requirements.length > 0) return all();
+  return [missing(`${field}.requirements`, `when ${field} is specified, requirements or rawSelector is required`)];
 }
 
 function metadataCauses(metadata: ObjectMeta, mayHaveNamespace: boolean): FieldCause[] {

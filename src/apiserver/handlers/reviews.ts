@@ -16,7 +16,9 @@ import type { MutableObject } from '../registry/strategy.ts';
 import { type ApiResult, objectResult, type RequestContext } from '../request/context.ts';
 import { readAs } from './body.ts';
 import { bookUpdate } from './field-ownership.ts';
-import { fieldManagerOf } from './options.ts';
+import { plainForm } from './get.ts';
+import { checkWriteOptions, fieldManagerOf } from './options.ts';
+import { selectedFields, selectorProblem } from './review-selectors.ts';
 import { type AccessReviewKind, checkAccessReview, checkEmptyMetadata } from './review-validation.ts';
 
 export interface ReviewDeps {
@@ -36,6 +38,7 @@ const REVIEW_RULES: NegotiationRules = { transforms: new Set(['PartialObjectMeta
 async function read<T>(context: RequestContext, group: typeof AUTHENTICATION, kind: string): Promise<T> {
   const accept = context.header('accept');
   if (accept.includes('as=')) negotiate(accept, REVIEW_RULES, false);
+  checkWriteOptions(context.query, 'CreateOptions');
   const type = group === AUTHENTICATION ? 'authentication' : 'authorization';
   const schema = schemaOfType(`io.k8s.api.${type}.v1.${kind}`) as StructSchema;
   const review = await readAs(context, schema, { ...group, kind });
@@ -43,6 +46,10 @@ async function read<T>(context: RequestContext, group: typeof AUTHENTICATION, ki
   const write = { fieldManager: fieldManagerOf(context), subresource: '' };
   bookUpdate({ schema, apiVersion: `${group.group}/${group.version}` }, write, undefined, review, [], context.receivedAt);
   return review as unknown as T;
+}
+
+function reviewed(context: RequestContext, review: object): ApiResult {
+  return { ...objectResult(201, review), output: plainForm(context) };
 }
 
 function userJson({ name, uid, groups, extra }: UserInfo): object {
@@ -57,7 +64,7 @@ function userJson({ name, uid, groups, extra }: UserInfo): object {
 export async function selfSubjectReview(context: RequestContext): Promise<ApiResult> {
   const { metadata, ...review } = await read<SelfSubjectReview>(context, AUTHENTICATION, 'SelfSubjectReview');
   checkEmptyMetadata(metadata, AUTHENTICATION.group);
-  return objectResult(201, {
+  return reviewed(context, {
     ...review,
     metadata: { creationTimestamp: formatTime(context.receivedAt) },
     status: { userInfo: userJson(context.knownUser) },
@@ -73,7 +80,7 @@ export async function tokenReview(context: RequestContext, deps: ReviewDeps): Pr
     'error' in found
       ? { user: {}, error: found.error }
       : { authenticated: true, user: userJson(found.user), ...(found.audiences.length === 0 ? {} : { audiences: found.audiences }) };
-  return objectResult(201, { ...review, status });
+  return reviewed(context, { ...review, status });
 }
 
 export async function subjectAccessReview(context: RequestContext, deps: ReviewDeps, kind: AccessReviewKind): Promise<ApiResult> {
@@ -86,8 +93,14 @@ export async function subjectAccessReview(context: RequestContext, deps: ReviewD
       ? context.knownUser
       : { name: spec.user ?? '', uid: spec.uid ?? '', groups: spec.groups ?? [], extra: spec.extra ?? {} };
   const { verdict, reason } = await decide(deps.authorizer, attributesOf(user, spec.resourceAttributes, spec.nonResourceAttributes));
-  const status = { allowed: verdict === 'allow', ...(verdict === 'deny' ? { denied: true } : {}), ...(reason === '' ? {} : { reason }) };
-  return objectResult(201, { ...review, status });
+  const evaluationError = selectorProblem(spec.resourceAttributes);
+  const status = {
+    allowed: verdict === 'allow',
+    ...(verdict === 'deny' ? { denied: true } : {}),
+    ...(reason === '' ? {} : { reason }),
+    ...(evaluationError === undefined ? {} : { evaluationError }),
+  };
+  return reviewed(context, { ...review, status });
 }
 
 function fillNamespace({ metadata }: MutableObject, namespace: string): void {
@@ -116,6 +129,7 @@ function attributesOf(
     subresource: resource?.subresource ?? '',
     namespace: resource?.namespace ?? '',
     name: resource?.name ?? '',
+    fieldSelector: () => selectedFields(resource),
   };
 }
 
@@ -135,5 +149,7 @@ export async function selfSubjectRulesReview(context: RequestContext, deps: Revi
   const nonResourceRules = rules
     .filter((rule) => (rule.nonResourceURLs?.length ?? 0) > 0)
     .map(({ verbs, nonResourceURLs }) => ({ verbs, nonResourceURLs }));
-  return objectResult(201, { ...review, status: { resourceRules, nonResourceRules, incomplete: false } });
+  const evaluationError = deps.rbac.resolutionError(context.knownUser, namespace);
+  const status = { resourceRules, nonResourceRules, incomplete: false, ...(evaluationError === '' ? {} : { evaluationError }) };
+  return reviewed(context, { ...review, status });
 }

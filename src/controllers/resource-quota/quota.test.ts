@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { CustomResourceDefinition } from '#api/apiextensions/v1';
-import { customresourcedefinitions, resourcequotas } from '#api/resources';
+import { customresourcedefinitions, resourceclaims, resourcequotas } from '#api/resources';
 import type { Draft, KubeObject, Resource } from '#machinery';
 import { Lab } from '../_harness.ts';
 
@@ -43,6 +43,22 @@ test('a quota counts custom resources, whichever comes first, the quota or the d
   await lab.api.delete(gadgets, { namespace: 'default', name: 'one' });
   await lab.settle();
   assert.deepEqual(used(), { 'count/gadgets.example.com': '0' });
+});
+
+test('a quota counts the devices that claims ask for, by class', async () => {
+  await using lab = new Lab(['resourcequota-controller']);
+  const claim = {
+    spec: { devices: { requests: [{ name: 'r', exactly: { deviceClassName: 'gpu', allocationMode: 'ExactCount', count: 2 } }] } },
+  };
+  lab.api.seed(
+    resourceclaims,
+    { ...claim, metadata: { namespace: 'default', name: 'one' } },
+    { ...claim, metadata: { namespace: 'default', name: 'two' } },
+  );
+  await lab.settle();
+  lab.api.seed(resourcequotas, { metadata: KEY, spec: { hard: { 'gpu.deviceclass.resource.k8s.io/devices': '5' } } });
+  await lab.settle();
+  assert.deepEqual(lab.api.peek(resourcequotas, KEY)?.status?.used, { 'gpu.deviceclass.resource.k8s.io/devices': '4' });
 });
 
 test('a quota leaves out the count of a custom resource whose definition is gone', async () => {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the objects of a namespace use of each thing a quota limits (upstream's quota/v1/evaluator). Pure.
+import { deviceUsage } from '#api';
 import type { Container, PersistentVolumeClaim, Pod, ResourceQuota, Service } from '#api/core/v1';
+import type { ResourceClaim } from '#api/resource/v1';
 import {
   addQuantity,
   compareQuantity,
@@ -153,6 +155,10 @@ export function usageFor(quota: DeepReadonly<ResourceQuota>, listOf: ListOf): Re
   if (!isScoped) {
     for (const service of listOf('services') ?? []) addAll(serviceUsage(service as unknown as DeepReadonly<Service>));
     for (const claim of listOf('persistentvolumeclaims') ?? []) addAll(claimUsage(claim as unknown as DeepReadonly<PersistentVolumeClaim>));
+    for (const claim of listOf('resourceclaims.resource.k8s.io') ?? []) {
+      const devices = deviceUsage(claim as unknown as DeepReadonly<ResourceClaim>);
+      for (const [name, count] of devices) add(sum, name, parseQuantity(count));
+    }
   }
   const used: Record<string, string> = {};
   for (const name of Object.keys(quota.spec.hard ?? {})) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The Pod Security Standards as pure rules: each check of the baseline and restricted levels gives a reason and a detail, as
-// upstream's pod-security-admission words them. Rules of the newest version; older versions than 1.36 are judged by it too.
+// upstream's pod-security-admission words them. Which checks a version has, and in what order, is in standards.ts.
 import type { Capabilities, Container, PodSpec, SELinuxOptions } from '#api/core/v1';
 import { type DeepReadonly, type ObjectMeta, quote } from '#machinery';
 
@@ -9,12 +9,13 @@ export interface Violation {
   readonly detail: string;
 }
 
-interface Subject {
+export interface Subject {
   readonly metadata: DeepReadonly<Pick<ObjectMeta, 'annotations'>>;
   readonly spec: DeepReadonly<PodSpec>;
 }
 
-type Check = (subject: Subject) => Violation | undefined;
+/** @param minor Of the policy's version, 1.`minor`; infinite for `latest`. */
+export type Check = (subject: Subject, minor: number) => Violation | undefined;
 type Box = DeepReadonly<Container>;
 
 const quoted = (names: readonly string[]) => names.map((name) => `"${name}"`).join(', ');
@@ -37,12 +38,15 @@ function violation(reason: string, ...details: readonly (string | undefined)[]):
   return said.length === 0 ? undefined : { reason, detail: said.join('; ') };
 }
 
-const isWindows = ({ os }: DeepReadonly<PodSpec>) => os?.name === 'windows';
+/** Since 1.25 a Pod that says it is for Windows need not set what only Linux has. */
+const isWindows = ({ os }: DeepReadonly<PodSpec>, minor: number) => minor >= 25 && os?.name === 'windows';
+/** Since 1.35 root in a Pod's own user namespace is not root. */
+const isRemapped = ({ hostUsers }: DeepReadonly<PodSpec>, minor: number) => minor >= 35 && hostUsers === false;
 
 const APPARMOR_PREFIX = 'container.apparmor.security.beta.kubernetes.io/';
 const isAllowedAppArmor = (value: string) => value === '' || value === 'runtime/default' || value.startsWith('localhost/');
 
-const appArmorProfile: Check = ({ metadata, spec }) => {
+export const appArmorProfile: Check = ({ metadata, spec }) => {
   const setters: string[] = [];
   const types: string[] = [];
   if (spec.securityContext?.appArmorProfile?.type === 'Unconfined') setters.push('pod');
@@ -78,19 +82,19 @@ function addedBeyond(spec: DeepReadonly<PodSpec>, allowed: ReadonlySet<string>):
     : `${containersText(names)} must not include ${quoted(unique(wrong))} in securityContext.capabilities.add`;
 }
 
-const capabilitiesBaseline: Check = ({ spec }) => violation('non-default capabilities', addedBeyond(spec, BASELINE_CAPABILITIES));
+export const capabilitiesBaseline: Check = ({ spec }) => violation('non-default capabilities', addedBeyond(spec, BASELINE_CAPABILITIES));
 
-const hostNamespaces: Check = ({ spec }) => {
+export const hostNamespaces: Check = ({ spec }) => {
   const set = (['hostNetwork', 'hostPID', 'hostIPC'] as const).filter((name) => spec[name] === true).map((name) => `${name}=true`);
   return violation('host namespaces', set.length === 0 ? undefined : set.join(', '));
 };
 
-const hostPathVolumes: Check = ({ spec }) => {
+export const hostPathVolumes: Check = ({ spec }) => {
   const names = (spec.volumes ?? []).filter(({ hostPath }) => hostPath).map(({ name }) => name);
   return violation('hostPath volumes', names.length === 0 ? undefined : `${plural('volume', names)} ${quoted(names)}`);
 };
 
-const hostPorts: Check = ({ spec }) => {
+export const hostPorts: Check = ({ spec }) => {
   const ports = new Set<number>();
   const names = failing(spec, (container) => {
     const used = (container.ports ?? []).flatMap(({ hostPort }) => (hostPort ? [hostPort] : []));
@@ -105,7 +109,7 @@ const hostPorts: Check = ({ spec }) => {
   );
 };
 
-const hostProbes: Check = ({ spec }) => {
+export const hostProbes: Check = ({ spec }) => {
   const hosts = new Set<string>();
   const names = failing(spec, ({ livenessProbe, readinessProbe, startupProbe, lifecycle }) => {
     const handlers = [livenessProbe, readinessProbe, startupProbe, lifecycle?.postStart, lifecycle?.preStop];
@@ -124,14 +128,15 @@ const hostProbes: Check = ({ spec }) => {
   );
 };
 
-const privileged: Check = ({ spec }) => {
+export const privileged: Check = ({ spec }) => {
   const names = failing(spec, ({ securityContext }) => securityContext?.privileged === true);
   return violation('privileged', names.length === 0 ? undefined : `${containersText(names)} must not set securityContext.privileged=true`);
 };
 
-const procMount: Check = ({ spec }) => {
-  // A Pod in its own user namespace may unmask /proc.
-  if (spec.hostUsers === false) return undefined;
+export const procMount: Check = (subject, minor) => (isRemapped(subject.spec, minor) ? undefined : procMountRestricted(subject, minor));
+
+/** Whatever the user namespace. */
+export const procMountRestricted: Check = ({ spec }) => {
   const values = new Set<string>();
   const names = failing(spec, ({ securityContext }) => {
     const value = securityContext?.procMount;
@@ -159,16 +164,34 @@ function badSeccomp({ spec }: Subject): string | undefined {
     : `${parts.join(' and ')} must not set securityContext.seccompProfile.type to ${quoted(unique(values))}`;
 }
 
-const seccompBaseline: Check = (subject) => violation('seccompProfile', badSeccomp(subject));
+export const seccompBaseline: Check = (subject, minor) =>
+  minor < 19 ? seccompAnnotations(subject) : violation('seccompProfile', badSeccomp(subject));
 
-const SELINUX_TYPES = new Set(['', 'container_t', 'container_init_t', 'container_kvm_t', 'container_engine_t']);
+const SECCOMP_ANNOTATION = 'seccomp.security.alpha.kubernetes.io/pod';
+const SECCOMP_CONTAINER_PREFIX = 'container.seccomp.security.alpha.kubernetes.io/';
+const isAllowedSeccomp = (value: string) => value === 'runtime/default' || value === 'docker/default' || value.startsWith('localhost/');
 
-const seLinuxOptions: Check = ({ spec }) => {
+/** How profiles were named before 1.19. */
+function seccompAnnotations({ metadata, spec }: Subject): Violation | undefined {
+  const keys = [SECCOMP_ANNOTATION, ...boxes(spec).map(({ name }) => SECCOMP_CONTAINER_PREFIX + name)];
+  const bad = unique(
+    keys.flatMap((key) => {
+      const value = metadata.annotations?.[key];
+      return value === undefined || isAllowedSeccomp(value) ? [] : [`${key}=${quote(value)}`];
+    }),
+  );
+  return violation('seccompProfile', bad.length === 0 ? undefined : `forbidden ${plural('annotation', bad)} ${bad.join(', ')}`);
+}
+
+const SELINUX_TYPES = new Set(['', 'container_t', 'container_init_t', 'container_kvm_t']);
+const isAllowedSELinux = (type: string, minor: number) => SELINUX_TYPES.has(type) || (minor >= 31 && type === 'container_engine_t');
+
+export const seLinuxOptions: Check = ({ spec }, minor) => {
   const types = new Set<string>();
   let [user, role] = [false, false];
   const isBad = (options: DeepReadonly<SELinuxOptions> | undefined): boolean => {
     if (options === undefined) return false;
-    const badType = !SELINUX_TYPES.has(options.type ?? '');
+    const badType = !isAllowedSELinux(options.type ?? '', minor);
     if (badType) types.add(options.type ?? '');
     if (options.user) user = true;
     if (options.role) role = true;
@@ -188,18 +211,30 @@ const seLinuxOptions: Check = ({ spec }) => {
   return violation('seLinuxOptions', `${parts.join(' and ')} set forbidden securityContext.seLinuxOptions: ${rules.join('; ')}`);
 };
 
-const SAFE_SYSCTLS = new Set(
-  `kernel.shm_rmid_forced net.ipv4.ip_local_port_range net.ipv4.tcp_syncookies net.ipv4.ping_group_range net.ipv4.ip_unprivileged_port_start net.ipv4.ip_local_reserved_ports net.ipv4.tcp_keepalive_time net.ipv4.tcp_fin_timeout net.ipv4.tcp_keepalive_intvl net.ipv4.tcp_keepalive_probes net.ipv4.tcp_rmem net.ipv4.tcp_wmem`.split(
-    ' ',
-  ),
-);
+/** Since which version each is allowed, 1.x. */
+const SAFE_SYSCTLS: Readonly<Record<string, number>> = {
+  'kernel.shm_rmid_forced': 0,
+  'net.ipv4.ip_local_port_range': 0,
+  'net.ipv4.tcp_syncookies': 0,
+  'net.ipv4.ping_group_range': 0,
+  'net.ipv4.ip_unprivileged_port_start': 0,
+  'net.ipv4.ip_local_reserved_ports': 27,
+  'net.ipv4.tcp_keepalive_time': 29,
+  'net.ipv4.tcp_fin_timeout': 29,
+  'net.ipv4.tcp_keepalive_intvl': 29,
+  'net.ipv4.tcp_keepalive_probes': 29,
+  'net.ipv4.tcp_rmem': 32,
+  'net.ipv4.tcp_wmem': 32,
+};
 
-const sysctls: Check = ({ spec }) => {
-  const names = (spec.securityContext?.sysctls ?? []).map(({ name }) => name).filter((name) => !SAFE_SYSCTLS.has(name));
+const isSafeSysctl = (name: string, minor: number) => Object.hasOwn(SAFE_SYSCTLS, name) && minor >= (SAFE_SYSCTLS[name] ?? 0);
+
+export const sysctls: Check = ({ spec }, minor) => {
+  const names = (spec.securityContext?.sysctls ?? []).map(({ name }) => name).filter((name) => !isSafeSysctl(name, minor));
   return violation('forbidden sysctls', names.length === 0 ? undefined : names.join(', '));
 };
 
-const windowsHostProcess: Check = ({ spec }) => {
+export const windowsHostProcess: Check = ({ spec }) => {
   const parts: string[] = [];
   if (spec.securityContext?.windowsOptions?.hostProcess === true) parts.push('pod');
   const names = failing(spec, ({ securityContext }) => securityContext?.windowsOptions?.hostProcess === true);
@@ -210,15 +245,15 @@ const windowsHostProcess: Check = ({ spec }) => {
   );
 };
 
-const allowPrivilegeEscalation: Check = ({ spec }) => {
-  if (isWindows(spec)) return undefined;
+export const allowPrivilegeEscalation: Check = ({ spec }, minor) => {
+  if (isWindows(spec, minor)) return undefined;
   const names = failing(spec, ({ securityContext }) => securityContext?.allowPrivilegeEscalation !== false);
   const detail = `${containersText(names)} must set securityContext.allowPrivilegeEscalation=false`;
   return violation('allowPrivilegeEscalation != false', names.length === 0 ? undefined : detail);
 };
 
-const capabilitiesRestricted: Check = ({ spec }) => {
-  if (isWindows(spec)) return undefined;
+export const capabilitiesRestricted: Check = ({ spec }, minor) => {
+  if (isWindows(spec, minor)) return undefined;
   const names = failing(spec, ({ securityContext }) => !securityContext?.capabilities?.drop?.includes('ALL'));
   const drop = names.length === 0 ? undefined : `${containersText(names)} must set securityContext.capabilities.drop=["ALL"]`;
   return violation('unrestricted capabilities', drop, addedBeyond(spec, new Set(['NET_BIND_SERVICE'])));
@@ -228,7 +263,7 @@ const ALLOWED_VOLUMES = new Set(
   'name configMap csi downwardAPI emptyDir ephemeral image persistentVolumeClaim projected secret'.split(' '),
 );
 
-const restrictedVolumes: Check = ({ spec }) => {
+export const restrictedVolumes: Check = ({ spec }) => {
   const types = new Set<string>();
   const names = (spec.volumes ?? []).flatMap((volume) => {
     const bad = Object.entries(volume).filter(([key, value]) => value !== undefined && value !== null && !ALLOWED_VOLUMES.has(key));
@@ -244,8 +279,8 @@ const restrictedVolumes: Check = ({ spec }) => {
   );
 };
 
-const runAsNonRoot: Check = ({ spec }) => {
-  if (spec.hostUsers === false) return undefined;
+export const runAsNonRoot: Check = ({ spec }, minor) => {
+  if (isRemapped(spec, minor)) return undefined;
   const podValue = spec.securityContext?.runAsNonRoot;
   const explicit = failing(spec, ({ securityContext }) => securityContext?.runAsNonRoot === false);
   const implicit =
@@ -256,16 +291,16 @@ const runAsNonRoot: Check = ({ spec }) => {
   return violation('runAsNonRoot != true', set ?? lacking);
 };
 
-const runAsUser: Check = ({ spec }) => {
-  if (spec.hostUsers === false) return undefined;
+export const runAsUser: Check = ({ spec }, minor) => {
+  if (isRemapped(spec, minor)) return undefined;
   const names = failing(spec, ({ securityContext }) => securityContext?.runAsUser === 0);
   const parts = [...(spec.securityContext?.runAsUser === 0 ? ['pod'] : []), ...(names.length > 0 ? [containersText(names)] : [])];
   return violation('runAsUser=0', parts.length === 0 ? undefined : `${parts.join(' and ')} must not set runAsUser=0`);
 };
 
-const seccompRestricted: Check = (subject) => {
+export const seccompRestricted: Check = (subject, minor) => {
   const { spec } = subject;
-  if (isWindows(spec)) return undefined;
+  if (isWindows(spec, minor)) return undefined;
   const podSet = SECCOMP_ALLOWED.has(spec.securityContext?.seccompProfile?.type ?? '');
   const names = podSet ? [] : failing(spec, ({ securityContext }) => securityContext?.seccompProfile?.type === undefined);
   const lacking =
@@ -274,40 +309,3 @@ const seccompRestricted: Check = (subject) => {
       : `pod or ${containersText(names)} must set securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost"`;
   return violation('seccompProfile', badSeccomp(subject) ?? lacking);
 };
-
-/** In upstream's order, which is that of the checks' ids; the restricted level replaces three of the baseline's. */
-const BASELINE: readonly Check[] = [
-  appArmorProfile,
-  capabilitiesBaseline,
-  hostNamespaces,
-  hostPathVolumes,
-  hostPorts,
-  hostProbes,
-  privileged,
-  procMount,
-  seLinuxOptions,
-  seccompBaseline,
-  sysctls,
-  windowsHostProcess,
-];
-const REPLACED = new Set<Check>([capabilitiesBaseline, hostPathVolumes, seccompBaseline]);
-const RESTRICTED: readonly Check[] = [
-  ...BASELINE.filter((check) => !REPLACED.has(check)),
-  allowPrivilegeEscalation,
-  capabilitiesRestricted,
-  restrictedVolumes,
-  runAsNonRoot,
-  runAsUser,
-  seccompRestricted,
-];
-
-export type Level = 'privileged' | 'baseline' | 'restricted';
-
-/** What a Pod does that its level does not allow. */
-export function violationsOf(level: Level, subject: Subject): Violation[] {
-  const checks = level === 'privileged' ? [] : level === 'baseline' ? BASELINE : RESTRICTED;
-  return checks.flatMap((check) => check(subject) ?? []);
-}
-
-export const reasonsText = (found: readonly Violation[]): string => found.map(({ reason }) => reason).join(', ');
-export const detailsText = (found: readonly Violation[]): string => found.map(({ reason, detail }) => `${reason} (${detail})`).join(', ');

@@ -2,23 +2,23 @@
 // PodSecurity: the levels that a namespace's labels name. `enforce` refuses Pods, `warn` warns about Pods and their templates,
 // a change of `enforce` warns about the Pods there are. `audit` and what was decided become audit annotations. Levels of namespaces
 // without labels, and who is exempt, come from the plugin's configuration.
-import { namespaces, pods } from '#api';
-import type { Namespace, Pod, PodTemplateSpec } from '#api/core/v1';
-import { type DeepReadonly, type FieldCause, field, invalid, invalidValue, semanticEqual } from '#machinery';
+import { namespaces } from '#api';
+import type { Pod, PodTemplateSpec } from '#api/core/v1';
+import { semanticEqual } from '#machinery';
 import type { AdmissionDeps, AdmissionPlugin, AdmissionRequest } from '../admission.ts';
-import { isFor, isOperation, nameOf, refusal } from '../match.ts';
-import { detailsText, type Level, reasonsText, violationsOf } from './checks.ts';
-
-const PREFIX = 'pod-security.kubernetes.io/';
-const MODES = ['enforce', 'audit', 'warn'] as const;
-const LEVELS = ['privileged', 'baseline', 'restricted'] as const;
-type Mode = (typeof MODES)[number];
-
-interface Policy {
-  readonly level: Level;
-  /** `baseline:latest` */
-  readonly text: string;
-}
+import { isFor, isOperation, refusal } from '../match.ts';
+import {
+  defaultPolicy,
+  isPrivileged,
+  type Labels,
+  type LevelVersion,
+  labelCauses,
+  type Policy,
+  PREFIX,
+  policyOf,
+} from './namespace-policy.ts';
+import { type NamespaceRules, validateNamespace } from './namespaces.ts';
+import { detailsText, violationsOf } from './standards.ts';
 
 /** `PodSecurityConfiguration` of pod-security.admission.config.k8s.io. */
 interface Configuration {
@@ -30,65 +30,7 @@ interface Configuration {
   };
 }
 
-type Labels = Readonly<Record<string, string>> | undefined;
-type PolicyOf = (labels: Labels, mode: Mode) => Policy;
-
-function policiesOf(defaults: Readonly<Record<string, string>>): PolicyOf {
-  return (labels, mode) => {
-    const own = labels?.[`${PREFIX}${mode}`];
-    const given = own ?? defaults[mode];
-    const level = LEVELS.find((name) => name === given) ?? (given === undefined ? 'privileged' : 'restricted');
-    const version = labels?.[`${PREFIX}${mode}-version`] ?? defaults[`${mode}-version`] ?? 'latest';
-    return { level, text: `${level}:${version}` };
-  };
-}
-
-function labelCauses(labels: Readonly<Record<string, string>> | undefined): FieldCause[] {
-  const path = field('metadata', 'labels');
-  return MODES.flatMap((mode) => {
-    const causes: FieldCause[] = [];
-    const [level, version] = [labels?.[`${PREFIX}${mode}`], labels?.[`${PREFIX}${mode}-version`]];
-    if (level !== undefined && !LEVELS.includes(level as Level)) {
-      causes.push(invalidValue(path.key(`${PREFIX}${mode}`), level, `must be one of ${LEVELS.join(', ')}`));
-    }
-    if (version !== undefined && version !== 'latest' && !/^v1\.(0|[1-9]\d*)$/.test(version)) {
-      causes.push(invalidValue(path.key(`${PREFIX}${mode}-version`), version, 'must be "latest" or "v1.x"'));
-    }
-    return causes;
-  });
-}
-
-function validateNamespace(request: AdmissionRequest, deps: AdmissionDeps, policyOf: PolicyOf): void {
-  const next = request.object as unknown as Namespace;
-  const old = request.oldObject as DeepReadonly<Namespace> | undefined;
-  const causes = labelCauses(next.metadata.labels);
-  if (causes.length > 0 && !(old !== undefined && semanticEqual(labelCauses(old.metadata.labels), causes))) {
-    throw invalid({ group: '', kind: 'Namespace' }, nameOf(request), causes);
-  }
-  if (old === undefined) return;
-  const [policy, before] = [policyOf(next.metadata.labels, 'enforce'), policyOf(old.metadata.labels, 'enforce')];
-  if (policy.text === before.text || policy.level === 'privileged') return;
-  if (LEVELS.indexOf(policy.level) < LEVELS.indexOf(before.level)) return;
-  warnAboutExisting(request, policy, deps);
-}
-
-function warnAboutExisting(request: AdmissionRequest, policy: Policy, { reader }: AdmissionDeps): void {
-  const byReason = new Map<string, string[]>();
-  for (const pod of reader.list(pods, nameOf(request))) {
-    const reasons = reasonsText(violationsOf(policy.level, pod));
-    if (reasons !== '') byReason.set(reasons, [...(byReason.get(reasons) ?? []), pod.metadata.name ?? '']);
-  }
-  if (byReason.size === 0) return;
-  request.warn(`existing pods in namespace "${nameOf(request)}" violate the new PodSecurity enforce level "${policy.text}"`);
-  const lines = [...byReason].map(([reasons, names]) => {
-    const [first = '', ...others] = [...names].sort();
-    const more = others.length === 0 ? '' : ` (and ${others.length} other ${others.length === 1 ? 'pod' : 'pods'})`;
-    return `${first}${more}: ${reasons}`;
-  });
-  for (const line of lines.sort()) request.warn(line);
-}
-
-function labelsOf(request: AdmissionRequest, { reader }: AdmissionDeps): Readonly<Record<string, string>> | undefined {
+function labelsOf(request: AdmissionRequest, { reader }: AdmissionDeps): Labels | undefined {
   return reader.find(namespaces, { name: request.namespace })?.metadata.labels;
 }
 
@@ -105,40 +47,67 @@ function isSignificant(request: AdmissionRequest): boolean {
   return next === undefined || old === undefined || !semanticEqual(parts(next), parts(old));
 }
 
-interface Evaluation {
-  readonly deps: AdmissionDeps;
-  readonly policyOf: PolicyOf;
-  readonly exemptClasses: ReadonlySet<string>;
-}
-
-function validatePod(request: AdmissionRequest, { deps, policyOf, exemptClasses }: Evaluation): void {
-  if (!isSignificant(request)) return;
-  const pod = request.object as unknown as Pod;
-  if (exemptClasses.has(pod.spec.runtimeClassName ?? '')) {
-    request.annotate?.(`${PREFIX}exempt`, 'runtimeClass');
-    return;
-  }
-  const labels = labelsOf(request, deps);
-  const enforce = policyOf(labels, 'enforce');
-  request.annotate?.(`${PREFIX}enforce-policy`, enforce.text);
-  const found = violationsOf(enforce.level, pod);
-  audit(request, policyOf(labels, 'audit'), pod);
-  if (found.length > 0) throw refusal(request, `violates PodSecurity "${enforce.text}": ${detailsText(found)}`);
-  warn(request, policyOf(labels, 'warn'), pod);
-}
-
 type Subject = Pick<Pod, 'metadata' | 'spec'>;
 
-function warn(request: AdmissionRequest, policy: Policy, subject: Subject): void {
-  const found = violationsOf(policy.level, subject);
-  if (found.length > 0) request.warn(`would violate PodSecurity "${policy.text}": ${detailsText(found)}`);
+function validatePod(request: AdmissionRequest, deps: AdmissionDeps, rules: NamespaceRules): void {
+  const labels = labelsOf(request, deps);
+  const policy = policyOf(labels, rules.defaults);
+  if (isPrivileged(policy) && isReadable(labels, policy, rules)) {
+    request.annotate?.(`${PREFIX}enforce-policy`, policy.enforce.text);
+    return;
+  }
+  if (!isSignificant(request)) return;
+  const pod = request.object as unknown as Pod;
+  if (isExemptClass(request, pod, rules)) return;
+  annotateError(request, labels);
+  request.annotate?.(`${PREFIX}enforce-policy`, policy.enforce.text);
+  const found = violationsOf(policy.enforce.level, pod, policy.enforce.minor);
+  audit(request, policy.audit, pod);
+  if (found.length > 0) throw refusal(request, `violates PodSecurity "${policy.enforce.text}": ${detailsText(found)}`);
+  warn(request, policy.warn, pod);
+}
+
+function validateTemplate(request: AdmissionRequest, deps: AdmissionDeps, rules: NamespaceRules): void {
+  const template = templateOf(request)?.(request.object as never);
+  if (template === undefined || template === null) return;
+  const labels = labelsOf(request, deps);
+  const policy = policyOf(labels, rules.defaults);
+  if (isPrivileged(policy, ['audit', 'warn']) && isReadable(labels, policy, rules)) return;
+  const subject = { metadata: template.metadata ?? ({} as Pod['metadata']), spec: template.spec };
+  if (isExemptClass(request, subject, rules)) return;
+  annotateError(request, labels);
+  audit(request, policy.audit, subject);
+  warn(request, policy.warn, subject);
+}
+
+/** Namespaces without a label of ours have the default policy itself. */
+function isReadable(labels: Labels | undefined, policy: Policy, { defaults }: NamespaceRules): boolean {
+  return policy === defaults || labelCauses(labels).length === 0;
+}
+
+function isExemptClass(request: AdmissionRequest, { spec }: Subject, { exemptClasses }: NamespaceRules): boolean {
+  const isExempt = exemptClasses.has(spec.runtimeClassName ?? '');
+  if (isExempt) request.annotate?.(`${PREFIX}exempt`, 'runtimeClass');
+  return isExempt;
+}
+
+function annotateError({ annotate }: AdmissionRequest, labels: Labels | undefined): void {
+  const causes = annotate === undefined ? [] : labelCauses(labels);
+  if (causes.length === 0) return;
+  const texts = causes.map(({ field, message }) => `${field}: ${message}`);
+  annotate?.(`${PREFIX}error`, `Failed to parse policy: ${texts.length === 1 ? texts[0] : `[${texts.join(', ')}]`}`);
+}
+
+function warn(request: AdmissionRequest, { level, minor, text }: LevelVersion, subject: Subject): void {
+  const found = violationsOf(level, subject, minor);
+  if (found.length > 0) request.warn(`would violate PodSecurity "${text}": ${detailsText(found)}`);
 }
 
 /** Costs nothing where nobody keeps an audit log. */
-function audit(request: AdmissionRequest, policy: Policy, subject: Subject): void {
+function audit(request: AdmissionRequest, { level, minor, text }: LevelVersion, subject: Subject): void {
   if (request.annotate === undefined) return;
-  const found = violationsOf(policy.level, subject);
-  if (found.length > 0) request.annotate(`${PREFIX}audit-violations`, `would violate PodSecurity "${policy.text}": ${detailsText(found)}`);
+  const found = violationsOf(level, subject, minor);
+  if (found.length > 0) request.annotate(`${PREFIX}audit-violations`, `would violate PodSecurity "${text}": ${detailsText(found)}`);
 }
 
 const TEMPLATES: Readonly<Record<string, (object: never) => PodTemplateSpec | undefined>> = {
@@ -151,35 +120,17 @@ const TEMPLATES: Readonly<Record<string, (object: never) => PodTemplateSpec | un
   ),
 };
 const templateOf = ({ resource }: AdmissionRequest) => TEMPLATES[`${resource.group}/${resource.resource}`];
+const isPods = ({ resource }: AdmissionRequest) => resource.group === '' && resource.resource === 'pods';
 
-function validate(request: AdmissionRequest, evaluation: Evaluation): void {
-  if (isFor(request, 'namespaces')) {
-    validateNamespace(request, evaluation.deps, evaluation.policyOf);
-    return;
-  }
-  if (request.resource.group === '' && request.resource.resource === 'pods') {
-    validatePod(request, evaluation);
-    return;
-  }
-  const template = templateOf(request)?.(request.object as never);
-  if (template === undefined || template === null) return;
-  const subject = { metadata: template.metadata ?? ({} as Pod['metadata']), spec: template.spec };
-  const labels = labelsOf(request, evaluation.deps);
-  audit(request, evaluation.policyOf(labels, 'audit'), subject);
-  warn(request, evaluation.policyOf(labels, 'warn'), subject);
-}
-
-/** @throws {RangeError} If a default level is none. */
+/** @throws {RangeError} If a default level or version is none. */
 export function podSecurity(configuration?: unknown): AdmissionPlugin {
   const { defaults = {}, exemptions = {} } = (configuration ?? {}) as Configuration;
-  for (const mode of MODES) {
-    const level = defaults[mode];
-    if (level !== undefined && !LEVELS.includes(level as Level))
-      throw new RangeError(`configure PodSecurity: defaults.${mode}: Invalid value: "${level}": must be one of ${LEVELS.join(', ')}`);
-  }
-  const policyOf = policiesOf(defaults);
-  const [users, exempt] = [new Set(exemptions.usernames), new Set(exemptions.namespaces)];
-  const exemptClasses = new Set(exemptions.runtimeClasses);
+  const users = new Set(exemptions.usernames);
+  const rules: NamespaceRules = {
+    defaults: defaultPolicy(defaults),
+    exempt: new Set(exemptions.namespaces),
+    exemptClasses: new Set(exemptions.runtimeClasses),
+  };
   return {
     name: 'PodSecurity',
     handles: (request) =>
@@ -189,9 +140,11 @@ export function podSecurity(configuration?: unknown): AdmissionPlugin {
         isFor(request, 'pods/ephemeralcontainers') ||
         (request.subresource === '' && templateOf(request) !== undefined)),
     validate(request, deps) {
-      const isExempt = exempt.has(request.namespace) ? 'namespace' : users.has(request.user.name) ? 'user' : undefined;
-      if (isExempt === undefined || isFor(request, 'namespaces')) validate(request, { deps, policyOf, exemptClasses });
-      else request.annotate?.(`${PREFIX}exempt`, isExempt);
+      if (isFor(request, 'namespaces')) return validateNamespace(request, deps, rules);
+      const isExempt = rules.exempt.has(request.namespace) ? 'namespace' : users.has(request.user.name) ? 'user' : undefined;
+      if (isExempt !== undefined) request.annotate?.(`${PREFIX}exempt`, isExempt);
+      else if (isPods(request)) validatePod(request, deps, rules);
+      else validateTemplate(request, deps, rules);
     },
   };
 }

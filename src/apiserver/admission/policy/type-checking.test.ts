@@ -40,9 +40,28 @@ test('checkTypes() warns of fields that a named resource does not have', () => {
 });
 
 test('rules with wildcards and unknown resources are not checked', () => {
-  const rules = [rule(['*'], ['deployments']), rule(['apps'], ['*']), rule(['apps'], ['nonsense']), rule([''], ['pods/status'])];
+  const rules = [
+    rule(['*'], ['deployments']),
+    rule(['apps'], ['*', 'replicasets']),
+    rule(['apps'], ['nonsense']),
+    rule([''], ['pods/status']),
+  ];
 
   const kinds = typesToCheck(policyOf(rules, []), TYPES);
 
-  assert.deepEqual(kinds, [{ group: '', version: 'v1', kind: 'Pod' }]);
+  assert.deepEqual(kinds, [{ group: 'apps', version: 'v1', kind: 'ReplicaSet' }]);
+});
+
+test('a rule of more than ten kinds is cut, and the last one checked', () => {
+  const source = {
+    kindsOf: (group: string, version: string, resource: string) => [{ group, version, kind: resource }],
+  };
+  const many = Array.from({ length: 12 }, (_, index) => `r${index + 10}`);
+
+  const kinds = typesToCheck(policyOf([rule(['b'], ['x']), rule(['a'], many), rule(['c'], ['y'])], []), source);
+
+  assert.deepEqual(
+    kinds.map(({ kind }) => kind),
+    [...many.slice(0, 10), 'x'],
+  );
 });

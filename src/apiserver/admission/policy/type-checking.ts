@@ -7,7 +7,7 @@ import type { CelType } from '../../cel/mod.ts';
 import type { ValidatingPolicy } from './compiled-policy.ts';
 import { type Cel, PolicyEnvironment } from './environment.ts';
 
-/** Resources beyond this many are not looked at. */
+/** Resources of a rule beyond this many are not looked at. */
 const MAX_TYPES = 10;
 
 export interface ExpressionWarning {
@@ -28,23 +28,31 @@ export interface TypeSource {
   typeOf(kind: GroupVersionKind): CelType | undefined;
 }
 
-/** Kinds that a policy's rules name outright, sorted; rules with wildcards name none. */
+/**
+ * Kinds that a policy's rules name outright, sorted; groups and versions with a wildcard name none, nor do subresources. A rule of too
+ * many is the last one looked at.
+ */
 export function typesToCheck({ spec }: ValidatingPolicy, { kindsOf }: Pick<TypeSource, 'kindsOf'>): readonly GroupVersionKind[] {
   const kinds = new Map<string, GroupVersionKind>();
   for (const { apiGroups, apiVersions, resources } of spec.matchConstraints?.resourceRules ?? []) {
-    for (const group of named(apiGroups)) {
-      for (const version of named(apiVersions)) {
-        for (const resource of named(resources?.map((name) => name.split('/')[0] ?? '')))
-          for (const kind of kindsOf(group, version, resource)) kinds.set(print(kind), kind);
-      }
-    }
+    const names = sorted((resources ?? []).filter((resource) => !/[*/]/.test(resource)));
+    const versions = unlessWild(apiVersions);
+    const ofRule = unlessWild(apiGroups).flatMap((group) =>
+      versions.flatMap((version) => names.flatMap((resource) => kindsOf(group, version, resource))),
+    );
+    for (const kind of ofRule.slice(0, MAX_TYPES)) kinds.set(print(kind), kind);
+    if (ofRule.length >= MAX_TYPES) break;
   }
   const order = ({ group, version, kind }: GroupVersionKind) => `${group}/${version}/${kind}`;
-  return [...kinds.values()].sort((a, b) => (order(a) < order(b) ? -1 : 1)).slice(0, MAX_TYPES);
+  return [...kinds.values()].sort((a, b) => (order(a) < order(b) ? -1 : 1));
 }
 
-function named(list: readonly string[] | undefined): readonly string[] {
-  return list === undefined || list.includes('*') ? [] : [...new Set(list)].sort();
+function unlessWild(list: readonly string[] = []): readonly string[] {
+  return list.some((name) => name.includes('*')) ? [] : sorted(list);
+}
+
+function sorted(list: readonly string[]): readonly string[] {
+  return [...new Set(list)].sort();
 }
 
 function print({ group, version, kind }: GroupVersionKind): string {

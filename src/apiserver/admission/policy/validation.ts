@@ -42,11 +42,17 @@ function choiceCauses(value: string | undefined, choices: readonly string[], pat
   return choices.includes(value) ? [] : [notSupported(path, value, choices)];
 }
 
+/** It is behind a pointer: '' is a value like any other. */
+function failurePolicyCauses(value: string | undefined, path: FieldPath): FieldCause[] {
+  if (value === undefined) return [required(path)];
+  return value === 'Fail' || value === 'Ignore' ? [] : [notSupported(path, value, ['Fail', 'Ignore'])];
+}
+
 /** What both kinds of policy begin with. */
 function commonCauses({ spec }: ValidatingPolicy | MutatingPolicy, environment: PolicyEnvironment): FieldCause[] {
   const conditions = conditionsCauses(spec.matchConditions, environment);
   return [
-    ...choiceCauses(spec.failurePolicy, ['Fail', 'Ignore'], SPEC.child('failurePolicy')),
+    ...failurePolicyCauses(spec.failurePolicy, SPEC.child('failurePolicy')),
     ...(spec.paramKind === undefined ? [] : paramKindCauses(spec.paramKind, SPEC.child('paramKind'))),
     ...matchConstraintsCauses(spec.matchConstraints, 'reinvocationPolicy' in spec || 'mutations' in spec),
     ...conditions,
@@ -118,7 +124,7 @@ function validationCauses(validation: Validation, path: FieldPath, environment: 
   else if (messageExpression)
     causes.push(...problemCauses(environment.compile(messageExpression, 'string', false), messageExpression, made));
   if (message && isBlank(message)) causes.push(invalidValue(path.child('message'), message, 'must be non-empty if specified'));
-  else if (message?.trim().includes('\n')) causes.push(invalidValue(path.child('message'), message, 'must not contain line breaks'));
+  else if (/[\r\n]/.test(message?.trim() ?? '')) causes.push(invalidValue(path.child('message'), message, 'must not contain line breaks'));
   if (reason && !REASONS.includes(reason)) causes.push(notSupported(path.child('reason'), reason, REASONS));
   return causes;
 }

@@ -4,7 +4,7 @@
 // @source upstream apiserver plugin/pkg/authenticator/token/oidc/oidc.go
 import { FlagError } from '#component';
 import type { CelProgram, CelType, Value } from '../../cel/mod.ts';
-import { AUTHENTICATED_GROUP, type UserInfo } from '../user.ts';
+import { AUTHENTICATED_GROUP, CREDENTIAL_ID, type UserInfo } from '../user.ts';
 import type { ClaimMappings, ClaimValidationRule, JwtAuthenticator, PrefixedClaim } from './configuration.ts';
 
 export type Claims = Readonly<Record<string, unknown>>;
@@ -91,12 +91,15 @@ function compileMappings({ username, groups, uid, extra = [] }: ClaimMappings, c
     name: nameOf(claims),
     uid: uidOf(claims),
     groups: groupsOf(claims),
-    extra: Object.fromEntries(
-      extras.flatMap(({ key, evaluate }) => {
-        const values = stringsOf(evaluate({ claims }), `extra[${key}]`);
-        return values.length === 0 ? [] : [[key, values]];
-      }),
-    ),
+    extra: {
+      ...(typeof claims['jti'] === 'string' && claims['jti'] !== '' ? { [CREDENTIAL_ID]: [`JTI=${claims['jti']}`] } : {}),
+      ...Object.fromEntries(
+        extras.flatMap(({ key, evaluate }) => {
+          const values = stringsOf(evaluate({ claims }), `extra[${key}]`);
+          return values.length === 0 ? [] : [[key, values]];
+        }),
+      ),
+    },
   });
 }
 

@@ -103,7 +103,7 @@ describe('oidcTokens()', () => {
       userValidationRules: [{ expression: '!user.username.startsWith("system:")', message: 'reserved' }],
     };
 
-    const good = await identify(await sign({ sub: 'ann', tenant: 't1', roles: ['a'] }), more);
+    const good = await identify(await sign({ sub: 'ann', tenant: 't1', roles: ['a'], jti: 'j1' }), more);
     const evil = await identify(await sign({ sub: 'ann', tenant: 'evil', roles: [] }), more);
     const reserved = await identify(await sign({ sub: 'system:x', tenant: 't1', roles: [] }), more);
 
@@ -112,7 +112,7 @@ describe('oidcTokens()', () => {
       name: 'ann@t1',
       uid: '',
       groups: ['role:a', 'system:authenticated'],
-      extra: { 'example.com/tenant': ['t1'] },
+      extra: { 'authentication.kubernetes.io/credential-id': ['JTI=j1'], 'example.com/tenant': ['t1'] },
     });
     assert.deepEqual(evil, { error: 'oidc: not that tenant' });
     assert.ok(reserved !== undefined && 'error' in reserved && reserved.error.includes('reserved'));

@@ -4,7 +4,20 @@
 import type { Implementation, Library } from '../declarations.ts';
 import { compare, isEqual, isOrdered } from '../equality.ts';
 import { operation } from '../operators.ts';
-import { Duration, Failure, failure, isMap, type Key, keyOf, ListValue, LiteralMap, OptionalValue, Uint, type Value } from '../values.ts';
+import {
+  Duration,
+  Failure,
+  failure,
+  isMap,
+  type Key,
+  keyOf,
+  ListValue,
+  LiteralMap,
+  NO_OVERLOAD,
+  OptionalValue,
+  Uint,
+  type Value,
+} from '../values.ts';
 
 type Row = readonly [string, string, Implementation];
 const COMPARABLE = ['int', 'uint', 'double', 'bool', 'duration', 'timestamp', 'string', 'bytes'];
@@ -29,11 +42,21 @@ function isSorted(list: Value): Value {
   return true;
 }
 
+/** What to begin a sum with, by the first to be added. */
+function zeroOf(value: Value): Value {
+  if (value instanceof Uint) return new Uint(0n);
+  if (value instanceof Duration) return new Duration(0n);
+  return typeof value === 'bigint' ? 0n : typeof value === 'number' ? 0 : NO_OVERLOAD;
+}
+
+/** @param zero The sum of nothing. */
 function sum(zero: Value): Implementation {
   const add = operation('_+_');
   return (list) => {
-    let total = zero;
-    for (const value of valuesOf(list)) {
+    const values = valuesOf(list);
+    let total = values.length === 0 ? zero : zeroOf(values[0] ?? null);
+    if (total instanceof Failure) return total;
+    for (const value of values) {
       total = add?.(total, value) ?? total;
       if (total instanceof Failure) return total;
     }

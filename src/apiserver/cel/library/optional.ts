@@ -4,11 +4,15 @@
 import type { Library } from '../declarations.ts';
 import { Duration, failure, ListValue, OptionalValue, sizeOf, Timestamp, Uint, type Value } from '../values.ts';
 
+/** The zero of Go's times: 0001-01-01T00:00:00Z. */
+const FIRST_MOMENT = -62_135_596_800_000_000_000n;
+
 function isZero(value: Value): boolean {
   if (value === null || value === false || value === '' || value === 0 || value === 0n) return true;
   if (typeof value !== 'object') return false;
   if (value instanceof Uint) return value.value === 0n;
-  if (value instanceof Duration || value instanceof Timestamp) return value.nanos === 0n;
+  if (value instanceof Duration) return value.nanos === 0n;
+  if (value instanceof Timestamp) return value.nanos === FIRST_MOMENT;
   if (value instanceof OptionalValue) return value.value === undefined;
   return sizeOf(value) === 0;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// URLs (apiserver pkg/cel/library/urls.go): absolute ones and absolute paths, read as Go's url.ParseRequestURI reads them.
+// URLs (apiserver pkg/cel/library/urls.go): absolute ones and absolute paths, checked as Go's url.ParseRequestURI checks them, which
+// knows no fragments, and read without their fragment.
 
 import { fromJson } from '../convert.ts';
 import type { Library } from '../declarations.ts';
@@ -64,6 +65,11 @@ function parse(text: string): UrlValue | string {
   return new UrlValue(text, scheme.toLowerCase(), host, path, query);
 }
 
+function withoutFragment(text: string): string {
+  const mark = text.indexOf('#');
+  return mark < 0 ? text : text.slice(0, mark);
+}
+
 function hostProblem(host: string): string | undefined {
   if (host.startsWith('[')) {
     const end = host.lastIndexOf(']');
@@ -73,7 +79,7 @@ function hostProblem(host: string): string | undefined {
   }
   const colon = host.lastIndexOf(':');
   if (colon >= 0 && !/^:\d*$/.test(host.slice(colon))) return `invalid port ${printed(host.slice(colon))} after host`;
-  const bad = /[ "<>\\^`{|}]/.exec(host)?.[0];
+  const bad = /[ \\^`{|}]/.exec(host)?.[0];
   return bad === undefined ? undefined : `invalid character ${printed(bad)} in host name`;
 }
 
@@ -107,7 +113,8 @@ export const URLS: Library = {
       'string_to_url',
       '(string)->URL',
       (text) => {
-        const parsed = parse(text as string);
+        const whole = parse(text as string);
+        const parsed = typeof whole === 'string' ? whole : parse(withoutFragment(text as string));
         return typeof parsed === 'string'
           ? failure(`URL parse error during conversion from string: ${parsed}`)
           : (parsed as unknown as Value);
