@@ -31,7 +31,7 @@ function noteDecision(audit: AuditNotes, allowed: boolean, reason: string): void
 }
 
 export function attributesOf(context: RequestContext): Attributes {
-  const { info } = context;
+  const { info, query } = context;
   return {
     user: context.knownUser,
     verb: info.verb,
@@ -43,7 +43,7 @@ export function attributesOf(context: RequestContext): Attributes {
     subresource: info.subresource,
     namespace: info.namespace,
     name: info.name,
-    ...(CONFINED.has(info.verb) && context.query.has('fieldSelector') ? { fieldSelector: () => requirementsOf(context.query) } : {}),
+    fieldSelector: query.size > 0 && CONFINED.has(info.verb) && query.has('fieldSelector') ? () => requirementsOf(query) : undefined,
   };
 }
 
