@@ -25,6 +25,8 @@ export interface ScalarSchema {
   /** The Go name of the type, for messages: `string`, `core.PodPhase`. */
   readonly name: string;
   readonly enum?: readonly string[];
+  /** Set for custom resources: an applied configuration may have a scalar of any other kind. */
+  readonly appliesScalars?: boolean;
 }
 
 export interface ListSchema {
@@ -61,6 +63,8 @@ export interface StructSchema {
   readonly mapType: 'granular' | 'atomic';
   /** Set for custom resources: fields that are not listed are kept. */
   readonly preserveUnknown?: boolean;
+  /** Set for custom resources: an applied configuration may name fields that are not listed, though they are not kept. */
+  readonly appliesUnknown?: boolean;
   /**
    * Set for custom resources, which are no Go types: makes an object of a parsed value in place of `normalize`. Values of wrong
    * type are kept for validation to refuse; unknown fields are left out, and told of where `unknown` is given.
@@ -72,6 +76,8 @@ export type Schema = ScalarSchema | ListSchema | MapSchema | StructSchema;
 
 export interface Field {
   readonly name: string;
+  /** Its element in a path of `fieldsV1`: `f:` and the name. Made once: made for every object it would have to be found out that it is the same. */
+  readonly element: string;
   readonly schema: Schema;
   /** A Go pointer: absent and zero differ. */
   readonly pointer: boolean;
@@ -219,6 +225,7 @@ export class SchemaRegistry {
     }
     addTo(struct, {
       name: facts.name,
+      element: `f:${facts.name}`,
       schema,
       pointer: facts.pointer ?? false,
       omit: facts.omit === undefined ? 'never' : facts.omit.includes('zero') ? 'zero' : 'empty',

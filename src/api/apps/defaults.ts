@@ -26,7 +26,11 @@ export function defaultReplicaSet(set: ReplicaSet): void {
   defaultPodTemplate(structAt(spec, 'template'));
 }
 
+/** Upstream has a field for it, which this annotation stands for in every version: it is never absent. */
+const TEMPLATE_GENERATION = 'deprecated.daemonset.template.generation';
+
 export function defaultDaemonSet(set: DaemonSet): void {
+  set.metadata = { ...set.metadata, annotations: { [TEMPLATE_GENERATION]: '0', ...set.metadata?.annotations } };
   const spec = structAt(set, 'spec');
   const strategy = structAt(spec, 'updateStrategy');
   setDefault(strategy, 'type', 'RollingUpdate');

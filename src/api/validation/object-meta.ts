@@ -17,6 +17,7 @@ import {
   tooLong,
 } from '../../machinery/mod.ts';
 import { internalForm } from './difference.ts';
+import { managedFieldsCauses } from './managed-fields.ts';
 import type { NameRule } from './names.ts';
 
 type Meta = DeepReadonly<ObjectMeta>;
@@ -65,6 +66,7 @@ function metaAccessorCauses(meta: Meta, path: FieldPath): FieldCause[] {
   if (meta.annotations !== undefined) causes.push(...annotationCauses(meta.annotations, path.child('annotations')));
   if (meta.ownerReferences !== undefined) causes.push(...ownerCauses(meta, path.child('ownerReferences')));
   if (meta.finalizers !== undefined) causes.push(...finalizerCauses(meta.finalizers, path.child('finalizers')));
+  if (meta.managedFields !== undefined) causes.push(...managedFieldsCauses(meta.managedFields, path.child('managedFields')));
   return causes;
 }
 

@@ -125,10 +125,14 @@ export class CustomResources implements CustomRoutes, AsyncDisposable {
       const served = serveDefinition(definition, { ...this.#options, convert: (of, review) => this.#convert(of, review) });
       this.#remove(name);
       this.#entries.set(name, { served, signature });
+      const { group, versions } = definition.spec;
+      const replicas = versions.map(
+        ({ name: version, subresources }) => [`${group}/${version}`, subresources?.scale?.specReplicasPath] as const,
+      );
       for (const one of served.versions) {
         this.#routes.set(keyOf(one.resource), {
           served: one.served,
-          scale: one.scale === undefined ? NO_HANDLERS : scaleHandlers(one.scale),
+          scale: one.scale === undefined ? NO_HANDLERS : scaleHandlers(one.scale, replicas),
           deprecation: one.deprecation,
           isTerminating: () => this.#terminating.has(name),
         });
@@ -163,7 +167,12 @@ export class CustomResources implements CustomRoutes, AsyncDisposable {
     this.#options.openApi.set(
       SOURCE,
       this.#documents.next(
-        versions.map(({ resource, served, props }) => ({ resource, listKind: served.listKind, schema: props as unknown as Json })),
+        versions.map(({ resource, served, props }) => ({
+          resource,
+          listKind: served.listKind,
+          schema: props as unknown as Json,
+          selectable: served.store.strategy.selectableFields ?? [],
+        })),
       ),
     );
   }

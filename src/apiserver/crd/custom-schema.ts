@@ -3,6 +3,8 @@
 // version. Its `coerce` is how bodies become objects: unknown fields pruned, metadata typed, everything else as it was sent.
 // @source upstream apiextensions-apiserver pkg/apiserver/customresource_handler.go schemaCoercingDecoder
 import type { Field, Schema, StructSchema } from '#machinery';
+import type { MutableObject } from '../registry/strategy.ts';
+import { dropForbiddenNulls, fillDefaults } from './defaulting.ts';
 import { coerceEmbedded, coerceMeta, type MetaOptions, OBJECT_META } from './object-meta.ts';
 import { prune } from './pruning.ts';
 import {
@@ -20,6 +22,8 @@ import {
 const ANY: Schema = { kind: 'any', name: '' };
 const KEEP_ALL: SchemaProps = { 'x-kubernetes-preserve-unknown-fields': true };
 const STRING: Schema = { kind: 'string', name: 'string' };
+/** What has a format is any scalar to server-side apply. @source upstream kube-openapi pkg/schemaconv convertPrimitive */
+const FORMATTED: Schema = { kind: 'string', name: 'string', appliesScalars: true };
 
 export interface CustomKind {
   readonly group: string;
@@ -29,7 +33,7 @@ export interface CustomKind {
 
 /** The root schema of one version. */
 export function customSchema(of: CustomKind, props: SchemaProps): StructSchema {
-  const struct = structOf(props, `${of.group}.${of.version}.${of.kind}`, true);
+  const struct = structOf(props, `${of.group}.${of.version}.${of.kind}`, true, preservesUnknown(props));
   return {
     ...struct,
     coerce: (value, unknown) =>
@@ -60,21 +64,28 @@ function coerceObject(value: unknown, { group, kind }: CustomKind, props: Schema
   return object;
 }
 
+/** Fills in what is not there, in place. What defaults say of the metadata of embedded objects is brought into form like what is sent. */
+export function fillAll(object: MutableObject, props: SchemaProps): void {
+  if (fillDefaults(object, props)) coerceEmbedded(object, props, '', { dropMalformed: true });
+  dropForbiddenNulls(object, props);
+}
+
 function isOwn(source: Json, group: string, kind: string): boolean {
   const { apiVersion, kind: found } = source;
   if (found !== undefined && found !== '' && found !== kind) return false;
   return typeof apiVersion !== 'string' || apiVersion === '' || apiVersion.startsWith(`${group}/`);
 }
 
-function schemaOf(props: SchemaProps): Schema {
+/** @param isOpen Something around it keeps unknown fields: then whatever is in it may be applied, whether it is kept or not. */
+function schemaOf(props: SchemaProps, isOpen: boolean): Schema {
   if (isIntOrString(props)) return { kind: 'intOrString', name: 'IntOrString' };
   switch (props.type) {
     case 'object':
-      return objectSchema(props);
+      return objectSchema(props, isOpen || preservesUnknown(props));
     case 'array':
-      return listSchema(props);
+      return listSchema(props, isOpen || preservesUnknown(props));
     case 'string':
-      return STRING;
+      return props.format && props.format !== 'byte' ? FORMATTED : STRING;
     case 'boolean':
       return { kind: 'boolean', name: 'bool' };
     case 'integer':
@@ -86,30 +97,30 @@ function schemaOf(props: SchemaProps): Schema {
   }
 }
 
-function objectSchema(props: SchemaProps): Schema {
+function objectSchema(props: SchemaProps, isOpen: boolean): Schema {
   const mapType = props['x-kubernetes-map-type'] === 'atomic' ? 'atomic' : 'granular';
   const values = valueSchema(props);
   if (values !== undefined || props.additionalProperties === true) {
-    return { kind: 'map', value: values === undefined ? ANY : schemaOf(values), mapType };
+    return { kind: 'map', value: values === undefined ? ANY : schemaOf(values, isOpen), mapType };
   }
-  return structOf(props, '', isEmbedded(props));
+  return structOf(props, '', isEmbedded(props), isOpen);
 }
 
-function listSchema(props: SchemaProps): Schema {
+function listSchema(props: SchemaProps, isOpen: boolean): Schema {
   const items = itemSchema(props);
   const type = props['x-kubernetes-list-type'];
   return {
     kind: 'list',
-    element: items === undefined ? ANY : schemaOf(items),
+    element: items === undefined ? ANY : schemaOf(items, isOpen),
     listType: type === 'set' || type === 'map' ? type : 'atomic',
     keys: props['x-kubernetes-list-map-keys'] ?? [],
   };
 }
 
-function structOf(props: SchemaProps, name: string, isResource: boolean): StructSchema {
+function structOf(props: SchemaProps, name: string, isResource: boolean, isOpen: boolean): StructSchema {
   const required = new Set(props.required ?? []);
   const properties = Object.entries(props.properties ?? {}).filter(([key]) => !isResource || !META_FIELDS.has(key));
-  const fields = properties.map(([key, inner]) => fieldOf(key, schemaOf(inner), required.has(key), inner.default));
+  const fields = properties.map(([key, inner]) => fieldOf(key, schemaOf(inner, isOpen), required.has(key), inner.default));
   if (isResource) {
     const meta: readonly (readonly [string, Schema])[] = [
       ['apiVersion', STRING],
@@ -126,9 +137,20 @@ function structOf(props: SchemaProps, name: string, isResource: boolean): Struct
     protoFields: [],
     mapType: props['x-kubernetes-map-type'] === 'atomic' ? 'atomic' : 'granular',
     ...(preservesUnknown(props) ? { preserveUnknown: true } : {}),
+    ...(isOpen || (properties.length === 0 && !isResource) ? { appliesUnknown: true } : {}),
   };
 }
 
 function fieldOf(name: string, schema: Schema, required: boolean, value: unknown): Field {
-  return { name, schema, pointer: true, omit: 'empty', required, patchStrategy: [], patchMergeKey: undefined, default: value };
+  return {
+    name,
+    element: `f:${name}`,
+    schema,
+    pointer: true,
+    omit: 'empty',
+    required,
+    patchStrategy: [],
+    patchMergeKey: undefined,
+    default: value,
+  };
 }

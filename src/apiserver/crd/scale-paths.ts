@@ -9,7 +9,8 @@ export interface ScalePaths {
   readonly selector: string | undefined;
 }
 
-const stepsOf = (path: string) => path.replace(/^\./, '').split('.');
+/** The members of a path, outermost first. */
+export const stepsOf = (path: string) => path.replace(/^\./, '').split('.');
 
 /** What a path names; undefined where nothing is. */
 export function readPath(object: DeepReadonly<object>, path: string): unknown {

@@ -1,29 +1,50 @@
 // SPDX-License-Identifier: Apache-2.0
 // The scale endpoint of a custom resource: an autoscaling/v1 Scale as the face of the fields that its definition names.
 // @source upstream apiextensions-apiserver pkg/registry/customresource/etcd.go ScaleREST
-import { schemaOfType } from '#api';
 import type { Scale } from '#api/autoscaling/v1';
-import { type DeepReadonly, deepCopy, internalError, invalid, invalidValue, notFound, type Resource, type StructSchema } from '#machinery';
+import { badRequest, type DeepReadonly, deepCopy, internalError, invalid, invalidValue, notFound } from '#machinery';
 import { negotiate, OBJECT_RULES } from '../encoding/negotiation.ts';
 import { readAs } from '../handlers/body.ts';
 import type { ResourceHandler, ServerParts } from '../handlers/endpoint.ts';
-import { bookApply, bookUpdate } from '../handlers/field-ownership.ts';
 import { isPretty } from '../handlers/get.ts';
 import { refuseOptions, writeContextOf } from '../handlers/options.ts';
-import { patchCauses, patchTypeOf, readPatch } from '../handlers/patch.ts';
+import { type Patch, patchCauses, patchTypeOf, readPatch } from '../handlers/patch.ts';
 import { scaleResult } from '../handlers/scale.ts';
+import {
+  bookScaleApply,
+  bookScaleUpdate,
+  entriesOf,
+  type ReplicaPaths,
+  SCALE_RESOURCE,
+  SCALE_SCHEMA,
+} from '../handlers/scale-ownership.ts';
 import { checkName } from '../handlers/write.ts';
 import type { ServedResource } from '../registry/generic/served-resource.ts';
+import type { WriteContext } from '../registry/generic/write-context.ts';
 import type { MutableObject } from '../registry/strategy.ts';
 import type { ApiResult, RequestContext } from '../request/context.ts';
-import { readPath, readReplicas, type ScalePaths, writePath } from './scale-paths.ts';
-import type { Json } from './schema-props.ts';
+import { readPath, readReplicas, type ScalePaths, stepsOf, writePath } from './scale-paths.ts';
 
-const SCALE = schemaOfType('io.k8s.api.autoscaling.v1.Scale') as StructSchema;
+/** Stands for replicas that are not there: a write has to name them. @source upstream etcd.go: the smallest int32 */
+const NO_REPLICAS = -(2 ** 31);
 const KIND = { kind: 'Scale', group: 'autoscaling', version: 'v1' };
 
-/** The handlers of one version's scale endpoint, by verb. */
-export function scaleHandlers(paths: ScalePaths): Readonly<Record<string, ResourceHandler>> {
+/** One version's paths, and where every version of the definition has its replicas. */
+interface Scaled extends ScalePaths {
+  readonly byVersion: ReplicaPaths;
+}
+
+/**
+ * The handlers of one version's scale endpoint, by verb.
+ *
+ * @param replicas The path of the replicas in each version of the definition; undefined for those without a scale endpoint.
+ */
+export function scaleHandlers(
+  own: ScalePaths,
+  replicas: readonly (readonly [apiVersion: string, path: string | undefined])[],
+): Readonly<Record<string, ResourceHandler>> {
+  const byVersion = new Map(replicas.map(([version, path]) => [version, path === undefined ? undefined : stepsOf(path)]));
+  const paths: Scaled = { ...own, byVersion };
   return {
     get: async (context, served, parts) => {
       await parts.cacher.fresh();
@@ -32,7 +53,7 @@ export function scaleHandlers(paths: ScalePaths): Readonly<Record<string, Resour
       return answer(context, served, scaleOf(found.object, paths, true));
     },
     update: async (context, served, parts) => {
-      const wanted = (await readAs(context, SCALE, KIND)) as unknown as Scale;
+      const wanted = (await readAs(context, SCALE_SCHEMA, KIND)) as unknown as Scale;
       return change(context, served, parts, paths, () => wanted);
     },
     patch: (context, served, parts) => patch(context, served, parts, paths),
@@ -66,11 +87,10 @@ function answer(context: RequestContext, served: ServedResource, object: Scale):
   return scaleResult(object, output, served, served.table);
 }
 
-async function patch(context: RequestContext, served: ServedResource, parts: ServerParts, paths: ScalePaths): Promise<ApiResult> {
+async function patch(context: RequestContext, served: ServedResource, parts: ServerParts, paths: Scaled): Promise<ApiResult> {
   const type = patchTypeOf(context, served.schema);
   refuseOptions('PatchOptions', patchCauses(context.query, type));
-  const target = { schema: SCALE, apiVersion: 'autoscaling/v1', resource: { ...served.resource, kind: 'Scale' } as Resource };
-  const wanted = await readPatch(context, target, type);
+  const wanted = await readPatch(context, SCALE_RESOURCE, type);
   if (wanted.type === 'apply') return apply(context, served, parts, paths, wanted);
   return change(context, served, parts, paths, (current) => {
     const next = wanted.apply(deepCopy(current) as unknown as MutableObject) as unknown as Scale;
@@ -85,22 +105,60 @@ async function change(
   context: RequestContext,
   served: ServedResource,
   parts: ServerParts,
-  paths: ScalePaths,
+  paths: Scaled,
   wanted: (current: Scale) => Scale,
 ): Promise<ApiResult> {
   const write = writeContextOf(context, served, 'UpdateOptions');
+  return writeScale(context, served, parts, { write, paths }, (current, before) => {
+    const scale = wanted(before);
+    checkName(scale as unknown as MutableObject, context.info.name);
+    return { scale, managedFields: bookScaleUpdate(entriesOf(current), before, scale, bookingOf(served, write, paths, parts)) };
+  });
+}
+
+/** An applied Scale is booked as an apply of the field it stands for. */
+async function apply(
+  context: RequestContext,
+  served: ServedResource,
+  parts: ServerParts,
+  paths: Scaled,
+  { object, force, report }: Extract<Patch, { type: 'apply' }>,
+): Promise<ApiResult> {
+  const write = writeContextOf(context, served, 'PatchOptions');
+  return writeScale(context, served, parts, { write, paths }, (current, before) => {
+    const wanted = { object: deepCopy(object) as MutableObject, force };
+    const booked = bookScaleApply(entriesOf(current), before, wanted, bookingOf(served, write, paths, parts));
+    report();
+    checkName(booked.scale as unknown as MutableObject, context.info.name);
+    return booked;
+  });
+}
+
+function bookingOf({ apiVersion }: ServedResource, write: WriteContext, { byVersion }: Scaled, { clock }: ServerParts) {
+  return { write, apiVersion, paths: byVersion, now: clock.now() };
+}
+
+async function writeScale(
+  context: RequestContext,
+  served: ServedResource,
+  parts: ServerParts,
+  { write, paths }: { readonly write: WriteContext; readonly paths: ScalePaths },
+  booked: (current: MutableObject, before: Scale) => ReturnType<typeof bookScaleApply>,
+): Promise<ApiResult> {
   const { name } = context.info;
   const update = (current: MutableObject | undefined) => {
     if (current === undefined) return { metadata: { name } } as MutableObject;
-    const scale = wanted(scaleOf(current, paths, false));
-    checkName(scale as unknown as MutableObject, name);
+    const before = scaleOf(current, paths, false);
+    if (readReplicas(current, paths.spec) === undefined) before.spec = { replicas: NO_REPLICAS };
+    const { scale, managedFields } = booked(current, before);
+    if (scale.spec.replicas === NO_REPLICAS) throw badRequest(`the spec replicas field ${JSON.stringify(paths.spec)} cannot be empty`);
+    checkReplicas(served, name, scale, paths);
     const next = deepCopy(current) as MutableObject;
     writePath(next, paths.spec, scale.spec.replicas ?? 0);
-    checkReplicas(served, name, scale, paths);
     next.metadata.resourceVersion = scale.metadata.resourceVersion ?? '';
     if (scale.metadata.uid) next.metadata.uid = scale.metadata.uid;
-    bookUpdate(served, write, current, next, [], parts.clock.now());
-    withoutTime(next);
+    if (managedFields === undefined) delete next.metadata.managedFields;
+    else next.metadata.managedFields = managedFields;
     return next;
   };
   const admission = parts.admission.callsFor(context, served, 'UPDATE', 'scale', write.dryRun, name);
@@ -109,40 +167,7 @@ async function change(
   return answer(context, served, scaleOf(outcome.cached.object, paths, false));
 }
 
-/** Upstream's entries for the scale endpoint of custom resources carry no time. */
-function withoutTime({ metadata }: MutableObject): void {
-  for (const entry of metadata.managedFields ?? []) if (entry.subresource === 'scale') delete (entry as unknown as Json)['time'];
-}
-
 function checkReplicas({ resource }: ServedResource, name: string, { spec }: Scale, paths: ScalePaths): void {
   const replicas = spec.replicas ?? 0;
   if (replicas < 0) throw invalid(resource, name, [invalidValue(paths.spec, replicas, 'should be a non-negative integer')]);
-}
-
-/** An applied Scale is booked as an apply of the field it stands for. */
-async function apply(
-  context: RequestContext,
-  served: ServedResource,
-  parts: ServerParts,
-  paths: ScalePaths,
-  { object, force }: { readonly object: MutableObject; readonly force: boolean },
-): Promise<ApiResult> {
-  const write = writeContextOf(context, served, 'PatchOptions');
-  const { name } = context.info;
-  const { metadata, spec } = object as unknown as Scale;
-  const wanted = { apiVersion: served.apiVersion, kind: served.resource.kind, metadata: { name } } as unknown as MutableObject;
-  writePath(wanted, paths.spec, spec?.replicas ?? 0);
-  const update = (current: MutableObject | undefined) => {
-    if (current === undefined) return { metadata: { name } } as MutableObject;
-    checkName({ ...object, metadata: { ...metadata, name: metadata?.name ?? '' } } as MutableObject, name);
-    checkReplicas(served, name, { spec: spec ?? {} } as Scale, paths);
-    const configuration = { object: deepCopy(wanted) as MutableObject, force };
-    const next = bookApply(served, write, current, configuration, [], parts.clock.now(), (stored) => stored);
-    next.metadata.resourceVersion = metadata?.resourceVersion ?? '';
-    return next;
-  };
-  const admission = parts.admission.callsFor(context, served, 'UPDATE', 'scale', write.dryRun, name);
-  const request = { name, rules: served.store.strategy, admission, change: update, mayCreate: false, mayOverwrite: true };
-  const outcome = await served.store.update({ ...request, uidIsPrecondition: false }, write);
-  return answer(context, served, scaleOf(outcome.cached.object, paths, false));
 }

@@ -7,18 +7,20 @@ import {
   apiError,
   applyPatch,
   badRequest,
-  compareObjects,
   conflict,
   DecodeError,
+  deepCopy,
   type FieldSet,
   findTypeProblem,
-  normalize,
-  otherVersionProblem,
+  LAST_APPLIED,
+  LAST_APPLIER,
+  type StructSchema,
   setOfPaths,
-  type UpdateParts,
+  type ToVersion,
   updateManagedFields,
+  type Versioned,
 } from '#machinery';
-import { inServedVersion, type ServedResource } from '../registry/generic/served-resource.ts';
+import type { ServedResource } from '../registry/generic/served-resource.ts';
 import type { WriteContext } from '../registry/generic/write-context.ts';
 import type { MutableObject } from '../registry/strategy.ts';
 
@@ -36,15 +38,6 @@ function resetSet(paths: readonly string[]): FieldSet {
 
 type Owned = Pick<ServedResource, 'schema' | 'apiVersion'> & Partial<Pick<ServedResource, 'convert' | 'otherVersions' | 'siblings'>>;
 
-/** Custom objects may hold what their schema, or that of another version, does not know: then nobody's ownership can be told. */
-function isTyped({ schema, apiVersion, otherVersions }: Owned, before: MutableObject | undefined, next: MutableObject): boolean {
-  if (findTypeProblem(next, schema, '') !== undefined) return false;
-  if (before === undefined) return true;
-  if (findTypeProblem(before, schema, '') !== undefined) return false;
-  const owners = before.metadata.managedFields ?? [];
-  return otherVersions === undefined || otherVersionProblem(otherVersions, owners, apiVersion, next) === undefined;
-}
-
 /** Sets `next.metadata.managedFields` to what is owned after the change from `before` to `next`. */
 export function bookUpdate(
   served: Owned,
@@ -54,12 +47,8 @@ export function bookUpdate(
   resetFields: readonly string[],
   now: number,
 ): void {
-  if (served.schema.coerce !== undefined && !isTyped(served, before, next)) {
-    delete next.metadata.managedFields;
-    return;
-  }
   const inVersion = (object: MutableObject) => (served.convert === undefined ? object : served.convert.fromStorage(object));
-  const entries = updateManagedFields({
+  const parts = {
     live: before === undefined ? undefined : inVersion(before),
     next: inVersion(next),
     schema: served.schema,
@@ -68,31 +57,63 @@ export function bookUpdate(
     subresource: write.subresource,
     time: formatTime(now),
     resetFields: resetSet(resetFields),
-    changesIn: changesIn(served, before, () => next),
-  });
+    toVersion: toVersion(served),
+  };
+  const entries = served.schema.coerce === undefined ? updateManagedFields(parts) : customEntries(parts);
   if (entries === undefined || entries.length === 0) delete next.metadata.managedFields;
   else next.metadata.managedFields = entries;
 }
 
-/** How a change looks in another form of the kind; undefined where there is only one. Objects are in their stored form. */
-function changesIn(
-  { siblings }: Owned,
-  before: MutableObject | undefined,
-  storedNext: (next: MutableObject) => MutableObject,
-): UpdateParts['changesIn'] {
-  if (siblings === undefined) return undefined;
-  return (apiVersion, next) => {
-    const sibling = siblings.get(apiVersion);
-    if (sibling === undefined) return undefined;
-    const view = (object: MutableObject) => inServedVersion(sibling, object);
-    const empty = normalize({}, sibling.schema);
-    return compareObjects(before === undefined ? empty : view(before), view(storedNext(next as MutableObject)), sibling.schema);
-  };
+/** Custom objects may hold what their schema, or that of another version, does not know: then nobody's ownership can be told. */
+function customEntries(parts: Parameters<typeof updateManagedFields>[0]): ReturnType<typeof updateManagedFields> {
+  if ([parts.next, parts.live].some((object) => problemOf(object, parts.schema) !== undefined)) return undefined;
+  try {
+    return updateManagedFields(parts);
+  } catch (error) {
+    if (error instanceof VersionError) return undefined;
+    throw error;
+  }
 }
+
+function problemOf(object: unknown, schema: StructSchema): string | undefined {
+  return findTypeProblem(object, schema, '', { allowDuplicates: true });
+}
+
+/** Thrown when an object cannot be seen in a version that somebody owns fields in. */
+class VersionError extends Error {
+  override readonly name = 'VersionError';
+}
+
+/** How objects of the kind look in its other versions. */
+function toVersion({ schema, apiVersion, otherVersions, siblings }: Owned): ToVersion | undefined {
+  if (schema.coerce !== undefined) {
+    return (of, wanted) => inCustomVersion(of, wanted, wanted === apiVersion ? schema : otherVersions?.get(wanted));
+  }
+  return siblings === undefined ? undefined : (of, wanted) => inSibling(of, siblings.get(of.apiVersion), siblings.get(wanted));
+}
+
+/** The converter of custom objects knows no other versions than those of the definition. @throws {VersionError} */
+function inCustomVersion(of: Versioned, apiVersion: string, schema: StructSchema | undefined): Versioned {
+  if (schema === undefined) throw new VersionError(`request to convert CR to an invalid group/version: ${apiVersion}`);
+  const object = { ...of.object, apiVersion };
+  const problem = problemOf(object, schema);
+  if (problem !== undefined) throw new VersionError(`failed to convert new object: ${problem}`);
+  return { object, apiVersion, schema };
+}
+
+function inSibling(of: Versioned, from: ServedResource | undefined, to: ServedResource | undefined): Versioned | undefined {
+  if (from === undefined || to === undefined) return undefined;
+  const own = deepCopy(of.object) as MutableObject;
+  const stored = from.convert === undefined ? own : from.convert.toStorage(own);
+  const object = to.convert === undefined ? stored : to.convert.fromStorage(stored);
+  return { object, apiVersion: to.apiVersion, schema: to.schema };
+}
+
+type Applied = Owned & Pick<ServedResource, 'resource'>;
 
 /** The object that applying a configuration makes of the live one. @throws {ApiError} 400, 409. */
 export function bookApply(
-  served: ServedResource,
+  served: Applied,
   write: WriteContext,
   live: MutableObject | undefined,
   wanted: { readonly object: MutableObject; readonly force: boolean },
@@ -111,13 +132,12 @@ export function bookApply(
     subresource: write.subresource,
     time: formatTime(now),
     force: wanted.force,
-    otherVersions: served.otherVersions,
     resetFields: resetSet(resetFields),
-    changesIn: changesIn(served, live, (next) => intoStorage(structuredClone(next) as MutableObject)),
+    toVersion: toVersion(served),
   });
   if (live === undefined && wanted.object.metadata.uid) throw uidMismatch(served, write, wanted.object);
   const next = intoStorage(structuredClone(merged) as MutableObject);
-  if (write.fieldManager === 'kubectl') keepLastApplied(next, wanted.object);
+  if (write.fieldManager === LAST_APPLIER) keepLastApplied(next, wanted.object);
   // The configuration names no version, or the one it is based on.
   const { resourceVersion } = wanted.object.metadata;
   next.metadata.resourceVersion = live === undefined ? '' : (resourceVersion ?? '');
@@ -125,10 +145,11 @@ export function bookApply(
 }
 
 /** @throws {ApiError} 409; 500 where the whole is no object of the kind, as upstream has it. */
-function applied({ resource, apiVersion }: ServedResource, { metadata }: MutableObject, parts: ApplyParts): MutableObject {
+function applied({ resource, apiVersion }: Applied, { metadata }: MutableObject, parts: ApplyParts): MutableObject {
   try {
     return applyPatch(parts) as MutableObject;
   } catch (error) {
+    if (error instanceof VersionError) throw apiError(500, '', error.message);
     if (!(error instanceof DecodeError)) throw error;
     const kind = `${apiVersion.includes('/') ? apiVersion : `/${apiVersion}`}, Kind=${resource.kind}`;
     const object = `${metadata.namespace ?? ''}/${metadata.name ?? ''}; ${kind}`;
@@ -140,12 +161,19 @@ function applied({ resource, apiVersion }: ServedResource, { metadata }: Mutable
   }
 }
 
-const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
+/** Of all annotations, keys and values. @source apimachinery api/validation TotalAnnotationSizeLimitB */
+const MOST_ANNOTATION_BYTES = 256 * 1024;
 
 /** An object that was once applied by the client stays so that either way works: its annotation follows. @source lastappliedupdater.go */
 function keepLastApplied({ metadata }: MutableObject, configuration: MutableObject): void {
-  if (metadata.annotations?.[LAST_APPLIED] === undefined) return;
-  metadata.annotations = { ...metadata.annotations, [LAST_APPLIED]: `${JSON.stringify(sortedKeys(configuration))}\n` };
+  if (!metadata.annotations?.[LAST_APPLIED]) return;
+  const { [LAST_APPLIED]: _, ...others } = configuration.metadata.annotations ?? {};
+  const annotations = configuration.metadata.annotations ? others : undefined;
+  const bare = { ...configuration, metadata: { ...configuration.metadata, annotations } };
+  const next = { ...metadata.annotations, [LAST_APPLIED]: `${JSON.stringify(sortedKeys(bare))}\n` };
+  const size = Object.entries(next).reduce((sum, [key, value]) => sum + Buffer.byteLength(key) + Buffer.byteLength(value), 0);
+  if (size > MOST_ANNOTATION_BYTES) Reflect.deleteProperty(next, LAST_APPLIED);
+  metadata.annotations = next;
 }
 
 function sortedKeys(value: unknown): unknown {
@@ -158,7 +186,7 @@ function sortedKeys(value: unknown): unknown {
   );
 }
 
-function uidMismatch({ resource }: ServedResource, _write: WriteContext, { metadata }: MutableObject): Error {
+function uidMismatch({ resource }: Applied, _write: WriteContext, { metadata }: MutableObject): Error {
   return conflict(
     resource,
     metadata.name,
@@ -166,12 +194,17 @@ function uidMismatch({ resource }: ServedResource, _write: WriteContext, { metad
   );
 }
 
-function checkConfiguration({ resource, apiVersion }: ServedResource, object: MutableObject): void {
+function checkConfiguration({ resource, apiVersion }: Applied, object: MutableObject): void {
   if (object.metadata === undefined || object.metadata === null) Object.assign(object, { metadata: {} });
-  if (object.metadata.managedFields !== undefined && object.metadata.managedFields.length > 0)
-    throw badRequest('metadata.managedFields must be nil');
-  if (object.apiVersion === apiVersion && object.kind === resource.kind) return;
-  const textIn = (value: unknown) => (typeof value === 'string' ? value : '');
-  const [found, kind] = [textIn(object.apiVersion), textIn(object.kind)];
-  throw badRequest(`invalid object type: ${found.includes('/') ? found : `/${found}`}, Kind=${kind}`);
+  if (object.apiVersion !== apiVersion || object.kind !== resource.kind) {
+    const textIn = (value: unknown) => (typeof value === 'string' ? value : '');
+    const [found, kind] = [textIn(object.apiVersion), textIn(object.kind)];
+    throw badRequest(`invalid object type: ${found.includes('/') ? found : `/${found}`}, Kind=${kind}`);
+  }
+  if (isEntryList(object.metadata.managedFields)) throw badRequest('metadata.managedFields must be nil');
+}
+
+/** An empty list is one, too; what are no entries is left to the check of types. */
+function isEntryList(value: unknown): boolean {
+  return Array.isArray(value) && value.every((entry) => typeof entry === 'object' && entry !== null && !Array.isArray(entry));
 }

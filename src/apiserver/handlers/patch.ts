@@ -31,6 +31,7 @@ import {
   unmarshalError,
   unsupportedMediaType,
 } from '#machinery';
+import { conversionProblem, goTypeOf } from '../encoding/registered-kinds.ts';
 import type { ServedResource } from '../registry/generic/served-resource.ts';
 import type { MutableObject } from '../registry/strategy.ts';
 import type { RequestContext } from '../request/context.ts';
@@ -41,7 +42,13 @@ export type PatchType = 'json' | 'merge' | 'strategic' | 'apply';
 
 export type Patch =
   | { readonly type: 'json' | 'merge' | 'strategic'; readonly apply: (object: MutableObject) => MutableObject }
-  | { readonly type: 'apply'; readonly object: MutableObject; readonly force: boolean };
+  | {
+      readonly type: 'apply';
+      readonly object: MutableObject;
+      readonly force: boolean;
+      /** Says what the configuration names twice, once it has been applied. @throws {ApiError} 400 */
+      readonly report: () => void;
+    };
 
 const TYPES: ReadonlyMap<string, PatchType> = new Map(
   Object.entries({
@@ -63,6 +70,7 @@ function operationSchema(): StructSchema {
   const fields = ['op', 'path', 'from', 'value'].map(
     (name): Field => ({
       name,
+      element: `f:${name}`,
       schema: ANYTHING,
       pointer: false,
       omit: 'never',
@@ -197,29 +205,40 @@ function typed(
     throw invalidPatch(JSON.stringify(document), unmarshalError(document, OBJECT));
   document.kind ||= resource.kind;
   document.apiVersion ||= apiVersion;
+  const problem = claimProblem(document);
+  if (problem !== undefined) throw invalidPatch(shown(), problem);
   const unknown: string[] = [];
+  // Another kind in place of a custom one is a matter of validation, which comes later.
+  const isOther = (document.kind !== resource.kind && schema.coerce === undefined) || document.apiVersion !== apiVersion;
+  const refuseOther = () => invalidPatch(shown(), conversionProblem(document.apiVersion, document.kind, resource));
+  if (isOther && schema.coerce === undefined && isUnknownKind(document)) throw refuseOther();
   const other = document.kind === resource.kind ? undefined : schemaOfClaim(document);
   const result = fitting(document, other ?? schema, unknown, shown);
-  if (document.kind !== resource.kind || document.apiVersion !== apiVersion) {
-    throw invalidPatch(
-      shown(),
-      `converting (${document.apiVersion}, Kind=${document.kind}) to (${apiVersion}, Kind=${resource.kind}): unknown conversion`,
-    );
-  }
+  if (isOther) throw refuseOther();
   report([...duplicates, ...unknown], shown);
   return result;
 }
 
+const isUnknownKind = ({ apiVersion, kind }: MutableObject) => goTypeOf(apiVersion, kind) === undefined;
+
+/** What a document is comes first of all that is read of it. */
+function claimProblem(document: MutableObject): string | undefined {
+  const name = (['apiVersion', 'kind'] as const).find((member) => typeof document[member] !== 'string');
+  if (name === undefined) return undefined;
+  const error = unmarshalError(document[name], 'string').replace('Go value of type', `Go struct field .${name} of type`);
+  return `couldn't get version/kind; json parse error: ${error}`;
+}
+
 /** Of the kind that a document says it is; undefined where that is none. */
 function schemaOfClaim({ apiVersion, kind }: MutableObject): StructSchema | undefined {
-  if (typeof apiVersion !== 'string' || typeof kind !== 'string' || apiVersion.split('/').length > 2) return undefined;
+  if (apiVersion.split('/').length > 2) return undefined;
   return findSchema({ ...parseApiVersion(apiVersion), kind });
 }
 
 function strategicChange(
   object: MutableObject,
   { value, duplicates, keep }: Body,
-  { schema }: PatchedResource,
+  { schema, apiVersion, resource }: PatchedResource,
   report: Report,
 ): MutableObject {
   const patch = (value ?? {}) as Record<string, unknown>;
@@ -234,6 +253,9 @@ function strategicChange(
   keep?.(document);
   const unknown: string[] = [];
   const result = fitting(document, schema, unknown, shown, restoreError);
+  // What a patch says of these is not looked at: the object is of its type.
+  result.kind = resource.kind;
+  result.apiVersion = apiVersion;
   report([...duplicates, ...unknown], shown);
   return result;
 }
@@ -316,33 +338,41 @@ function inOrder(value: unknown, order: readonly string[]): Record<string, unkno
 
 async function readApply(context: RequestContext): Promise<Patch> {
   const force = flagOf(context.query, 'force') ?? false;
-  const object = context.request.bodyObject ?? readConfiguration(context, await context.request.readBody(MAX_BODY_BYTES));
-  if (typeof object !== 'object' || object === null || Array.isArray(object)) {
+  const { bodyObject } = context.request;
+  const { value, duplicates } =
+    bodyObject === undefined
+      ? readConfiguration(context, await context.request.readBody(MAX_BODY_BYTES))
+      : { value: bodyObject, duplicates: [] };
+  // Nothing at all is an object that says nothing.
+  const object = value ?? {};
+  if (typeof object !== 'object' || Array.isArray(object)) {
     throw badRequest(`error decoding YAML: error unmarshaling JSON: while decoding JSON: ${unmarshalError(object, OBJECT)}`);
   }
   context.audit?.requestObject(object);
   context.given = object;
-  return { type: 'apply', object: object as MutableObject, force };
+  return { type: 'apply', object: object as MutableObject, force, report: () => reportDuplicates(context, duplicates) };
 }
 
-function readConfiguration(context: RequestContext, bytes: Uint8Array): unknown {
-  const { cbor } = context;
-  if (cbor === undefined || mediaTypeOf(context) !== APPLY_CBOR) return readYaml(context, bytes);
+interface Configuration {
+  readonly value: unknown;
+  readonly duplicates: readonly string[];
+}
+
+function readConfiguration(context: RequestContext, bytes: Uint8Array): Configuration {
+  const cbor = mediaTypeOf(context) === APPLY_CBOR ? context.cbor : undefined;
   try {
-    return cbor.decodeCbor(bytes);
+    return cbor === undefined ? parseYaml(Buffer.from(bytes).toString()) : { value: cbor.decodeCbor(bytes), duplicates: [] };
   } catch (error) {
-    throw badRequest(`error decoding CBOR: ${(error as Error).message}`, error);
+    throw badRequest(`error decoding ${cbor === undefined ? 'YAML' : 'CBOR'}: ${(error as Error).message}`, error);
   }
 }
 
-function readYaml(context: RequestContext, bytes: Uint8Array): unknown {
+function reportDuplicates(context: RequestContext, duplicates: readonly string[]): void {
   const mode = fieldValidationOf(context.query);
-  try {
-    const { value, duplicates } = parseYaml(Buffer.from(bytes).toString());
-    if (mode === 'Warn') for (const duplicate of duplicates) context.warn(duplicate);
-    if (mode !== 'Strict' || duplicates.length === 0) return value;
-    throw new Error(`error converting YAML to JSON: yaml: unmarshal errors:\n${duplicates.map((line) => `  ${line}`).join('\n')}`);
-  } catch (error) {
-    throw badRequest(`error decoding YAML: ${(error as Error).message}`, error);
+  if (duplicates.length === 0 || mode === 'Ignore') return;
+  if (mode === 'Warn') for (const duplicate of duplicates) context.warn(duplicate);
+  else {
+    const lines = duplicates.map((line) => `  ${line}`).join('\n');
+    throw badRequest(`error strict decoding YAML: error converting YAML to JSON: yaml: unmarshal errors:\n${lines}`);
   }
 }

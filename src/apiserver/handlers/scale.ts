@@ -2,38 +2,23 @@
 // The scale subresource: an autoscaling/v1 Scale as the face of `spec.replicas`, the same for every kind that has replicas.
 // @source upstream pkg/registry/apps/deployment/storage/storage.go ScaleREST
 
-import { horizontalpodautoscalers, schemaOfType } from '#api';
 import type { Scale } from '#api/autoscaling/v1';
-import {
-  badRequest,
-  type DeepReadonly,
-  deepCopy,
-  invalid,
-  type LabelSelector,
-  type Resource,
-  type StructSchema,
-  selectorOf,
-  selectorOfMap,
-} from '#machinery';
+import { type ApiError, conflict, type DeepReadonly, deepCopy, invalid, type LabelSelector, selectorOf, selectorOfMap } from '#machinery';
 import { negotiate, OBJECT_RULES, type Output } from '../encoding/negotiation.ts';
 import type { ServedResource } from '../registry/generic/served-resource.ts';
+import type { WriteContext } from '../registry/generic/write-context.ts';
 import type { MutableObject, TableColumns } from '../registry/strategy.ts';
 import { scaleTable } from '../registry/tables/mod.ts';
 import type { ApiResult, RequestContext } from '../request/context.ts';
-import { readAs } from './body.ts';
+import { checkNamespace, readAs } from './body.ts';
 import type { ServerParts } from './endpoint.ts';
-import { bookApply, bookUpdate } from './field-ownership.ts';
 import { isPretty } from './get.ts';
-import { refuseOptions, writeContextOf } from './options.ts';
+import { writeContextOf } from './options.ts';
 import { type Patch, patchCauses, patchTypeOf, readPatch } from './patch.ts';
+import { bookScaleApply, bookScaleUpdate, entriesOf, SCALE_RESOURCE, SCALE_SCHEMA, SPEC_REPLICAS } from './scale-ownership.ts';
+import { checkName } from './write.ts';
 
-const SCALE = schemaOfType('io.k8s.api.autoscaling.v1.Scale') as StructSchema;
 const KIND = { kind: 'Scale', group: 'autoscaling', version: 'v1' };
-const SCALE_RESOURCE = {
-  schema: SCALE,
-  apiVersion: 'autoscaling/v1',
-  resource: { ...horizontalpodautoscalers, kind: 'Scale', resource: 'scales' } as Resource,
-};
 
 interface Scalable {
   readonly metadata: DeepReadonly<MutableObject>['metadata'];
@@ -76,16 +61,17 @@ export async function getScale(context: RequestContext, served: ServedResource, 
 }
 
 export async function putScale(context: RequestContext, served: ServedResource, parts: ServerParts): Promise<ApiResult> {
-  const wanted = (await readAs(context, SCALE, KIND)) as unknown as Scale;
-  return changeScale(context, served, parts, () => wanted);
+  const write = writeContextOf(context, served, 'UpdateOptions');
+  const wanted = (await readAs(context, SCALE_SCHEMA, KIND)) as unknown as Scale;
+  return changeScale(context, served, parts, write, true, () => wanted);
 }
 
 export async function patchScale(context: RequestContext, served: ServedResource, parts: ServerParts): Promise<ApiResult> {
   const type = patchTypeOf(context);
-  refuseOptions('PatchOptions', patchCauses(context.query, type));
+  const write = writeContextOf(context, served, 'PatchOptions', patchCauses(context.query, type));
   const patch = await readPatch(context, SCALE_RESOURCE, type);
-  if (patch.type === 'apply') return applyScale(context, served, parts, patch);
-  return changeScale(context, served, parts, (current) => {
+  if (patch.type === 'apply') return applyScale(context, served, parts, write, patch);
+  return changeScale(context, served, parts, write, false, (current) => {
     const patched = patch.apply(deepCopy(current) as unknown as MutableObject) as unknown as Scale;
     const { resourceVersion } = patched.metadata;
     return {
@@ -99,29 +85,15 @@ async function changeScale(
   context: RequestContext,
   served: ServedResource,
   parts: ServerParts,
+  write: WriteContext,
+  uidIsPrecondition: boolean,
   wanted: (current: Scale) => Scale,
 ): Promise<ApiResult> {
-  const write = writeContextOf(context, served, 'UpdateOptions');
-  const { name } = context.info;
-  const change = (current: MutableObject | undefined) => {
-    if (current === undefined) return { metadata: { name } } as MutableObject;
-    const scale = wanted(scaleOf(current, isPlain(served)));
-    checkScale(scale, name);
-    const next = deepCopy(current) as MutableObject & { spec: { replicas?: number } };
-    next.spec.replicas = scale.spec.replicas ?? 0;
-    next.metadata.resourceVersion = scale.metadata.resourceVersion ?? '';
-    if (scale.metadata.uid) next.metadata.uid = scale.metadata.uid;
-    bookUpdate(served, write, current, next, [], parts.clock.now());
-    dropScaleTimes(next);
-    return next;
-  };
-  const admission = parts.admission.callsFor(context, served, 'UPDATE', 'scale', write.dryRun, name);
-  const { strategy } = served.store;
-  const outcome = await served.store.update(
-    { name, rules: strategy, admission, change, mayCreate: false, mayOverwrite: true, uidIsPrecondition: true },
-    write,
-  );
-  return answer(context, served, outcome.cached.object);
+  return writeScale(context, served, parts, { write, uidIsPrecondition }, (current, before) => {
+    const scale = wanted(before);
+    checkScale(scale, context);
+    return { scale, managedFields: bookScaleUpdate(entriesOf(current), before, scale, bookingOf(served, write, parts)) };
+  });
 }
 
 /** An applied Scale is booked as an apply of the field it stands for. */
@@ -129,55 +101,63 @@ async function applyScale(
   context: RequestContext,
   served: ServedResource,
   parts: ServerParts,
-  { object, force }: Extract<Patch, { type: 'apply' }>,
+  write: WriteContext,
+  { object, force, report }: Extract<Patch, { type: 'apply' }>,
 ): Promise<ApiResult> {
-  const write = writeContextOf(context, served, 'PatchOptions');
-  const { name } = context.info;
-  const { kind = '', apiVersion = '', metadata, spec } = object as unknown as Partial<Scale>;
-  if (kind !== 'Scale' || apiVersion !== 'autoscaling/v1') {
-    const found = typeof apiVersion === 'string' ? apiVersion : '';
-    throw badRequest(`invalid object type: ${found.includes('/') ? found : `/${found}`}, Kind=${typeof kind === 'string' ? kind : ''}`);
-  }
-  const wanted = {
-    apiVersion: served.apiVersion,
-    kind: served.resource.kind,
-    metadata: { name },
-    spec: { replicas: spec?.replicas ?? 0 },
-  } as unknown as MutableObject;
-  const change = (current: MutableObject | undefined) => {
-    if (current === undefined) return { metadata: { name } } as MutableObject;
-    checkScale({ metadata: { ...metadata, name: metadata?.name ?? '' }, spec: spec ?? {} } as Scale, name);
-    const next = bookApply(
-      served,
-      write,
-      current,
-      { object: deepCopy(wanted) as MutableObject, force },
-      [],
-      parts.clock.now(),
-      (stored) => stored,
-    );
-    next.metadata.resourceVersion = metadata?.resourceVersion ?? '';
-    dropScaleTimes(next);
-    return next;
-  };
-  const admission = parts.admission.callsFor(context, served, 'UPDATE', 'scale', write.dryRun, name);
-  const request = { name, rules: served.store.strategy, admission, change, mayCreate: false, mayOverwrite: true, uidIsPrecondition: false };
-  const outcome = await served.store.update(request, write);
-  return answer(context, served, outcome.cached.object);
-}
-
-/** Entries booked through a Scale carry no time. @source upstream fieldmanager ScaleHandler.ToParent */
-function dropScaleTimes({ metadata }: MutableObject): void {
-  if (metadata.managedFields === undefined) return;
-  metadata.managedFields = metadata.managedFields.map((entry) => {
-    if (entry.subresource !== 'scale') return entry;
-    const { time: _, ...timeless } = entry;
-    return timeless;
+  return writeScale(context, served, parts, { write, uidIsPrecondition: false }, (current, before) => {
+    const wanted = { object: deepCopy(object) as MutableObject, force };
+    const booked = bookScaleApply(entriesOf(current), before, wanted, bookingOf(served, write, parts));
+    report();
+    checkScale(booked.scale, context);
+    return booked;
   });
 }
 
-function checkScale({ metadata, spec }: Scale, name: string): void {
-  if (metadata.name !== name) throw badRequest(`the name of the object (${metadata.name}) does not match the name on the URL (${name})`);
+function bookingOf({ apiVersion }: ServedResource, write: WriteContext, { clock }: ServerParts) {
+  return { write, apiVersion, paths: new Map([[apiVersion, SPEC_REPLICAS]]), now: clock.now() };
+}
+
+type Booked = ReturnType<typeof bookScaleApply>;
+
+async function writeScale(
+  context: RequestContext,
+  served: ServedResource,
+  parts: ServerParts,
+  { write, uidIsPrecondition }: { readonly write: WriteContext; readonly uidIsPrecondition: boolean },
+  booked: (current: MutableObject, before: Scale) => Booked,
+): Promise<ApiResult> {
+  const { name } = context.info;
+  const change = (current: MutableObject | undefined) => {
+    if (current === undefined) return { metadata: { name } } as MutableObject;
+    const { scale, managedFields } = booked(current, scaleOf(current, isPlain(served)));
+    const next = deepCopy(current) as MutableObject & { spec: { replicas?: number } };
+    next.spec.replicas = scale.spec.replicas ?? 0;
+    next.metadata.resourceVersion = scale.metadata.resourceVersion ?? '';
+    const { uid } = scale.metadata;
+    if (uid && uid !== current.metadata.uid && !uidIsPrecondition) throw otherUid(served, current, uid);
+    if (uid) next.metadata.uid = uid;
+    if (managedFields === undefined) delete next.metadata.managedFields;
+    else next.metadata.managedFields = managedFields;
+    return next;
+  };
+  const admission = parts.admission.callsFor(context, served, 'UPDATE', 'scale', write.dryRun, name);
+  const { strategy } = served.store;
+  const outcome = await served.store.update(
+    { name, rules: strategy, admission, change, mayCreate: false, mayOverwrite: true, uidIsPrecondition },
+    write,
+  );
+  return answer(context, served, outcome.cached.object);
+}
+
+function otherUid({ resource }: ServedResource, { metadata }: MutableObject, uid: string): ApiError {
+  const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${metadata.uid}`;
+  return conflict({ group: resource.group, resource: `${resource.resource}/scale` }, metadata.name, why);
+}
+
+function checkScale(scale: Scale, { info: { namespace, name } }: RequestContext): void {
+  const { metadata, spec } = scale;
+  checkNamespace(metadata, namespace);
+  checkName(scale as unknown as MutableObject, name);
   const replicas = spec.replicas ?? 0;
   if (replicas >= 0) return;
   const message = `Invalid value: ${replicas}: must be greater than or equal to 0`;

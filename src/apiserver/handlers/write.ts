@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // POST, PUT and PATCH of objects and of the subresources that take the object itself (status, finalize, approval, …).
 // @source upstream apiserver pkg/endpoints/handlers/{create,update,patch}.go
-import { apiError, badRequest, type DeepReadonly, deepCopy, invalid } from '#machinery';
+import { apiError, badRequest, type DeepReadonly, deepCopy } from '#machinery';
 import type { CachedObject } from '../cacher/cached-object.ts';
 import { negotiate, OBJECT_RULES } from '../encoding/negotiation.ts';
 import type { UpdateOutcome } from '../registry/generic/generic-store.ts';
@@ -12,6 +12,7 @@ import type { WriteContext } from '../registry/generic/write-context.ts';
 import type { MutableObject, UpdateRules } from '../registry/strategy.ts';
 import type { ApiResult, ObjectResult, RequestContext } from '../request/context.ts';
 import { readObject } from './body.ts';
+import { authorizingCreates } from './create-authorization.ts';
 import type { ServerParts } from './endpoint.ts';
 import { bookApply, bookUpdate } from './field-ownership.ts';
 import { isPretty } from './get.ts';
@@ -98,8 +99,10 @@ function patched(
   now: number,
 ): MutableObject {
   if (wanted.type === 'apply') {
-    checkAppliedName(wanted.object, write.namespace, context.info.name);
-    return bookApply(served, write, current, wanted, rules.resetFields, now, (object) => intoStorage(served, object));
+    const next = bookApply(served, write, current, wanted, rules.resetFields, now, (object) => intoStorage(served, object));
+    wanted.report();
+    checkName(next, context.info.name);
+    return next;
   }
   if (current === undefined) return { apiVersion: '', kind: '', metadata: { name: context.info.name } } as MutableObject; // Refused: mayCreate is false.
   const before = inServedVersion(served, current) as MutableObject;
@@ -126,7 +129,8 @@ async function finishUpdate(context: RequestContext, served: ServedResource, par
   const { write, rules, change, mayCreate, mayOverwrite, uidIsPrecondition } = plan;
   const { name, subresource } = context.info;
   const exists = served.store.has(write.namespace, name);
-  const admission = parts.admission.callsFor(context, served, exists ? 'UPDATE' : 'CREATE', subresource, write.dryRun, name);
+  const calls = parts.admission.callsFor(context, served, exists ? 'UPDATE' : 'CREATE', subresource, write.dryRun, name);
+  const admission = exists || !mayCreate ? calls : authorizingCreates(context, parts.authorizer, calls);
   const outcome: UpdateOutcome = await served.store.update(
     { name, rules, admission, change, mayCreate, mayOverwrite, uidIsPrecondition },
     write,
@@ -143,18 +147,7 @@ function rulesOf(served: ServedResource, subresource: string): UpdateRules {
 }
 
 /** @source upstream apiserver pkg/endpoints/handlers/rest.go checkName */
-function checkAppliedName({ metadata }: DeepReadonly<MutableObject>, _namespace: string, name: string): void {
+export function checkName({ metadata }: DeepReadonly<MutableObject>, name: string): void {
   if (!metadata?.name) throw badRequest(`the name of the object (${name} based on URL) was undeterminable: name must be provided`);
   if (metadata.name !== name) throw badRequest(`the name of the object (${metadata.name}) does not match the name on the URL (${name})`);
-}
-
-export function checkName(object: DeepReadonly<MutableObject>, name: string): void {
-  if (!object.metadata.name) {
-    throw invalid({ group: '', kind: object.kind }, '', [
-      { reason: 'FieldValueRequired', message: 'Required value: name is required', field: 'metadata.name' },
-    ]);
-  }
-  if (object.metadata.name !== name) {
-    throw badRequest(`the name of the object (${object.metadata.name}) does not match the name on the URL (${name})`);
-  }
 }

@@ -4,7 +4,7 @@
 import { deepEqual } from '../deep-equal.ts';
 import type { Schema } from '../schema.ts';
 import { EMPTY_SET, type FieldSet, isEmptySet, LEAF, union } from './field-set.ts';
-import { elementSchema, isRecord, itemElement, itemsByElement, memberSchema, Several, shapeOf } from './shape.ts';
+import { elementSchema, hasNothing, isOpen, isRecord, itemsByElement, memberSchema, own, Several, shapeOf } from './shape.ts';
 
 export interface Comparison {
   readonly added: FieldSet;
@@ -45,6 +45,10 @@ export function compareObjects(before: unknown, after: unknown, schema: Schema):
 
 function compareValues(before: unknown, after: unknown, schema: Schema | undefined, path: string[], insert: Insert): void {
   if (before === undefined && after === undefined) return;
+  if (isOpen(schema) && before !== undefined && after !== undefined && isRecord(before) !== isRecord(after)) {
+    compareForms(before, after, path, insert);
+    return;
+  }
   const shape = shapeOf(schema, after ?? before);
   if (shape === 'leaf' || (hasNothing(before) && hasNothing(after))) {
     if (before === undefined) insert('added', path);
@@ -58,25 +62,22 @@ function compareValues(before: unknown, after: unknown, schema: Schema | undefin
   else if (after === undefined) insert('removed', path);
 }
 
-export function hasNothing(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return true;
-  for (const name in value) if (Object.hasOwn(value, name)) return false;
-  return true;
+/** One of them is a record, the other is none: what is in the record comes or goes, and the value as a whole is another. Null is no form. */
+function compareForms(before: unknown, after: unknown, path: string[], insert: Insert): void {
+  compareRecords(before, after, undefined, path, insert);
+  const isNull = before === null || after === null;
+  if (!isNull || (hasNothing(before) && hasNothing(after))) insert('modified', path);
 }
 
 function compareRecords(before: unknown, after: unknown, schema: Schema | undefined, path: string[], insert: Insert): void {
-  const left = isRecord(before) ? before : {};
-  const right = isRecord(after) ? after : {};
-  for (const name of new Set([...Object.keys(left), ...Object.keys(right)])) {
+  const left = isRecord(before) ? before : undefined;
+  const right = isRecord(after) ? after : undefined;
+  for (const name of new Set([...Object.keys(left ?? {}), ...Object.keys(right ?? {})])) {
     const inner = memberSchema(schema, name).schema;
     path.push(`f:${name}`);
     compareValues(own(left, name), own(right, name), inner, path, insert);
     path.pop();
   }
-}
-
-export function own(record: Record<string, unknown>, name: string): unknown {
-  return Object.hasOwn(record, name) ? record[name] : undefined;
 }
 
 function compareLists(before: unknown, after: unknown, schema: Schema | undefined, path: string[], insert: Insert): void {
@@ -94,8 +95,8 @@ function compareItems(before: unknown, after: unknown, schema: Schema | undefine
   if (before instanceof Several && after instanceof Several) {
     if (!deepEqual(before.items, after.items)) insert('modified', path);
   } else if (before instanceof Several) {
-    if (after === undefined) insert('removed', path);
-    else compareValues(undefined, after, schema, path, insert);
+    compareValues(undefined, after, schema, path, insert);
+    insert('removed', path);
   } else if (after instanceof Several) {
     compareValues(before, undefined, schema, path, insert);
     insert('added', path);
@@ -125,7 +126,7 @@ function recordSet(record: Record<string, unknown>, schema: Schema | undefined):
 
 function listSet(value: unknown, schema: Schema | undefined): FieldSet {
   const children = new Map<string, FieldSet>();
-  if (!Array.isArray(value)) return EMPTY_SET;
-  for (const item of value) children.set(itemElement(schema, item), union(fieldSetOf(item, elementSchema(schema)), LEAF));
+  for (const [element, item] of itemsByElement(schema, value))
+    children.set(element, item instanceof Several ? LEAF : union(fieldSetOf(item, elementSchema(schema)), LEAF));
   return { member: false, children };
 }

@@ -3,9 +3,8 @@
 // that makes nothing else: creates are the most frequent writes, and sets of paths cost more than all else about them.
 import { deepEqual } from '../deep-equal.ts';
 import type { Schema } from '../schema.ts';
-import { hasNothing, own } from './compare.ts';
 import { compareElements, type FieldSet } from './field-set.ts';
-import { elementSchema, isRecord, itemsByElement, type Json, memberSchema, Several, shapeOf } from './shape.ts';
+import { elementSchema, hasNothing, isRecord, itemsByElement, type Json, own, Several, shapeOf } from './shape.ts';
 
 /** Of all members without others below them. */
 const LEAF: Json = Object.freeze({});
@@ -45,10 +44,13 @@ function recordFields(before: unknown, after: unknown, schema: Schema | undefine
   if (!isRecord(after)) return undefined;
   const left = isRecord(before) ? before : undefined;
   let fields: Json | undefined;
+  const declared = schema?.kind === 'struct' ? schema.byName : undefined;
+  const inner = schema?.kind === 'map' ? schema.value : undefined;
   for (const name of sorted(Object.keys(after))) {
-    const element = `f:${name}`;
+    const field = declared?.get(name);
+    const element = field?.element ?? `f:${name}`;
     const was = left === undefined ? undefined : own(left, name);
-    const member = fieldsOf(was, after[name], memberSchema(schema, name).schema, below(unowned, element));
+    const member = fieldsOf(was, after[name], field === undefined ? inner : field.schema, below(unowned, element));
     if (member === undefined) continue;
     fields ??= {};
     fields[element] = member;

@@ -53,24 +53,32 @@ export function stripMeta(set: FieldSet): FieldSet {
   return difference(set, STRIPPED);
 }
 
-/** Appliers are the same across versions; updaters are not. */
+/** Appliers are the same across versions; updaters are not. The text is upstream's: managers are listed by it. */
 export function managerKey({ manager, operation, apiVersion, subresource }: ManagerId): string {
-  return JSON.stringify([manager, operation, operation === 'Apply' ? '' : apiVersion, subresource]);
+  return JSON.stringify({
+    ...(manager === '' ? {} : { manager }),
+    operation,
+    ...(operation === 'Apply' ? {} : { apiVersion }),
+    ...(subresource === '' ? {} : { subresource }),
+  });
 }
 
 /** @throws {FieldSetError} Where they are not in upstream's form: then none of them counts. */
 export function decodeManagers(entries: readonly ManagedFieldsEntry[] | undefined): Managers {
   const managers: Managers = new Map();
-  for (const entry of entries ?? []) {
+  for (const [index, entry] of (entries ?? []).entries()) {
     const { manager = '', operation, apiVersion, subresource = '', time, fieldsType, fieldsV1 } = entry;
-    if (operation !== 'Apply' && operation !== 'Update')
-      throw new FieldSetError(`read operation ${JSON.stringify(operation)}: no such one`);
-    if (apiVersion === undefined || apiVersion === '' || fieldsType !== 'FieldsV1')
-      throw new FieldSetError('read an entry: want apiVersion and fieldsType FieldsV1');
+    if (operation !== 'Apply' && operation !== 'Update') throw new FieldSetError('operation must be `Apply` or `Update`');
+    if (apiVersion === undefined || apiVersion === '') throw new FieldSetError('apiVersion must not be empty');
+    if (fieldsType !== 'FieldsV1') throw new FieldSetError(`${fieldsTypeProblem(fieldsType)} in managed fields entry ${index}`);
     const decoded: ManagerEntry = { manager, operation, apiVersion, subresource, time, set: parseFieldsV1(fieldsV1) };
     managers.set(managerKey(decoded), decoded);
   }
   return managers;
+}
+
+function fieldsTypeProblem(fieldsType: string | undefined): string {
+  return fieldsType ? `invalid fieldsType ${JSON.stringify(fieldsType)}` : 'missing fieldsType';
 }
 
 /** Entries in upstream's order; undefined where nobody owns anything. */
@@ -109,16 +117,35 @@ function compareText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** Folds the oldest updaters into `ancient-changes`, one for each version, until few enough are left. */
+/**
+ * Folds the oldest updaters of a version into its `ancient-changes`, until few enough are left. One updater of a version stays itself.
+ *
+ * @source apimachinery managedfields/internal/capmanagers.go
+ */
 export function capUpdaters(managers: Managers): void {
-  const updaters = [...managers.values()].filter(({ operation }) => operation === 'Update').sort(compareEntries);
+  const updaters = [...managers].filter(([, { operation }]) => operation === 'Update');
+  if (updaters.length <= MOST_UPDATERS) return;
+  updaters.sort(([a, left], [b, right]) => compareText(left.time ?? '', right.time ?? '') || compareText(a, b));
+  const firsts = new Map<string, string>();
   let left = updaters.length;
-  for (const entry of updaters) {
+  for (const [key, entry] of updaters) {
     if (left <= MOST_UPDATERS) return;
-    managers.delete(managerKey(entry));
-    const id: ManagerId = { manager: ANCIENT, operation: 'Update', apiVersion: entry.apiVersion, subresource: '' };
-    const bucket = managers.get(managerKey(id));
-    managers.set(managerKey(id), { ...id, time: entry.time, set: union(bucket?.set ?? EMPTY_SET, entry.set) });
-    if (bucket !== undefined) left -= 1;
+    const { apiVersion } = entry;
+    const first = firsts.get(apiVersion);
+    if (first === undefined) {
+      firsts.set(apiVersion, key);
+      continue;
+    }
+    fold(managers, key, entry, first);
+    left -= 1;
   }
+}
+
+function fold(managers: Managers, key: string, entry: ManagerEntry, first: string): void {
+  const id: ManagerId = { manager: ANCIENT, operation: 'Update', apiVersion: entry.apiVersion, subresource: '' };
+  const bucket = managerKey(id);
+  const into = managers.get(bucket) ?? managers.get(first);
+  if (!managers.has(bucket)) managers.delete(first);
+  managers.delete(key);
+  managers.set(bucket, { ...id, time: entry.time, set: union(into?.set ?? EMPTY_SET, entry.set) });
 }

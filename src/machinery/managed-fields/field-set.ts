@@ -28,15 +28,21 @@ export function parseFieldsV1(fields: unknown): FieldSet {
 }
 
 function parseNode(fields: Record<string, unknown>): FieldSet {
-  const keys = Object.keys(fields);
-  if (keys.length === 0) return LEAF;
   const children = new Map<string, FieldSet>();
   let member = false;
-  for (const key of keys) {
-    if (key === '.') member = true;
-    else if (isElement(key)) children.set(key, parseNode(childrenOf(key, fields[key])));
+  for (const key of Object.keys(fields)) {
+    if (key === '.') {
+      member = true;
+      continue;
+    }
+    const element = elementOf(key);
+    const below = childrenOf(key, fields[key]);
+    if (element === undefined) continue;
+    const child = parseNode(below);
+    const found = children.get(element);
+    children.set(element, found === undefined ? child : union(found, child));
   }
-  return { member, children };
+  return children.size === 0 ? LEAF : { member, children };
 }
 
 function childrenOf(key: string, value: unknown): Record<string, unknown> {
@@ -45,25 +51,77 @@ function childrenOf(key: string, value: unknown): Record<string, unknown> {
   return value as Record<string, unknown>;
 }
 
-/** False for kinds of a later version, which are left out. @source structured-merge-diff fieldpath DeserializePathElement */
-function isElement(key: string): boolean {
+/** An element as this server writes it; undefined for kinds of a later version. @source fieldpath DeserializePathElement */
+function elementOf(key: string): string | undefined {
   if (key[1] !== ':') throw new FieldSetError(`read ${JSON.stringify(key)}: no kind of element`);
   const [kind, rest] = [key[0], key.slice(2)];
-  if (kind === 'f') return true;
-  if (kind === 'i' && /^-?\d{1,15}$/.test(rest)) return true;
-  if (kind !== 'k' && kind !== 'v' && kind !== 'i') return false;
+  if (kind === 'f') return key;
+  if (kind === 'i' && /^[-+]?\d{1,15}$/.test(rest)) return `i:${Number(rest)}`;
+  if (kind !== 'k' && kind !== 'v' && kind !== 'i') return undefined;
   const value = kind === 'i' ? undefined : parsedJson(rest);
   const fits = kind === 'v' ? value !== undefined : typeof value === 'object' && value !== null && !Array.isArray(value);
   if (!fits) throw new FieldSetError(`read ${JSON.stringify(key)}: want JSON`);
-  return true;
+  return kind === 'v' ? valueElement(value) : keyElement(value as Record<string, unknown>);
 }
 
+/** The first value of a text; what comes after it is left out, as upstream's reader leaves it out. */
 function parsedJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    return undefined;
+    const end = endOfValue(text);
+    return end === undefined ? undefined : parsedJson(text.slice(0, end));
   }
+}
+
+/** Where the first object, list or text ends; undefined where the text goes on to its end, or begins with none. */
+function endOfValue(text: string): number | undefined {
+  let depth = 0;
+  let isText = false;
+  for (let index = 0; index < text.length - 1; index++) {
+    const char = text[index];
+    if (isText && char === '\\') index++;
+    else if (char === '"') isText = !isText;
+    else if (!isText && (char === '{' || char === '[')) depth++;
+    else if (!isText && (char === '}' || char === ']')) depth--;
+    if (depth <= 0 && !isText && (char === '"' || char === '}' || char === ']')) return index + 1;
+  }
+  return undefined;
+}
+
+/** The element of an item of a `set` list. */
+export function valueElement(value: unknown): string {
+  return `v:${goJson(value)}`;
+}
+
+/** The element of an item of a `map` list. */
+export function keyElement(keys: Readonly<Record<string, unknown>>): string {
+  return `k:${goJson(keys)}`;
+}
+
+/** As Go writes JSON: members in order, and nothing in it that a browser could take for markup. */
+function goJson(value: unknown): string {
+  const text = JSON.stringify(isInOrder(value) ? value : inOrder(value));
+  return MARKUP.test(text) ? text.replace(/[&<>\u2028\u2029]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`) : text;
+}
+
+const MARKUP = /[&<>\u2028\u2029]/;
+
+function isInOrder(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  let last = '';
+  for (const name in value) {
+    if (name < last || !isInOrder((value as Record<string, unknown>)[name])) return false;
+    last = name;
+  }
+  return true;
+}
+
+function inOrder(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(inOrder);
+  const names = Object.keys(value).sort();
+  return Object.fromEntries(names.map((name) => [name, inOrder((value as Record<string, unknown>)[name])]));
 }
 
 /** The form that `fieldsV1` has, elements in order. */
@@ -84,19 +142,32 @@ export function compareElements(a: string, b: string): number {
   return compareJson(JSON.parse(a.slice(2)), JSON.parse(b.slice(2)));
 }
 
+/** @source structured-merge-diff value.Compare: numbers, texts, truth values, lists, objects, null. */
 function compareJson(a: unknown, b: unknown): number {
-  if (typeof a === 'number' && typeof b === 'number') return a - b;
-  if (typeof a === 'object' && typeof b === 'object' && a !== null && b !== null) {
-    const [left, right] = [Object.entries(a), Object.entries(b)];
-    for (const [index, [key, value]] of left.entries()) {
-      const [otherKey = '', other] = right[index] ?? [];
-      const order = key < otherKey ? -1 : key > otherKey ? 1 : compareJson(value, other);
-      if (order !== 0) return order;
-    }
-    return left.length - right.length;
+  const kind = rankOf(a) - rankOf(b);
+  if (kind !== 0) return kind;
+  if (typeof a === 'number') return a - (b as number);
+  if (typeof a === 'string') return a < (b as string) ? -1 : a > (b as string) ? 1 : 0;
+  if (typeof a === 'boolean') return Number(a) - Number(b);
+  return a === null ? 0 : compareMembers(Object.entries(a as object), Object.entries(b as object));
+}
+
+function rankOf(value: unknown): number {
+  if (value === null) return 5;
+  if (Array.isArray(value)) return 3;
+  return ['number', 'string', 'boolean', '', 'object'].indexOf(typeof value);
+}
+
+type Members = readonly (readonly [string, unknown])[];
+
+function compareMembers(left: Members, right: Members): number {
+  for (const [index, [key, value]] of left.entries()) {
+    const other = right[index];
+    if (other === undefined) return 1;
+    const order = key < other[0] ? -1 : key > other[0] ? 1 : compareJson(value, other[1]);
+    if (order !== 0) return order;
   }
-  const [left, right] = [String(a), String(b)];
-  return left < right ? -1 : left > right ? 1 : 0;
+  return left.length - right.length;
 }
 
 function node(member: boolean, children: Map<string, FieldSet>): FieldSet {
@@ -166,32 +237,42 @@ export function setOfPaths(paths: readonly (readonly string[])[]): FieldSet {
   return set;
 }
 
-/** The members as messages name them, in order: `.spec.containers[name="a"].image`. */
+/** The members as messages name them: `.spec.containers[name="a"].image`. Those of one level come before those that are deeper. */
 export function pathsOf(set: FieldSet): string[] {
   const paths: string[] = [];
+  if (set.member) paths.push('');
   collect(set, '', paths);
   return paths;
 }
 
 function collect(set: FieldSet, path: string, paths: string[]): void {
-  if (set.member) paths.push(path);
-  for (const key of [...set.children.keys()].sort(compareElements)) {
-    collect(set.children.get(key) ?? EMPTY_SET, `${path}${elementText(key)}`, paths);
-  }
+  const elements = [...set.children].sort(([a], [b]) => compareElements(a, b));
+  for (const [key, child] of elements) if (child.member) paths.push(`${path}${elementText(key)}`);
+  for (const [key, child] of elements) collect(child, `${path}${elementText(key)}`, paths);
 }
 
-function elementText(element: string): string {
+/** An element as messages name it: `.image`, `[name="a"]`, `[="x"]`. */
+export function elementText(element: string): string {
   const rest = element.slice(2);
   switch (element[0]) {
     case 'f':
       return `.${rest}`;
     case 'k': {
       const keys = Object.entries(JSON.parse(rest) as Record<string, unknown>);
-      return `[${keys.map(([key, value]) => `${key}=${JSON.stringify(value)}`).join(',')}]`;
+      return `[${keys.map(([key, value]) => `${key}=${valueText(value)}`).join(',')}]`;
     }
     case 'v':
-      return `[=${rest}]`;
+      return `[=${valueText(JSON.parse(rest))}]`;
     default:
       return `[${rest}]`;
   }
+}
+
+/** @source structured-merge-diff value.ToString */
+function valueText(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(valueText).join(',')}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  return `{${Object.entries(value)
+    .map(([key, inner]) => `${key}=${valueText(inner)}`)
+    .join(';')}}`;
 }

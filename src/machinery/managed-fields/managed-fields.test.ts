@@ -45,7 +45,7 @@ test('fieldsV1 parses and prints the same, in order', () => {
   assert.equal(JSON.stringify(formatFieldsV1(parseFieldsV1(JSON.parse(text)))), text);
   assert.deepEqual(
     pathsOf(parseFieldsV1(JSON.parse('{"f:a":{"k:{\\"name\\":\\"x\\",\\"port\\":1}":{"f:b":{}},"v:\\"s\\"":{},"i:0":{}}}'))),
-    ['.a[name="x",port=1].b', '.a[="s"]', '.a[0]'],
+    ['.a[="s"]', '.a[0]', '.a[name="x",port=1].b'],
   );
 });
 
