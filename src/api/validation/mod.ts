@@ -11,7 +11,6 @@ import { validateObjectMeta } from './object-meta.ts';
 export type ValidatedKind = { readonly group: string; readonly version: string; readonly kind: string };
 type AnyObject = DeepReadonly<KubeObject>;
 
-export { deviceUsage } from './device-usage.ts';
 export { internalForm } from './difference.ts';
 export { nameRuleOf } from './names.ts';
 export { validateObjectMeta, validateObjectMetaUpdate } from './object-meta.ts';

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // LimitRanger: defaults for containers, and the minimum, maximum and ratio of containers, Pods and claims, per LimitRange.
-import { limitranges } from '#api';
+import { limitranges, podLimits, podRequests } from '#api';
 import type { Container, LimitRange, LimitRangeItem, PersistentVolumeClaim, Pod, ResourceList } from '#api/core/v1';
 import { compareQuantity, type DeepReadonly, formatQuantity, parseQuantity, type Quantity } from '#machinery';
 import type { AdmissionDeps, AdmissionPlugin, AdmissionRequest } from './admission.ts';
 import { isFor, isOperation, refusal } from './match.ts';
-import { podLimits, podRequests } from './pod-resources.ts';
 
 const ANNOTATION = 'kubernetes.io/limit-ranger';
 type Range = DeepReadonly<LimitRange>;

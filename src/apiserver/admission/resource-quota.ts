@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // ResourceQuota: last of all plugins, it counts what a write would use against every quota of the namespace, and records it in
 // their status before the object is written. Writes to one namespace are counted one after another.
-import { resourcequotas } from '#api';
+import { isInQuotaScope, isOfQuota, missingAmounts, quotaUsageOf, resourcequotas } from '#api';
 import type { Pod, ResourceList, ResourceQuota } from '#api/core/v1';
 import {
   addQuantity,
@@ -16,7 +16,6 @@ import {
 import type { MutableObject } from '../registry/strategy.ts';
 import type { AdmissionDeps, AdmissionPlugin, AdmissionRequest } from './admission.ts';
 import { isOperation, refusal } from './match.ts';
-import { isInScope, isMatching, missingText, usageOf } from './quota-usage.ts';
 
 type Quota = DeepReadonly<ResourceQuota>;
 const ATTEMPTS = 5;
@@ -26,8 +25,8 @@ const GROWING = new Set(['services', 'persistentvolumeclaims', 'pods/resize']);
 /** What is used more than before, of what the quota limits. */
 function deltaOf(request: AdmissionRequest, hard: Readonly<Record<string, string>>): ResourceList {
   if (request.object === undefined) return {};
-  const now = usageOf(request.resource, request.object);
-  const before = request.oldObject === undefined ? {} : usageOf(request.resource, request.oldObject);
+  const now = quotaUsageOf(request.resource, request.object);
+  const before = request.oldObject === undefined ? {} : quotaUsageOf(request.resource, request.oldObject);
   const delta: ResourceList = {};
   for (const name of Object.keys(hard)) {
     const more = subtractQuantity(parseQuantity(now[name] ?? '0'), parseQuantity(before[name] ?? '0'));
@@ -43,11 +42,11 @@ function check(request: AdmissionRequest, quota: Quota): ResourceList | undefine
   // What the quota controller has not taken over into the status yet is not in force.
   const hard = quota.status?.hard ?? {};
   const matching = Object.keys(hard)
-    .filter((name) => isMatching(request.resource, name))
+    .filter((name) => isOfQuota(request.resource, name))
     .sort();
   if (matching.length === 0) return undefined;
   if (request.resource.group === '' && request.resource.resource === 'pods') {
-    const missing = missingText(matching, request.object as unknown as Pod);
+    const missing = missingAmounts(matching, request.object as unknown as Pod);
     if (missing !== '') throw refusal(request, `failed quota: ${quota.metadata.name}: must specify ${missing}`);
   }
   if (matching.some((name) => quota.status?.used?.[name] === undefined))
@@ -88,14 +87,14 @@ function checkCovered(request: AdmissionRequest, quotas: readonly Quota[], limit
   const { object } = request;
   const mine = limited.filter((entry) => (entry.apiGroup ?? '') === group && entry.resource === resource);
   if (mine.length === 0 || object === undefined) return;
-  const used = Object.keys(usageOf(request.resource, object));
+  const used = Object.keys(quotaUsageOf(request.resource, object));
   const names = used.filter((name) => mine.some(({ matchContains = [] }) => matchContains.some((part) => name.includes(part))));
   const covered = new Set(quotas.flatMap(({ spec }) => Object.keys(spec.hard ?? {})));
   const lacking = names.filter((name) => !covered.has(name)).sort();
   if (lacking.length > 0) throw refusal(request, `insufficient quota to consume: ${lacking.join(',')}`);
   const scopes = mine
     .flatMap(({ matchScopes = [] }) => matchScopes)
-    .filter((scope) => isInScope({ spec: { scopeSelector: { matchExpressions: [scope] } } } as never, request.resource, object));
+    .filter((scope) => isInQuotaScope({ spec: { scopeSelector: { matchExpressions: [scope] } } } as never, request.resource, object));
   const uncovered = scopes.filter(
     (scope) =>
       !quotas.some(
@@ -112,7 +111,7 @@ function checkCovered(request: AdmissionRequest, quotas: readonly Quota[], limit
 async function count(request: AdmissionRequest, deps: AdmissionDeps, limited: readonly LimitedResource[]): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     const quotas = [...deps.reader.list(resourcequotas, request.namespace)]
-      .filter((quota) => request.object !== undefined && isInScope(quota, request.resource, request.object))
+      .filter((quota) => request.object !== undefined && isInQuotaScope(quota, request.resource, request.object))
       .sort((a, b) => ((a.metadata.name ?? '') < (b.metadata.name ?? '') ? -1 : 1));
     checkCovered(request, quotas, limited);
     const updates = quotas.flatMap((quota) => {

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { CustomResourceDefinition } from '#api/apiextensions/v1';
-import { customresourcedefinitions, resourceclaims, resourcequotas } from '#api/resources';
+import type { Pod } from '#api/core/v1';
+import { customresourcedefinitions, persistentvolumeclaims, pods, resourceclaims, resourcequotas, services } from '#api/resources';
 import type { Draft, KubeObject, Resource } from '#machinery';
 import { Lab } from '../_harness.ts';
 
@@ -59,6 +60,35 @@ test('a quota counts the devices that claims ask for, by class', async () => {
   lab.api.seed(resourcequotas, { metadata: KEY, spec: { hard: { 'gpu.deviceclass.resource.k8s.io/devices': '5' } } });
   await lab.settle();
   assert.deepEqual(lab.api.peek(resourcequotas, KEY)?.status?.used, { 'gpu.deviceclass.resource.k8s.io/devices': '4' });
+});
+
+test('a quota counts Pods, Services and claims by the rules of admission', async () => {
+  await using lab = new Lab(['resourcequota-controller']);
+  const hard = {
+    ...{ pods: '5', 'count/pods': '5', 'requests.cpu': '5', cpu: '5', 'limits.memory': '5Gi', 'count/services': '5' },
+    ...{ 'services.nodeports': '5', 'requests.storage': '5Gi', 'old.storageclass.storage.k8s.io/requests.storage': '5Gi' },
+  };
+  const resources = { requests: { cpu: '100m' }, limits: { memory: '1Gi' } };
+  const pod = (name: string, phase: 'Pending' | 'Running' | 'Succeeded'): Draft<Pod> => ({
+    metadata: { namespace: 'default', name },
+    spec: { containers: [{ name: 'c', image: 'i', resources }] },
+    status: { phase },
+  });
+  lab.api.seed(pods, pod('runs', 'Running'), pod('waits', 'Pending'), pod('done', 'Succeeded'));
+  lab.api.seed(services, { metadata: { namespace: 'default', name: 's' }, spec: { type: 'NodePort', ports: [{ port: 1 }, { port: 2 }] } });
+  lab.api.seed(persistentvolumeclaims, {
+    metadata: { namespace: 'default', name: 'c', annotations: { 'volume.beta.kubernetes.io/storage-class': 'old' } },
+    spec: { resources: { requests: { storage: '1Gi' } } },
+    status: { allocatedResources: { storage: '2Gi' } },
+  });
+  await lab.settle();
+  lab.api.seed(resourcequotas, { metadata: KEY, spec: { hard } });
+  await lab.settle();
+
+  assert.deepEqual(lab.api.peek(resourcequotas, KEY)?.status?.used, {
+    ...{ pods: '2', 'count/pods': '3', 'requests.cpu': '200m', cpu: '200m', 'limits.memory': '2Gi', 'count/services': '1' },
+    ...{ 'services.nodeports': '2', 'requests.storage': '2Gi', 'old.storageclass.storage.k8s.io/requests.storage': '2Gi' },
+  });
 });
 
 test('a quota leaves out the count of a custom resource whose definition is gone', async () => {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a Pod as a whole asks for: containers and sidecars together, or the largest init container with the sidecars before it,
 // whichever is more, plus overhead; pod-level resources stand where they are set.
-import type { PodSpec, ResourceList } from '#api/core/v1';
-import { addQuantity, compareQuantity, type DeepReadonly, formatQuantity, parseQuantity } from '#machinery';
+import { addQuantity, compareQuantity, type DeepReadonly, formatQuantity, parseQuantity } from '../../machinery/mod.ts';
+import type { PodSpec, ResourceList } from '../generated/core/v1.ts';
 
 type Spec = DeepReadonly<PodSpec>;
 type Part = 'requests' | 'limits';
 
-export function addTo(into: ResourceList, list: Readonly<Record<string, string>> | undefined): void {
+function addTo(into: ResourceList, list: Readonly<Record<string, string>> | undefined): void {
   for (const [name, value] of Object.entries(list ?? {})) {
     into[name] = formatQuantity(addQuantity(parseQuantity(into[name] ?? '0'), parseQuantity(value)));
   }

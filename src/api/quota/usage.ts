@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an object uses up of a ResourceQuota: the counters and amounts of each kind, and which quotas' scopes it falls under
-// (upstream's quota/v1/evaluator).
-
-import { deviceUsage, qosClassOf } from '#api';
-import type { PersistentVolumeClaim, Pod, ResourceList, ResourceQuota, Service } from '#api/core/v1';
-import type { ResourceClaim } from '#api/resource/v1';
+// What an object uses up of a ResourceQuota: the counters and amounts of each kind, and which quotas' scopes it falls under. Admission
+// and the quota controller count by the same rules. @source upstream pkg/quota/v1/evaluator
 import {
   compareQuantity,
   type DeepReadonly,
@@ -13,8 +9,12 @@ import {
   parseQuantity,
   qualifiedResource,
   type Resource,
-} from '#machinery';
-import { podLimits, podRequests } from './pod-resources.ts';
+} from '../../machinery/mod.ts';
+import type { PersistentVolumeClaim, Pod, ResourceList, ResourceQuota, Service } from '../generated/core/v1.ts';
+import type { ResourceClaim } from '../generated/resource/v1.ts';
+import { qosClassOf } from '../validation/pod-qos.ts';
+import { deviceUsage } from './device-usage.ts';
+import { podLimits, podRequests } from './pod-amounts.ts';
 
 type Object = DeepReadonly<KubeObject>;
 const COUNTED = new Set([
@@ -31,7 +31,7 @@ const isExtended = (name: string) => name.includes('/') && !name.startsWith('kub
 const isClaims = ({ group, resource }: Resource) => group === 'resource.k8s.io' && resource === 'resourceclaims';
 
 /** Amounts by quota resource name. */
-export function usageOf(resource: Resource, object: Object): ResourceList {
+export function quotaUsageOf(resource: Resource, object: Object): ResourceList {
   const usage: ResourceList = { [`count/${qualifiedResource(resource)}`]: '1' };
   if (isClaims(resource)) for (const [name, count] of deviceUsage(object as unknown as ResourceClaim)) usage[name] = String(count);
   if (resource.group !== '') return usage;
@@ -96,7 +96,7 @@ const CLAIM_RESOURCES =
   /^(count\/persistentvolumeclaims|([^/]+\.storageclass\.storage\.k8s\.io\/)?(persistentvolumeclaims|requests\.storage))$/;
 
 /** Whether a name in a quota is about objects of this resource. */
-export function isMatching(resource: Resource, name: string): boolean {
+export function isOfQuota(resource: Resource, name: string): boolean {
   const { group, resource: of } = resource;
   if (group === '' && of === 'pods') return POD_RESOURCES.test(name) || /^requests\.[^/]+\/./.test(name);
   if (group === '' && of === 'services') return SERVICE_RESOURCES.test(name);
@@ -108,7 +108,7 @@ export function isMatching(resource: Resource, name: string): boolean {
 type Selected = { scopeName: string; operator: string; values?: readonly string[] | undefined };
 
 /** Whether a quota counts this object. Only Pods and claims have scopes. */
-export function isInScope(quota: DeepReadonly<ResourceQuota>, resource: Resource, object: Object): boolean {
+export function isInQuotaScope(quota: DeepReadonly<ResourceQuota>, resource: Resource, object: Object): boolean {
   const scopes: Selected[] = [
     ...(quota.spec.scopes ?? []).map((scopeName) => ({ scopeName, operator: 'Exists' })),
     ...(quota.spec.scopeSelector?.matchExpressions ?? []),
@@ -163,7 +163,7 @@ function usesOtherNamespaces({ spec }: DeepReadonly<Pod>): boolean {
 const isPodLevel = (name: string) => name === 'cpu' || name === 'memory' || name.startsWith('hugepages-');
 
 /** For a quota on compute resources each container must say what it asks for. `name for: a,b; other for: c` */
-export function missingText(names: readonly string[], pod: DeepReadonly<Pod>): string {
+export function missingAmounts(names: readonly string[], pod: DeepReadonly<Pod>): string {
   const parts: string[] = [];
   const { requests, limits } = pod.spec.resources ?? {};
   if (Object.keys({ ...requests, ...limits }).some(isPodLevel)) return '';
