@@ -63,9 +63,54 @@ const WRONG: readonly (readonly [name: string, reply: (review: object) => unknow
   [
     'another name',
     (review) => answer(review, (one) => ({ ...one, metadata: { name: 'z' } })),
-    /returned invalid converted object: must have the same name: z != a$/,
+    /returned invalid object: must have the same name: a != z$/,
+  ],
+  [
+    'another version',
+    (review) => answer(review, (one) => ({ ...one, apiVersion: 'g/v1' })),
+    /returned invalid object at index 0: invalid groupVersion \(expected g\/v2, received g\/v1\)$/,
+  ],
+  [
+    'another kind',
+    (review) => answer(review, (one) => ({ ...one, kind: 'Odd' })),
+    /returned invalid object at index 0: invalid kind \(expected Kite, received Odd\)$/,
+  ],
+  [
+    'a label that is no text',
+    (review) => answer(review, (one) => ({ ...one, metadata: { ...one.metadata, labels: { a: 1 } } })),
+    /returned invalid metadata: metadata\.labels\[a\] must be a string, but is int64 in converted object$/,
+  ],
+  [
+    'labels that are no map',
+    (review) => answer(review, (one) => ({ ...one, metadata: { ...one.metadata, labels: 'x' } })),
+    /returned invalid metadata: invalid metadata\.labels of type string in converted object$/,
+  ],
+  [
+    'a label that is none',
+    (review) => answer(review, (one) => ({ ...one, metadata: { ...one.metadata, labels: { a: 'x y' } } })),
+    /returned invalid metadata: metadata\.labels: Invalid value: "x y": a valid label must be/,
   ],
 ];
+
+test('all() speaks v1beta1 to a webhook that knows no other, and asks it for no uid', async () => {
+  const seen: unknown[] = [];
+  const post = async (review: object) => {
+    seen.push((review as { apiVersion: string }).apiVersion);
+    const { response } = answer(review, (one) => one) as { response: object };
+    return { kind: 'ConversionReview', apiVersion: 'apiextensions.k8s.io/v1beta1', response: { ...response, uid: '' } };
+  };
+
+  const [converted] = await webhookConverter(post, ['v2', 'v1beta1']).all([object('a')], 'g/v2');
+
+  assert.equal(converted?.apiVersion, 'g/v2');
+  assert.deepEqual(seen, ['apiextensions.k8s.io/v1beta1']);
+});
+
+test('all() refuses where the webhook knows no review of ours', async () => {
+  const converter = webhookConverter(async () => assert.fail('called'), ['v2']);
+
+  await assert.rejects(converter.all([object('a')], 'g/v2'), { message: 'no supported conversion review versions' });
+});
 
 for (const [name, reply, message] of WRONG) {
   test(`all() refuses ${name}`, async () => {

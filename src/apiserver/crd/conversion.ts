@@ -3,7 +3,8 @@
 // as many objects as there are. Of the metadata a webhook may change labels and annotations only.
 // @source upstream apiextensions-apiserver pkg/apiserver/conversion/webhook_converter.go
 import { randomUUID } from 'node:crypto';
-import { apiError, type DeepReadonly, deepCopy, deepEqual, type ObjectMeta } from '#machinery';
+import { validateObjectMeta } from '#api';
+import { apiError, type DeepReadonly, deepCopy, deepEqual, type FieldCause, type ObjectMeta } from '#machinery';
 import type { MutableObject } from '../registry/strategy.ts';
 import { isRecord } from './schema-props.ts';
 
@@ -30,7 +31,12 @@ function renamed(object: Stored, apiVersion: string): MutableObject {
 /** Sends a ConversionReview and brings back what came. */
 export type Post = (review: object) => Promise<unknown>;
 
-export function webhookConverter(post: Post): Converter {
+const GROUP = 'apiextensions.k8s.io';
+const REVIEWS: readonly string[] = ['v1', 'v1beta1'];
+
+/** @param reviewVersions What the webhook understands: the first that the server does is sent. */
+export function webhookConverter(post: Post, reviewVersions: readonly string[] = REVIEWS): Converter {
+  const review = reviewVersions.find((version) => REVIEWS.includes(version)) ?? '';
   return {
     now: undefined,
     async all(objects, apiVersion) {
@@ -38,36 +44,29 @@ export function webhookConverter(post: Post): Converter {
       // What is in the version already needs no webhook.
       const foreign = objects.flatMap((object, index) => (object.apiVersion === apiVersion ? [] : [index]));
       if (foreign.length === 0) return result;
+      if (review === '') throw failure('no supported conversion review versions');
       const originals = foreign.map((index) => result[index] as MutableObject);
-      const converted = await callWebhook(post, originals, apiVersion);
+      const converted = await callWebhook(post, originals, apiVersion, review);
       for (const [place, index] of foreign.entries()) result[index] = converted[place] as MutableObject;
       return result;
     },
   };
 }
 
-async function callWebhook(post: Post, originals: readonly MutableObject[], apiVersion: string): Promise<MutableObject[]> {
+async function callWebhook(post: Post, originals: readonly MutableObject[], apiVersion: string, version: string): Promise<MutableObject[]> {
   const [first] = originals;
-  const of = `${first?.apiVersion}, Kind=${first?.kind}`;
+  const of = `conversion webhook for ${first?.apiVersion}, Kind=${first?.kind}`;
   const uid = randomUUID();
   const request = { uid, desiredAPIVersion: apiVersion, objects: originals };
   let converted: readonly unknown[];
   try {
-    converted = convertedObjects(await post({ kind: 'ConversionReview', apiVersion: 'apiextensions.k8s.io/v1', request }), uid);
+    const answer = await post({ kind: 'ConversionReview', apiVersion: `${GROUP}/${version}`, request });
+    converted = convertedObjects(answer, version === 'v1' ? uid : undefined);
   } catch (error) {
-    throw failure(`conversion webhook for ${of} failed: ${error instanceof Error ? error.message : String(error)}`, error);
+    throw failure(`${of} failed: ${error instanceof Error ? error.message : String(error)}`, error);
   }
-  if (converted.length !== originals.length) {
-    throw failure(`conversion webhook for ${of} returned ${converted.length} objects, expected ${originals.length}`);
-  }
-  return originals.map((original, index) => {
-    try {
-      return checked(original, converted[index], apiVersion);
-    } catch (error) {
-      const where = originals.length === 1 ? 'invalid converted object' : `invalid converted object at index ${index}`;
-      throw failure(`conversion webhook for ${of} returned ${where}: ${(error as Error).message}`, error);
-    }
-  });
+  if (converted.length !== originals.length) throw failure(`${of} returned ${converted.length} objects, expected ${originals.length}`);
+  return originals.map((original, index) => checked(original, converted[index], apiVersion, `${of} returned invalid`));
 }
 
 function failure(message: string, cause?: unknown): Error {
@@ -76,47 +75,92 @@ function failure(message: string, cause?: unknown): Error {
   return error;
 }
 
-/** @throws {Error} Where the review is no answer to the request. */
-function convertedObjects(review: unknown, uid: string): readonly unknown[] {
-  const {
-    kind = '',
-    apiVersion = '',
-    response,
-  } = (isRecord(review) ? review : {}) as {
-    kind?: string;
-    apiVersion?: string;
-    response?: { uid?: string; convertedObjects?: unknown[]; result?: { status?: string; message?: string } };
-  };
-  if (kind !== 'ConversionReview' || apiVersion !== 'apiextensions.k8s.io/v1') {
-    throw new Error(`expected webhook response of apiextensions.k8s.io/v1, Kind=ConversionReview, got ${apiVersion || '/'}, Kind=${kind}`);
+interface Answer {
+  readonly kind?: string;
+  readonly apiVersion?: string;
+  readonly response?: {
+    readonly uid?: string;
+    readonly convertedObjects?: unknown[];
+    readonly result?: { readonly status?: string; readonly message?: string };
+  } | null;
+}
+
+/** @param uid What the answer must repeat; undefined for v1beta1, which never asked for that. @throws {Error} If it is no answer to the request. */
+function convertedObjects(review: unknown, uid: string | undefined): readonly unknown[] {
+  const { kind = '', apiVersion = '', response }: Answer = isRecord(review) ? review : {};
+  if (uid !== undefined && (kind !== 'ConversionReview' || apiVersion !== `${GROUP}/v1`)) {
+    throw new Error(`expected webhook response of ${GROUP}/v1, Kind=ConversionReview, got ${apiVersion || '/'}, Kind=${kind}`);
   }
   if (response === undefined || response === null) throw new Error('no response provided');
-  if (response.uid !== uid) throw new Error(`expected response.uid=${JSON.stringify(uid)}, got ${JSON.stringify(response.uid ?? '')}`);
+  if (uid !== undefined && response.uid !== uid)
+    throw new Error(`expected response.uid=${JSON.stringify(uid)}, got ${JSON.stringify(response.uid ?? '')}`);
   const { status = '', message = '' } = response.result ?? {};
   if (status !== 'Success') throw new Error(message !== '' ? message : `response.result.status was '${status}', not 'Success'`);
   return response.convertedObjects ?? [];
 }
 
-const FIXED = ['name', 'namespace', 'uid'] as const;
-const NAMES = { name: 'name', namespace: 'namespace', uid: 'UID' } as const;
+const FIXED = { name: 'name', namespace: 'namespace', uid: 'UID' } as const;
 
-/** The converted object with the original's metadata, save for labels and annotations. @throws {Error} */
-function checked(original: MutableObject, converted: unknown, apiVersion: string): MutableObject {
-  if (!isRecord(converted)) throw new Error('invalid type: expected an object');
-  const object = deepCopy(converted) as unknown as MutableObject;
-  if (object.kind !== original.kind) throw new Error(`must have the same kind: ${object.kind} != ${original.kind}`);
-  if (object.apiVersion !== apiVersion) throw new Error(`must have the same apiVersion: ${object.apiVersion} != ${apiVersion}`);
-  const metadata: Partial<ObjectMeta> = isRecord(object.metadata) ? object.metadata : {};
-  for (const name of FIXED) {
-    const [now, before] = [metadata[name] ?? '', original.metadata[name] ?? ''];
-    if (!deepEqual(now, before)) throw new Error(`must have the same ${NAMES[name]}: ${now} != ${before}`);
+/** The converted object with the original's metadata, save for labels and annotations. @throws {ApiError} 500 */
+function checked(original: MutableObject, converted: unknown, apiVersion: string, what: string): MutableObject {
+  const object = (isRecord(converted) ? deepCopy(converted) : {}) as unknown as MutableObject;
+  const [version, kind] = [object.apiVersion ?? '', object.kind ?? ''];
+  if (version !== apiVersion)
+    throw failure(`${what} object at index 0: invalid groupVersion (expected ${apiVersion}, received ${version || '/'})`);
+  if (kind !== original.kind) throw failure(`${what} object at index 0: invalid kind (expected ${original.kind}, received ${kind})`);
+  const { metadata } = object as { metadata?: unknown };
+  const found: Partial<ObjectMeta> = isRecord(metadata) ? metadata : {};
+  for (const [name, shown] of Object.entries(FIXED)) {
+    const [before, now] = [original.metadata[name as keyof typeof FIXED] ?? '', found[name as keyof typeof FIXED] ?? ''];
+    if (before !== now) throw failure(`${what} object: must have the same ${shown}: ${before} != ${now}`);
   }
-  const { labels: _labels, annotations: _annotations, ...kept } = deepCopy(original.metadata) as ObjectMeta;
-  const { labels, annotations } = metadata;
-  object.metadata = {
-    ...kept,
-    ...(labels === undefined ? {} : { labels }),
-    ...(annotations === undefined ? {} : { annotations }),
-  } as ObjectMeta;
+  try {
+    object.metadata = restored(original.metadata, metadata);
+  } catch (error) {
+    throw failure(`${what} metadata: ${(error as Error).message}`, error);
+  }
   return object;
+}
+
+/** @throws {Error} */
+function restored(original: ObjectMeta, converted: unknown): ObjectMeta {
+  if (converted === undefined) throw new Error('missing metadata in converted object');
+  if (!isRecord(converted)) throw new Error(`invalid metadata of type ${goTypeOf(converted)} in converted object`);
+  const result = deepCopy(original) as ObjectMeta;
+  for (const name of ['labels', 'annotations'] as const) {
+    const texts = converted[name];
+    if (texts === undefined || texts === null) delete result[name];
+    else result[name] = checkedTexts(texts, name, original[name]);
+  }
+  return result;
+}
+
+function checkedTexts(
+  texts: unknown,
+  name: 'labels' | 'annotations',
+  before: Readonly<Record<string, string>> = {},
+): Record<string, string> {
+  if (!isRecord(texts)) throw new Error(`invalid metadata.${name} of type ${goTypeOf(texts)} in converted object`);
+  for (const [key, value] of Object.entries(texts)) {
+    if (typeof value !== 'string')
+      throw new Error(`metadata.${name}[${key}] must be a string, but is ${goTypeOf(value)} in converted object`);
+  }
+  // What was wrong before may stay.
+  const causes = deepEqual(texts, before) ? [] : textCauses({ name: 'converted', [name]: texts } as unknown as ObjectMeta);
+  const problems = causes.map(({ field, message }) => `${field}: ${message}`);
+  if (problems.length > 0) throw new Error(problems.length === 1 ? problems[0] : `[${problems.join(', ')}]`);
+  return texts as Record<string, string>;
+}
+
+function textCauses(metadata: ObjectMeta): readonly FieldCause[] {
+  return validateObjectMeta(metadata, { namespaced: false, nameRule: () => [], standardFinalizers: false });
+}
+
+/** As Go names the types that JSON has. */
+function goTypeOf(value: unknown): string {
+  if (value === null) return '<nil>';
+  if (Array.isArray(value)) return '[]interface {}';
+  if (typeof value === 'object') return 'map[string]interface {}';
+  if (typeof value === 'number') return Number.isInteger(value) ? 'int64' : 'float64';
+  return typeof value === 'boolean' ? 'bool' : 'string';
 }

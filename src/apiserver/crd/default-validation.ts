@@ -2,6 +2,7 @@
 // Defaults in a schema must be values that the schema takes, with nothing that it would prune.
 // @source upstream apiextensions-apiserver pkg/apiserver/schema/defaulting/validation.go
 import { DecodeError, deepCopy, deepEqual, type FieldCause, FieldPath, invalidValue } from '#machinery';
+import { inOrder } from './in-order.ts';
 import { coerceEmbedded, embeddedCauses } from './object-meta.ts';
 import { prune } from './pruning.ts';
 import { isEmbedded, itemSchema, META_FIELDS, type SchemaProps } from './schema-props.ts';
@@ -33,9 +34,9 @@ function ownCauses(schema: SchemaProps, path: FieldPath, { requirePruned, rules 
   const value = schema.default;
   const causes: FieldCause[] = [];
   if (requirePruned && !deepEqual(prune(value, schema, isEmbedded(schema)), value))
-    causes.push(invalidValue(path, value, 'must not have unknown fields'));
+    causes.push(invalidValue(path, inOrder(value), 'must not have unknown fields'));
   const problem = metadataProblem(value, schema);
-  if (problem !== undefined) return [...causes, invalidValue(path, value, problem)];
+  if (problem !== undefined) return [...causes, invalidValue(path, inOrder(value), problem)];
   const embedded = embeddedCauses(value, schema, path);
   if (embedded.length > 0) return [...causes, ...embedded];
   const wrong = valueValidator(schema).validate(value, String(path));

@@ -19,11 +19,12 @@ function hasDefaults(schema: SchemaProps): boolean {
 
 const isForbiddenNull = (value: unknown, schema: SchemaProps) => value === null && schema.nullable !== true;
 
-/** Fills in what is not there, and what is null where it may not be. */
-export function fillDefaults(value: unknown, schema: SchemaProps): void {
-  if (!hasDefaults(schema)) return;
+/** Fills in what is not there, and what is null where it may not be. @returns Whether the schema has defaults at all. */
+export function fillDefaults(value: unknown, schema: SchemaProps): boolean {
+  if (!hasDefaults(schema)) return false;
   if (Array.isArray(value)) fillItems(value, schema);
   else if (isRecord(value)) fillMembers(value, schema);
+  return true;
 }
 
 function fillItems(list: unknown[], schema: SchemaProps): void {

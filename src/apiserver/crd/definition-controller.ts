@@ -129,18 +129,19 @@ export class DefinitionController {
   async #finalize(definition: Definition): Promise<void> {
     if (!definition.metadata.finalizers?.includes(CLEANUP)) return;
     const { name } = definition.metadata;
+    const { client, clock } = this.#options;
     const names = definition.status?.acceptedNames ?? { plural: '', kind: '' };
-    const left = this.#options.cacher.findCache(definitionPrefix(definition))?.size ?? 0;
-    if (left > 0 && !(await this.#deleteInstances(definition))) {
-      await this.#writeStatus(definition, [TERMINATING], names);
-      return this.#watchEmptying(definition);
-    }
+    const begun = await this.#writeStatus(definition, [TERMINATING], names);
+    const wasServed = findCondition(begun, 'Established')?.status === 'True';
+    if (wasServed && !(await this.#deleteInstances(definition))) return this.#watchEmptying(definition);
     this.#emptying.get(name)?.[Symbol.dispose]();
     this.#emptying.delete(name);
-    const done = await this.#writeStatus(definition, [COMPLETED], names);
-    const next = deepCopy(done) as CustomResourceDefinition;
+    // The last word and the end of the finalizer are one write: the status endpoint of definitions takes metadata, too.
+    const next = deepCopy(begun) as CustomResourceDefinition;
     next.metadata.finalizers = (next.metadata.finalizers ?? []).filter((one) => one !== CLEANUP);
-    await this.#options.client.update(customresourcedefinitions, next);
+    const conditions = withCondition(begun.status?.conditions ?? [], wasServed ? COMPLETED : NEVER_SERVED, formatTime(clock.now()));
+    next.status = { ...next.status, conditions: deepCopy(conditions) } as typeof next.status;
+    await client.update(customresourcedefinitions, next, { subresource: 'status' });
   }
 
   /** @returns Whether none is left; some wait for their finalizers. */
@@ -177,6 +178,12 @@ const TERMINATING: PlannedCondition = {
   status: 'True',
   reason: 'InstanceDeletionInProgress',
   message: 'CustomResource deletion is in progress',
+};
+const NEVER_SERVED: PlannedCondition = {
+  type: 'Terminating',
+  status: 'False',
+  reason: 'NeverEstablished',
+  message: 'resource was never established',
 };
 const COMPLETED: PlannedCondition = {
   type: 'Terminating',

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The strategy of CustomResourceDefinitions: stored versions follow the storage version, status has its own endpoint, and validation is
+// The strategy of CustomResourceDefinitions: stored versions follow the storage version, status has its own endpoint (which takes
+// metadata, too, as upstream's does), and validation is
 // in definition-validation.ts. @source upstream apiextensions-apiserver pkg/registry/customresourcedefinition/strategy.go
 import type { CustomResourceDefinition } from '#api/apiextensions/v1';
 import type { DeepReadonly, Resource } from '#machinery';
 import { defaultStrategy } from '../registry/default-strategy.ts';
 import type { MutableObject, Strategy } from '../registry/strategy.ts';
 import { definitionCauses, definitionStatusCauses, definitionUpdateCauses } from './definition-validation.ts';
+import { formatWarnings } from './format-warnings.ts';
 import type { RuleEngine } from './rule-engine.ts';
 import { formSchemas } from './schema-form.ts';
 import type { Definition } from './served-definition.ts';
@@ -15,7 +17,6 @@ const as = <T>(object: unknown) => object as T;
 export function definitionStrategy(resource: Resource, engine: RuleEngine): Strategy {
   const strategy = defaultStrategy(resource, {
     generation: true,
-    statusKeepsMetadata: true,
     allowUnconditionalUpdate: false,
     initialStatus: firstStatus,
     afterPrepareForUpdate: addStoredVersion,
@@ -26,11 +27,15 @@ export function definitionStrategy(resource: Resource, engine: RuleEngine): Stra
     formSchemas(object);
     strategy.applyDefaults(object);
   };
+  const warnings: Strategy['warnings'] = (object, previous) => [
+    ...(strategy.warnings?.(object, previous) ?? []),
+    ...formatWarnings(as<Definition>(object), as<Definition | undefined>(previous)),
+  ];
   const { status } = strategy.subresources;
-  if (status === undefined) return { ...strategy, applyDefaults };
+  if (status === undefined) return { ...strategy, applyDefaults, warnings };
   const validateUpdate = (next: DeepReadonly<MutableObject>, previous: DeepReadonly<MutableObject>) =>
     definitionStatusCauses(as<Definition>(next), as<Definition>(previous));
-  return { ...strategy, applyDefaults, subresources: { ...strategy.subresources, status: { ...status, validateUpdate } } };
+  return { ...strategy, applyDefaults, warnings, subresources: { ...strategy.subresources, status: { ...status, validateUpdate } } };
 }
 
 /** A new definition stores its storage version and has no conditions yet. */

@@ -22,7 +22,18 @@ const CASES: readonly (readonly [path: string, found: readonly unknown[]])[] = [
   ['.spec.list[?(@.w>1)].n', ['y']],
   ['.spec.list[?(@.w)].n', ['y']],
   ['.metadata.annotations.example\\.com/x', ['anno']],
-  [".metadata.annotations['example.com/x']", ['anno']],
+  [".metadata.annotations['example\\.com/x']", ['anno']],
+  [".metadata.annotations['example.com/x']", []],
+  ['.spec.list[5].n', []],
+  ['.spec.list[0:5].n', []],
+  ['.spec.list[::2].n', ['x']],
+  ['.spec.list[?(@.n==1)].n', []],
+  ['.spec.list[?(@.w>1.5)].n', []],
+  ['.spec.list[?(@.n==x)].n', []],
+  ['.spec.list[?(@.n<>"x")].n', []],
+  ['.spec.deep[0]', []],
+  [".spec['list','deep']", [OBJECT.spec.list, OBJECT.spec.deep]],
+  ['$.spec.list[0].n', ['x']],
   ['.spec..n', ['x', 'y', 'z']],
   ['.spec.deep.*.n', ['z']],
   ['.none.at.all', []],
@@ -49,3 +60,9 @@ test('parseJsonPath() parses any text or says why not', () => {
     { numRuns: 500 },
   );
 });
+
+for (const path of ['.a[?(@.n=~"x")]', '.a["b"]', '.a[x]', '.a[0', '.a[?(@.n==1]', '.a....b']) {
+  test(`parseJsonPath() refuses ${path}`, () => {
+    assert.throws(() => parseJsonPath(path), JsonPathError);
+  });
+}

@@ -22,7 +22,7 @@ const LISTS: readonly (readonly [fact: string, schema: SchemaProps, value: reado
       { a: 1, b: 2 },
       { b: 2, a: 1 },
     ],
-    ['l[1] Duplicate value: {"b":2,"a":1}'],
+    ['l[1] Duplicate value: {"a":1,"b":2}'],
   ],
   [
     'keys count, not the rest',

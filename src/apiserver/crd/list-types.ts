@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Lists of `x-kubernetes-list-type` set and map have no item twice. @source upstream apiextensions-apiserver pkg/apiserver/schema/listtype
 import { deepEqual, duplicateValue, type FieldCause, FieldPath, invalidValue } from '#machinery';
+import { inOrder } from './in-order.ts';
 import { isRecord, itemSchema, type Json, memberSchema, propertySchema, type SchemaProps, valueSchema } from './schema-props.ts';
 
 const keyed = new WeakMap<SchemaProps, boolean>();
@@ -41,7 +42,7 @@ function listCauses(list: readonly unknown[], schema: SchemaProps, path: FieldPa
 
 function repeatedKeys(list: readonly unknown[], schema: SchemaProps, path: FieldPath): FieldCause[] {
   const odd = list.findIndex((item) => item !== null && !isRecord(item));
-  if (odd >= 0) return [invalidValue(path.index(odd), list[odd], 'must be an object for an array of list-type map')];
+  if (odd >= 0) return [invalidValue(path.index(odd), inOrder(list[odd]), 'must be an object for an array of list-type map')];
   return repeated(
     list.map((item) => keysOf(item, schema)),
     path,
@@ -62,7 +63,7 @@ function repeated(values: readonly unknown[], path: FieldPath): FieldCause[] {
     }
     if (found.isReported) return [];
     found.isReported = true;
-    return [duplicateValue(path.index(index), value)];
+    return [duplicateValue(path.index(index), inOrder(value))];
   });
 }
 

@@ -80,3 +80,13 @@ test('approvalOf() and isProtectedGroup() know the groups of the community', () 
     ['missing', 'bypassed', 'approved', 'invalid'],
   );
 });
+
+test('planNames() says nothing new of names that are accepted already', () => {
+  const refused = { type: 'NamesAccepted', status: 'False', reason: 'ShortNamesConflict', message: 'm' };
+  const kites = names('balls', 'Ball');
+
+  const { acceptedNames, conditions } = planNames(definition({ names: kites }, { acceptedNames: kites, conditions: [refused] }), [taken]);
+
+  assert.deepEqual(acceptedNames, kites);
+  assert.deepEqual(conditions, []);
+});

@@ -26,6 +26,8 @@ type Settled = { -readonly [Key in keyof Names]: Names[Key] | undefined } & Pick
 export function planNames(definition: Definition, others: readonly Definition[]): NamingPlan {
   const requested = definition.spec.names;
   const accepted: Names = definition.status?.acceptedNames ?? { plural: '', kind: '' };
+  // What was said of them stays, upstream looks no further: also a conflict of names that are wanted no more.
+  if (deepEqual(present(requested), present(accepted))) return { acceptedNames: accepted, conditions: otherConditions(definition) };
   const taken = [...others.map(({ status }) => status?.acceptedNames), accepted];
   const resources = new Set(taken.flatMap(resourceNames));
   const kinds = new Set(taken.flatMap((names) => [names?.kind || undefined, names?.listKind || undefined]));
@@ -56,7 +58,7 @@ export function planNames(definition: Definition, others: readonly Definition[])
   return { acceptedNames: present(next), conditions: conditionsOf(definition, conflict) };
 }
 
-function present(names: Settled): Names {
+function present(names: Settled | Names): Names {
   const { plural, singular, shortNames, kind, listKind, categories } = names;
   return {
     plural,
@@ -94,8 +96,13 @@ function conditionsOf(definition: Definition, conflict: { reason: string; messag
       : conflict === undefined
         ? { type: 'Established', status: 'True', reason: 'InitialNamesAccepted', message: 'the initial names have been accepted' }
         : { type: 'Established', status: 'False', reason: 'NotAccepted', message: 'not all names are accepted' };
-  const more = [nonStructuralCondition(definition), approvalCondition(definition)];
-  return [naming, established, ...more.filter((condition) => condition !== undefined)];
+  return [naming, established, ...otherConditions(definition)];
+}
+
+/** The conditions that have nothing to do with names. */
+function otherConditions(definition: Definition): readonly PlannedCondition[] {
+  const found = [nonStructuralCondition(definition), approvalCondition(definition)];
+  return found.filter((condition) => condition !== undefined);
 }
 
 /** Definitions that older servers took; today's are refused. */

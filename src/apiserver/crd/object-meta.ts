@@ -14,6 +14,7 @@ import {
   required,
   type StructSchema,
 } from '#machinery';
+import { inOrder } from './in-order.ts';
 import { isEmbedded, isRecord, itemSchema, type Json, memberSchema, type SchemaProps } from './schema-props.ts';
 
 export const OBJECT_META = schemaOfType('io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta') as StructSchema;
@@ -70,7 +71,8 @@ function coerceResource(resource: Json, path: string, options: MetaOptions): voi
   for (const name of ['apiVersion', 'kind']) {
     const value = resource[name];
     if (value === undefined || typeof value === 'string') continue;
-    if (!options.dropMalformed) throw new DecodeError(`${path}.${name}: Invalid value: ${JSON.stringify(value)}: must be a string`);
+    if (!options.dropMalformed)
+      throw new DecodeError(`${path}.${name}: Invalid value: ${JSON.stringify(inOrder(value))}: must be a string`);
     delete resource[name];
   }
   const { metadata } = resource;
@@ -79,7 +81,7 @@ function coerceResource(resource: Json, path: string, options: MetaOptions): voi
     resource['metadata'] = coerceMeta(metadata, `${path}.metadata`, options);
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error;
-    throw new DecodeError(`${path}.metadata: Invalid value: ${JSON.stringify(metadata)}: ${error.message}`, { cause: error });
+    throw new DecodeError(`${path}.metadata: Invalid value: ${JSON.stringify(inOrder(metadata))}: ${error.message}`, { cause: error });
   }
 }
 
@@ -133,14 +135,14 @@ function resourceCauses(resource: Json, path: FieldPath): FieldCause[] {
 }
 
 function kindCauses(kind: unknown, path: FieldPath): FieldCause[] {
-  if (typeof kind !== 'string') return [invalidValue(path, kind, 'must be a string')];
+  if (typeof kind !== 'string') return [invalidValue(path, inOrder(kind), 'must be a string')];
   if (kind === '') return [invalidValue(path, kind, 'must not be empty')];
   const problems = checkDns1035Label(kind.toLowerCase());
   return problems.length === 0 ? [] : [invalidValue(path, kind, `may have mixed case, but should otherwise match: ${problems.join(',')}`)];
 }
 
 function versionCauses(apiVersion: unknown, path: FieldPath): FieldCause[] {
-  if (typeof apiVersion !== 'string') return [invalidValue(path, apiVersion, 'must be a string')];
+  if (typeof apiVersion !== 'string') return [invalidValue(path, inOrder(apiVersion), 'must be a string')];
   if (apiVersion === '') return [invalidValue(path, apiVersion, 'must not be empty')];
   try {
     parseApiVersion(apiVersion);

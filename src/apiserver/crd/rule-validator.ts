@@ -3,19 +3,10 @@
 // two correspond, under one cost budget for the whole object. Compiled once per version; places without rules cost nothing.
 // @source upstream apiextensions-apiserver pkg/apiserver/schema/cel/validation.go
 import type { JSONSchemaProps } from '#api/apiextensions/v1';
-import {
-  type DeepReadonly,
-  deepEqual,
-  duplicateValue,
-  type FieldCause,
-  FieldPath,
-  forbiddenField,
-  invalidValue,
-  required,
-} from '#machinery';
+import { type DeepReadonly, duplicateValue, type FieldCause, FieldPath, forbiddenField, invalidValue, required } from '#machinery';
 import type { CelProgram, CelType, Compiled, CostBudget } from '../cel/mod.ts';
 import { findField } from './field-path.ts';
-import { counterpart } from './ratcheting.ts';
+import { Correlated, counterpart } from './ratcheting.ts';
 import type { RuleEngine } from './rule-engine.ts';
 import { anySchema, isEmbedded, isRecord, itemSchema, type SchemaProps, type ValidationRule, valueSchema } from './schema-props.ts';
 import { NOWHERE } from './value-validator.ts';
@@ -59,7 +50,7 @@ export function ruleValidator(props: SchemaProps, engine: RuleEngine, isRoot = t
       node ??= nodeOf(props, engine, isRoot);
       if (node === undefined) return [];
       const run = new Evaluation(engine, warn);
-      run.visit(node, object, previous, new FieldPath());
+      run.visit(node, object, previous, new FieldPath(), ratchetOf(object, previous, props));
       return run.causes;
     },
   };
@@ -126,7 +117,31 @@ function placeOf(text: string, schema: SchemaProps): FieldPath | undefined {
 /** The longest message that an expression may make. @source upstream: 5 KiB */
 const MAX_MESSAGE = 5 * 1024;
 
-type Ask = () => boolean;
+/** What a value is compared with to let a fault pass: its own counterpart, or else the nearest above that has one. */
+interface Ratchet {
+  readonly own: Correlated | undefined;
+  readonly above: Correlated | undefined;
+}
+
+const NO_RATCHET: Ratchet = { own: undefined, above: undefined };
+
+function ratchetOf(object: unknown, previous: unknown, props: SchemaProps): Ratchet {
+  return previous === undefined ? NO_RATCHET : { own: new Correlated(object, previous, props), above: undefined };
+}
+
+function memberRatchet(ratchet: Ratchet, name: string): Ratchet {
+  const { own, above } = ratchet;
+  if (own === undefined) return ratchet;
+  // What an object is does not show in a change.
+  if (above === undefined && (name === 'apiVersion' || name === 'kind')) return NO_RATCHET;
+  return { own: own.key(name), above: own };
+}
+
+function itemRatchet(ratchet: Ratchet, index: number): Ratchet {
+  return ratchet.own === undefined ? ratchet : { own: ratchet.own.index(index), above: ratchet.own };
+}
+
+const isUnchanged = ({ own, above }: Ratchet) => (own ?? above)?.isUnchanged === true;
 
 class Evaluation {
   readonly causes: FieldCause[] = [];
@@ -141,23 +156,20 @@ class Evaluation {
     this.#budget = new engine.cel.CostBudget(engine.cel.RUNTIME_COST_BUDGET);
   }
 
-  /** @param inUnchanged Whether the nearest value above that has a counterpart is as it was: values without one are then, too. */
-  visit(node: Node, value: unknown, old: unknown, path: FieldPath, inUnchanged: Ask = () => false): void {
+  visit(node: Node, value: unknown, old: unknown, path: FieldPath, ratchet: Ratchet): void {
     if (value === null || value === undefined || this.#isOver) return;
-    const hasOld = old !== undefined && old !== null;
-    // Asked where a rule fails only.
-    const unchanged = hasOld ? () => deepEqual(value, old) : inUnchanged;
     for (const rule of node.rules) {
       if (this.#isOver) return;
-      this.#evaluate(rule, node, value, old ?? undefined, path, unchanged);
+      this.#evaluate(rule, node, value, old ?? undefined, path, ratchet);
     }
-    if (Array.isArray(value)) this.#visitItems(node, value, old, path, unchanged);
-    else if (isRecord(value)) this.#visitMembers(node, value, old, path, unchanged);
+    if (Array.isArray(value)) this.#visitItems(node, value, old, path, ratchet);
+    else if (isRecord(value)) this.#visitMembers(node, value, old, path, ratchet);
   }
 
-  #visitItems({ items, schema }: Node, list: readonly unknown[], old: unknown, path: FieldPath, unchanged: Ask): void {
+  #visitItems({ items, schema }: Node, list: readonly unknown[], old: unknown, path: FieldPath, ratchet: Ratchet): void {
     if (items === undefined) return;
-    for (const [index, item] of list.entries()) this.visit(items, item, counterpart(item, old, schema), path.index(index), unchanged);
+    for (const [index, item] of list.entries())
+      this.visit(items, item, counterpart(item, old, schema), path.index(index), itemRatchet(ratchet, index));
   }
 
   /** Members correspond by name, in atomic maps as well. */
@@ -166,19 +178,19 @@ class Evaluation {
     record: Record<string, unknown>,
     old: unknown,
     path: FieldPath,
-    unchanged: Ask,
+    ratchet: Ratchet,
   ): void {
     const before = isRecord(old) ? old : {};
     for (const name of Object.keys(record).sort()) {
       const property = properties.get(name);
       const declared = schema.properties !== undefined && Object.hasOwn(schema.properties, name);
       const own = Object.hasOwn(before, name) ? before[name] : undefined;
-      if (property !== undefined) this.visit(property, record[name], own, path.child(name), unchanged);
-      else if (values !== undefined && !declared) this.visit(values, record[name], own, path.key(name), unchanged);
+      if (property !== undefined) this.visit(property, record[name], own, path.child(name), memberRatchet(ratchet, name));
+      else if (values !== undefined && !declared) this.visit(values, record[name], own, path.key(name), memberRatchet(ratchet, name));
     }
   }
 
-  #evaluate(rule: Rule, node: Node, value: unknown, old: unknown, path: FieldPath, unchanged: Ask): void {
+  #evaluate(rule: Rule, node: Node, value: unknown, old: unknown, path: FieldPath, ratchet: Ratchet): void {
     const isOptional = rule.rule.optionalOldSelf === true;
     if (rule.usesOld && !isOptional && old === undefined) return;
     const type = node.schema.type ?? '';
@@ -194,9 +206,14 @@ class Evaluation {
       return;
     }
     const text = this.#messageOf(rule, variables);
+    if (this.#isOver) {
+      const why = 'messageExpression evaluation failed due to running out of cost budget, no further validation rules will be run';
+      this.causes.push(invalidAt(rule.place === undefined ? path : joined(path, rule.place), type, why));
+      return;
+    }
     const at = rule.place === undefined ? path : joined(path, rule.place);
     const shown = type === 'object' || type === 'array' ? undefined : { value };
-    this.#report(causeOf(at, shown, text ?? defaultMessage(rule.rule), rule.rule.reason), !rule.usesOld && unchanged());
+    this.#report(causeOf(at, shown, text ?? defaultMessage(rule.rule), rule.rule.reason), !rule.usesOld && isUnchanged(ratchet));
   }
 
   #optional(old: unknown, type: CelType): unknown {
@@ -235,7 +252,7 @@ class Evaluation {
       const text = message.evaluate(variables, this.#budget);
       if (typeof text !== 'string') return undefined;
       const trimmed = text.trim();
-      return trimmed === '' || trimmed.length > MAX_MESSAGE || /[\n\r]/.test(trimmed) ? undefined : trimmed;
+      return trimmed === '' || Buffer.byteLength(trimmed) > MAX_MESSAGE || trimmed.includes('\n') ? undefined : trimmed;
     } catch (error) {
       if (!(error instanceof this.#engine.cel.CelError)) throw error;
       if (this.#budget.isExhausted) this.#isOver = true;

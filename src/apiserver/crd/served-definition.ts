@@ -15,8 +15,7 @@ import { type ServedResource, serve } from '../registry/generic/served-resource.
 import type { MutableObject, ObjectReader } from '../registry/strategy.ts';
 import type { StoredForm } from '../storage.ts';
 import { type Converter, noConverter, webhookConverter } from './conversion.ts';
-import { type CustomKind, coerceStored, customSchema } from './custom-schema.ts';
-import { dropForbiddenNulls, fillDefaults } from './defaulting.ts';
+import { type CustomKind, coerceStored, customSchema, fillAll } from './custom-schema.ts';
 import type { RuleEngine } from './rule-engine.ts';
 import { ruleValidator } from './rule-validator.ts';
 import type { ScalePaths } from './scale-paths.ts';
@@ -117,8 +116,9 @@ interface Shared {
 }
 
 function converterOf(definition: Definition, { convert }: ServingDeps): Converter {
-  if (definition.spec.conversion?.strategy !== 'Webhook') return noConverter;
-  return webhookConverter((review) => convert(definition, review));
+  const { conversion } = definition.spec;
+  if (conversion?.strategy !== 'Webhook') return noConverter;
+  return webhookConverter((review) => convert(definition, review), conversion.webhook?.conversionReviewVersions);
 }
 
 function propsByVersion({ spec }: Definition): (version: string) => SchemaProps {
@@ -165,20 +165,38 @@ function serveVersion(version: Version, shared: Shared, views: VersionView[]): S
   return { resource, served, props, scale, deprecation: deprecationOf(version, of) };
 }
 
+/** Stored objects are pruned and defaulted by the schema of the version that they are stored in, then converted and pruned by that of this one. */
 function viewOf(of: CustomKind, { deps, prefix, converter, propsOf }: Shared): VersionView {
   const apiVersion = `${of.group}/${of.version}`;
   const props = propsOf(of.version);
-  const shown = (object: DeepReadonly<MutableObject>): MutableObject => {
-    const result = coerceStored(object, of, props);
-    fillDefaults(result, props);
-    dropForbiddenNulls(result, props);
-    return result as unknown as MutableObject;
-  };
+  const inForm = (object: DeepReadonly<MutableObject>) => formed(object, of, propsOf);
+  const shown = (object: MutableObject) => coerceStored(object, of, props) as unknown as MutableObject;
   const { now } = converter;
+  const convert = (object: MutableObject) =>
+    object.apiVersion === apiVersion || now === undefined ? object : shown(now(object, apiVersion));
   return new VersionView(() => deps.cacher.findCache(prefix), {
-    now: now === undefined ? undefined : (object) => shown(now(object, apiVersion)),
-    all: async (objects) => (await converter.all(objects, apiVersion)).map(shown),
+    now: now === undefined ? undefined : (object) => convert(inForm(object)),
+    async all(objects) {
+      const own = objects.map(inForm);
+      const converted = await converter.all(own, apiVersion);
+      return converted.map((object, index) => (object === own[index] ? object : shown(object)));
+    },
   });
+}
+
+/** A stored object as the version that it is stored in has it today. */
+function formed(
+  object: DeepReadonly<MutableObject>,
+  { group, kind }: CustomKind,
+  propsOf: (version: string) => SchemaProps,
+): MutableObject {
+  const version = object.apiVersion.slice(group.length + 1);
+  const props = propsOf(version);
+  const result = coerceStored(object, { group, version, kind }, props) as unknown as MutableObject;
+  fillAll(result, props);
+  // What others wrote into the store may lack it.
+  result.metadata.generation ??= 1;
+  return result;
 }
 
 function storeVersion(view: VersionView, of: CustomKind, { definition, storage, converter, propsOf }: Shared): StoreVersion {

@@ -14,12 +14,11 @@ import {
 } from '#machinery';
 import { restore } from '../registry/default-strategy.ts';
 import type { MutableObject, RequestScope, Strategy, SubresourceRules, TableColumns } from '../registry/strategy.ts';
-import { dropForbiddenNulls, fillDefaults } from './defaulting.ts';
+import { fillAll } from './custom-schema.ts';
 import { finalizerWarnings } from './finalizer-warnings.ts';
 import { parseJsonPath } from './json-path.ts';
 import { listTypeCauses } from './list-types.ts';
 import { embeddedCauses } from './object-meta.ts';
-import { ratchet } from './ratcheting.ts';
 import type { RuleValidator } from './rule-validator.ts';
 import { pathProblem, readReplicas, type ScalePaths } from './scale-paths.ts';
 import { propertySchema, type SchemaProps } from './schema-props.ts';
@@ -58,8 +57,7 @@ export function customStrategy(options: CustomStrategyOptions): Strategy {
     },
     subresources: hasStatus ? { status: statusRules(options) } : {},
     applyDefaults(object) {
-      fillDefaults(object, props);
-      dropForbiddenNulls(object, withoutMetadata(props));
+      fillAll(object, withoutMetadata(props));
     },
     prepareForCreate(object) {
       if (hasStatus) delete object['status'];
@@ -126,9 +124,9 @@ function objectChecks(options: CustomStrategyOptions): ObjectChecks {
       const wrongKind = kindCauses(next, resource);
       const causes = wrongKind.length > 0 ? [...metaTwice(next, previous, 1), ...wrongKind] : metaTwice(next, previous, 2);
       if (wrongKind.length === 0) {
-        causes.push(...ratchet(values.validate(next), next, previous, props), ...scaleCauses(next, options.scale));
+        causes.push(...values.validateUpdate(next, previous), ...scaleCauses(next, options.scale));
       }
-      causes.push(...commonUpdateCauses(next, previous, props));
+      causes.push(...embeddedCauses(next, props), ...newListTypeCauses(next, previous, props));
       return withRules(causes, options, next, previous, scope.warn);
     },
   };
@@ -140,11 +138,10 @@ function metaTwice(next: Old, previous: Old, times: number): FieldCause[] {
   return Array.from({ length: times }, () => found).flat();
 }
 
-function commonUpdateCauses(next: Old, previous: Old, props: SchemaProps): FieldCause[] {
-  const causes = embeddedCauses(next, props);
-  // What was wrong before may stay wrong.
-  if (listTypeCauses(previous, props).length === 0) causes.push(...listTypeCauses(next, props));
-  return causes;
+/** What was wrong before may stay wrong. */
+function newListTypeCauses(next: Old, previous: Old, props: SchemaProps): FieldCause[] {
+  const causes = listTypeCauses(next, props);
+  return causes.length > 0 && listTypeCauses(previous, props).length > 0 ? [] : causes;
 }
 
 function kindCauses({ kind, apiVersion }: Old, resource: Resource): FieldCause[] {
@@ -224,12 +221,12 @@ function statusRules(options: CustomStrategyOptions): SubresourceRules {
       const wrongKind = kindCauses(next, resource);
       const causes = wrongKind.length > 0 ? [...metaTwice(next, previous, 1), ...wrongKind] : metaTwice(next, previous, 2);
       const { status } = next as { status?: unknown };
-      if (wrongKind.length === 0 && status !== undefined && values !== undefined && statusProps !== undefined) {
-        const found = values.validate(status, 'status');
-        causes.push(...ratchet(found, next, previous, props));
+      if (wrongKind.length === 0 && status !== undefined && values !== undefined) {
+        causes.push(...values.validateUpdate(status, (previous as { status?: unknown }).status, 'status'));
       }
       if (wrongKind.length === 0 && scale !== undefined) causes.push(...scaleStatusCauses(next, scale));
-      causes.push(...commonUpdateCauses(next, previous, props));
+      // Objects that are embedded in the status are not looked into.
+      causes.push(...newListTypeCauses(next, previous, props));
       return withRules(causes, options, next, previous, scope.warn);
     },
   };

@@ -6,21 +6,24 @@ import type { CustomResourceColumnDefinition } from '#api/apiextensions/v1';
 import { type DeepReadonly, goValue, parseTime } from '#machinery';
 import type { TableColumn, TableColumns } from '../registry/strategy.ts';
 import { age, ageOf, column, NAME } from '../registry/tables/cells.ts';
-import { type JsonPath, parseJsonPath } from './json-path.ts';
+import { goJson } from './in-order.ts';
+import { type JsonPath, JsonPathError, parseJsonPath } from './json-path.ts';
 
 type Column = DeepReadonly<CustomResourceColumnDefinition>;
 
 const META = 'io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta';
 
-/** Columns whose path does not parse stay empty. */
-export function customTable(columns: readonly Column[]): TableColumns {
-  if (columns.length === 0) {
+/** A column whose path does not parse is left out, with those after it. */
+export function customTable(wanted: readonly Column[]): TableColumns {
+  if (wanted.length === 0) {
     return described([NAME, column('Age', { type: 'date' })], (object, now) => [object.metadata.name ?? '', ageOf(object, now)]);
   }
-  const paths = columns.map((one) => ({ type: one.type, path: pathOf(one.jsonPath) }));
+  const paths = wanted.map(({ jsonPath }) => pathOf(jsonPath));
+  const broken = paths.indexOf(undefined);
+  const columns = broken < 0 ? wanted : wanted.slice(0, broken);
   return described([NAME, ...columns.map(headerOf)], (object, now) => [
     object.metadata.name ?? '',
-    ...paths.map(({ type, path }) => cellOf(path?.find(object) ?? [], type, now)),
+    ...columns.map(({ type }, index) => cellOf(paths[index]?.find(object) ?? [], type, now)),
   ]);
 }
 
@@ -43,8 +46,9 @@ function described(columns: readonly TableColumn[], cells: TableColumns['cells']
 function pathOf(text: string): JsonPath | undefined {
   try {
     return parseJsonPath(text);
-  } catch {
-    return undefined;
+  } catch (error) {
+    if (error instanceof JsonPathError) return undefined;
+    throw error;
   }
 }
 
@@ -55,7 +59,7 @@ function headerOf({ name, type, format = '', description = '', priority = 0, jso
 
 function cellOf(found: readonly unknown[], type: string, now: number): unknown {
   const [value] = found;
-  if (found.length === 0 || value === null) return null;
+  if (found.length === 0) return null;
   switch (type) {
     case 'string':
       return textOf(value);
@@ -72,9 +76,10 @@ function cellOf(found: readonly unknown[], type: string, now: number): unknown {
   }
 }
 
-/** As upstream's printer writes it: texts as they are, lists and objects as JSON. */
+/** As upstream's printer writes it: texts as they are, lists and objects as JSON, null in words. */
 function textOf(value: unknown): string {
-  return typeof value === 'object' && value !== null ? JSON.stringify(value) : goValue(value);
+  if (value === null) return '<no value>';
+  return typeof value === 'object' ? goJson(value) : goValue(value);
 }
 
 function dateOf(text: string, now: number): string {

@@ -20,6 +20,13 @@ const CASES: readonly (readonly [name: string, schema: SchemaProps, value: unkno
   ['a whole number for a number', { type: 'number' }, 3, []],
   ['null', { type: 'string' }, null, ['a Invalid value: "null": a in body must be of type string: "null"']],
   ['null where it may be', { type: 'string', nullable: true }, null, []],
+  ['null for an enum', { type: 'string', nullable: true, enum: ['a'] }, null, ['a Unsupported value: null: supported values: "a"']],
+  [
+    'an object for an enum, its members in order',
+    { enum: [{ b: 1, a: 2 }] },
+    { d: 1, c: 2 },
+    ['a Unsupported value: {"c":2,"d":1}: supported values: "{\\"a\\":2,\\"b\\":1}"'],
+  ],
   ['an enum', { enum: ['on', 2] }, 'x', ['a Unsupported value: "x": supported values: "on", "2"']],
   ['a minimum', { type: 'integer', minimum: 2 }, 1, ['a Invalid value: 1: a in body should be greater than or equal to 2']],
   [

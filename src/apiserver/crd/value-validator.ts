@@ -5,7 +5,9 @@
 import { RE2JS } from 're2js';
 import { deepEqual, type FieldCause, invalidValue, notSupported, required, tooLong, tooMany, typeInvalid } from '#machinery';
 import { formatCheck } from './formats.ts';
-import { isIntOrString, isRecord, itemSchema, type Json, type SchemaProps, valueSchema } from './schema-props.ts';
+import { goJson, inOrder } from './in-order.ts';
+import { Correlated } from './ratcheting.ts';
+import { isIntOrString, isRecord, itemSchema, type Json, META_FIELDS, type SchemaProps, valueSchema } from './schema-props.ts';
 
 /** What is wrong, and how many checks were made: of several alternatives the one that got farthest is reported. */
 interface Outcome {
@@ -13,23 +15,31 @@ interface Outcome {
   checks: number;
 }
 
-/** One check. `path` is where the value is, below the validator's root. */
-type Check = (value: unknown, path: string, outcome: Outcome) => void;
+/** One check. `path` is where the value is, below the validator's root; `old` is given where unchanged faults are let pass. */
+type Check = (value: unknown, path: string, outcome: Outcome, old?: Correlated) => void;
 
 export interface ValueValidator {
   /** @param base Goes before the fields of causes, not into their messages. @param path Below `base`. */
   validate(value: unknown, base?: string, path?: string): FieldCause[];
+  /** As `validate`, without what was wrong before and has not changed. */
+  validateUpdate(value: unknown, previous: unknown, base?: string): FieldCause[];
 }
 
 /** Compiled on first use: many versions that are served are never written to. */
 export function valueValidator(schema: SchemaProps): ValueValidator {
   let check: Check | undefined;
+  const run = (value: unknown, base: string, path: string, old?: Correlated) => {
+    check ??= compile(schema);
+    const outcome: Outcome = { causes: [], checks: 0 };
+    check(value, path, outcome, old);
+    return outcome.causes.map((cause) => ({ ...cause, field: base === '' ? named(cause.field) : under(base, cause.field) }));
+  };
   return {
-    validate(value, base = '', path = '') {
-      check ??= compile(schema);
-      const outcome: Outcome = { causes: [], checks: 0 };
-      check(value, path, outcome);
-      return outcome.causes.map((cause) => ({ ...cause, field: base === '' ? named(cause.field) : under(base, cause.field) }));
+    validate: (value, base = '', path = '') => run(value, base, path),
+    validateUpdate(value, previous, base = '') {
+      const causes = run(value, base, '');
+      // Most updates are right: only those that are not are compared with what was.
+      return causes.length === 0 ? causes : run(value, base, '', new Correlated(value, previous, schema));
     },
   };
 }
@@ -69,12 +79,18 @@ function compileNew(schema: SchemaProps): Check {
     enumCheck(schema),
     objectCheck(schema),
   ].filter((check) => check !== undefined);
-  return (value, path, outcome) => {
-    if (value === null || value === undefined) return nullCheck(schema, types, path, outcome);
+  const checkNull = nullCheck(schema, types);
+  const checkValue: Check = (value, path, outcome, old) => {
+    if (value === null || value === undefined) return checkNull(value, path, outcome);
     const found = outcome.causes.length;
     checkType?.(value, path, outcome);
     outcome.checks += checksOf(value, hasFormat) + (checkType === undefined ? 0 : outcome.causes.length === found ? 2 : 1);
-    for (const check of rest) check(value, path, outcome);
+    for (const check of rest) check(value, path, outcome, old);
+  };
+  return (value, path, outcome, old) => {
+    const found = outcome.causes.length;
+    checkValue(value, path, outcome, old);
+    if (old !== undefined && outcome.causes.length > found && old.isUnchanged) outcome.causes.length = found;
   };
 }
 
@@ -86,12 +102,14 @@ function checksOf(value: unknown, hasFormat: boolean): number {
   return typeof value === 'object' ? always + 1 : always;
 }
 
-function nullCheck(schema: SchemaProps, types: readonly string[], path: string, outcome: Outcome): void {
-  if (schema.nullable === true || types.length === 0) {
-    outcome.checks += 1;
-    return;
-  }
-  outcome.causes.push(typeInvalid(path, 'null', wrongType(path, types.join(','), 'null')));
+/** Null is no value of an enum, not even of one that lists it. */
+function nullCheck(schema: SchemaProps, types: readonly string[]): Check {
+  const checkEnum = enumCheck(schema);
+  return (_, path, outcome) => {
+    if (schema.nullable === true || types.length === 0) outcome.checks += 1;
+    else outcome.causes.push(typeInvalid(path, 'null', wrongType(path, types.join(','), 'null')));
+    checkEnum?.(null, path, outcome);
+  };
 }
 
 const wrongType = (path: string, wanted: string, found: string) => `${path} in body must be of type ${wanted}: ${JSON.stringify(found)}`;
@@ -255,8 +273,8 @@ function numberCheck(schema: SchemaProps): Check | undefined {
     if (typeof value !== 'number') return;
     if (isTyped) add(causes, rangeFault(value, 'Checked', schema, path));
     if (multipleOf !== undefined) causes.push(...multipleCauses(value, multipleOf, schema, path));
-    if (maximum !== undefined) causes.push(...boundCauses(value, maximum, schema, path, 'Maximum'));
     if (minimum !== undefined) causes.push(...boundCauses(value, minimum, schema, path, 'Minimum'));
+    if (maximum !== undefined) causes.push(...boundCauses(value, maximum, schema, path, 'Maximum'));
   };
 }
 
@@ -296,9 +314,9 @@ function listCheck(schema: SchemaProps): Check | undefined {
   const { minItems, maxItems } = schema;
   if (items === undefined && minItems === undefined && maxItems === undefined) return undefined;
   const check = items === undefined ? undefined : compile(items);
-  return (value, path, outcome) => {
+  return (value, path, outcome, old) => {
     if (!Array.isArray(value)) return;
-    if (check !== undefined) for (const [index, item] of value.entries()) check(item, `${path}[${index}]`, outcome);
+    if (check !== undefined) for (const [index, item] of value.entries()) check(item, `${path}[${index}]`, outcome, old?.index(index));
     if (minItems !== undefined && value.length < minItems)
       outcome.causes.push(fault(path, value.length, `should have at least ${minItems} items`));
     if (maxItems !== undefined && value.length > maxItems) outcome.causes.push(tooMany(path, value.length, maxItems));
@@ -307,9 +325,9 @@ function listCheck(schema: SchemaProps): Check | undefined {
 
 function enumCheck({ enum: allowed = [] }: SchemaProps): Check | undefined {
   if (allowed.length === 0) return undefined;
-  const shown = allowed.map((value) => (typeof value === 'string' ? value : JSON.stringify(value)));
+  const shown = allowed.map((value) => (typeof value === 'string' ? value : goJson(value)));
   return (value, path, { causes }) => {
-    if (!allowed.some((one) => deepEqual(one, value))) causes.push(notSupported(path, value, shown));
+    if (value === null || !allowed.some((one) => deepEqual(one, value))) causes.push(notSupported(path, inOrder(value), shown));
   };
 }
 
@@ -322,7 +340,10 @@ function objectCheck(schema: SchemaProps): Check | undefined {
   if (members.size + needed.length === 0 && check === undefined && isOpen && minProperties === undefined && maxProperties === undefined)
     return undefined;
   const join = (path: string, name: string) => (path === '' ? name : `${path}.${name}`);
-  return (value, path, outcome) => {
+  // What an object is does not show in a change: it is converted before.
+  const before = (old: Correlated | undefined, path: string, name: string) =>
+    path === '' && name !== 'metadata' && META_FIELDS.has(name) ? undefined : old?.key(name);
+  return (value, path, outcome, old) => {
     if (!isRecord(value)) return;
     const names = Object.keys(value);
     if (minProperties !== undefined && names.length < minProperties) {
@@ -337,11 +358,11 @@ function objectCheck(schema: SchemaProps): Check | undefined {
     if (check !== undefined || !isOpen) {
       for (const name of names) {
         if (members.has(name)) continue;
-        if (isOpen) check?.((value as Json)[name], `${path}.${name}`, outcome);
+        if (isOpen) check?.((value as Json)[name], `${path}.${name}`, outcome, before(old, path, name));
         else outcome.causes.push(invalidValue(path, name, `${path}.${name} in body is a forbidden property`));
       }
     }
-    for (const name of names) members.get(name)?.((value as Json)[name], join(path, name), outcome);
+    for (const name of names) members.get(name)?.((value as Json)[name], join(path, name), outcome, before(old, path, name));
     for (const name of needed) if (!Object.hasOwn(value, name)) outcome.causes.push(required(join(path, name)));
   };
 }

@@ -14,6 +14,8 @@ export interface CustomVersion {
   readonly listKind: string;
   /** The schema as the definition has it. */
   readonly schema: Json;
+  /** Fields that can be selected by: `spec.color`. */
+  readonly selectable: readonly string[];
 }
 
 /** Makes sources of what is served; paths that serve what they served before keep their documents. */
@@ -49,9 +51,10 @@ function documentV3(path: string, versions: readonly CustomVersion[]): Json {
   const components = new Components(kindOf, '#/components/schemas/');
   const schemas: Record<string, Json> = {};
   const names = new Map<string, string>();
-  for (const { resource, listKind, schema } of versions) {
+  for (const version of versions) {
+    const { resource, listKind, schema } = version;
     const name = typeName(resource, resource.kind);
-    schemas[name] = objectSchema(resource, structural(schema, true), components, true);
+    schemas[name] = objectSchema(version, structural(schema, components), components, true);
     schemas[typeName(resource, listKind)] = listSchema(resource, listKind, name, components, true);
     names.set(resource.kind, name);
     names.set(`${resource.kind}List`, typeName(resource, listKind));
@@ -76,9 +79,10 @@ function documentV3(path: string, versions: readonly CustomVersion[]): Json {
 function partV2(versions: readonly CustomVersion[]): { definitions: Record<string, Json>; paths: Record<string, Json> } {
   const components = new Components(kindOf, '#/definitions/');
   const definitions: Record<string, Json> = {};
-  for (const { resource, listKind, schema } of versions) {
+  for (const version of versions) {
+    const { resource, listKind, schema } = version;
     const name = typeName(resource, resource.kind);
-    definitions[name] = objectSchema(resource, structural(schema, false), components, false);
+    definitions[name] = objectSchema(version, structural(schema, undefined), components, false);
     definitions[typeName(resource, listKind)] = listSchema(resource, listKind, name, components, false);
   }
   return {
@@ -104,15 +108,17 @@ function metadataOf(type: string, owner: string, components: Components, isV3: b
   return isV3 ? { allOf: [reference], description } : { ...reference, description };
 }
 
-function objectSchema(resource: Resource, schema: Json, components: Components, isV3: boolean): Json {
-  const meta = metadataOf('ObjectMeta', 'io.k8s.api.core.v1.Pod', components, isV3);
-  const properties = schema['properties'] as Json | undefined;
-  const isOpen = schema['x-kubernetes-preserve-unknown-fields'] === true && properties === undefined;
+/** In version 2, an object that keeps what is unknown has no fields at all: kubectl would refuse all others. */
+function objectSchema({ resource, selectable }: CustomVersion, schema: Json, components: Components, isV3: boolean): Json {
+  const isOpen = !isV3 && schema['x-kubernetes-preserve-unknown-fields'] === true;
+  const meta = isOpen ? undefined : metadataOf('ObjectMeta', 'io.k8s.api.core.v1.Pod', components, isV3);
+  const fields = selectable.map((fieldPath) => ({ fieldPath }));
   return {
-    ...schema,
+    ...(isOpen ? {} : schema),
     type: 'object',
-    ...(isOpen ? {} : { properties: { ...properties, ...typeMeta(), metadata: meta } }),
+    ...(isOpen ? {} : { properties: { ...(schema['properties'] as Json | undefined), ...typeMeta(), metadata: meta } }),
     'x-kubernetes-group-version-kind': gvkOf(resource, resource.kind),
+    ...(fields.length === 0 ? {} : { 'x-kubernetes-selectable-fields': fields }),
   };
 }
 
@@ -137,42 +143,67 @@ function listSchema(resource: Resource, listKind: string, item: string, componen
   };
 }
 
-/** Says nothing in version 2, or says what is not so. */
-const NOT_IN_V2 = new Set(['anyOf', 'allOf', 'oneOf', 'not', 'nullable', 'x-kubernetes-validations', 'default']);
+/** What version 2 does not know. */
+const NOT_IN_V2 = new Set(['anyOf', 'allOf', 'oneOf', 'not', 'nullable']);
 
-function structural(schema: Json, isV3: boolean): Json {
+/** @param components Of version 3; undefined for version 2. */
+function structural(schema: Json, components: Components | undefined): Json {
   const result: Json = {};
   for (const [name, value] of Object.entries(schema)) {
-    if (!isV3 && NOT_IN_V2.has(name)) continue;
-    if (name === 'properties') result[name] = mapValues(value as Json, isV3);
+    if (components === undefined && NOT_IN_V2.has(name)) continue;
+    if (name === 'properties') result[name] = mapValues(value as Json, components);
     else if (name === 'items' || (name === 'additionalProperties' && typeof value === 'object'))
-      result[name] = structural(value as Json, isV3);
+      result[name] = structural(value as Json, components);
     else result[name] = value;
   }
-  if (isV3) return schema['x-kubernetes-embedded-resource'] === true ? embedded(result) : result;
-  return loosened(schema, result);
+  if (components === undefined) return loosened(schema, result);
+  return schema['x-kubernetes-embedded-resource'] === true ? embedded(result, components) : result;
 }
 
-function mapValues(properties: Json, isV3: boolean): Json {
-  return Object.fromEntries(Object.entries(properties).map(([name, inner]) => [name, structural(inner as Json, isV3)]));
+function mapValues(properties: Json, components: Components | undefined): Json {
+  return Object.fromEntries(Object.entries(properties).map(([name, inner]) => [name, structural(inner as Json, components)]));
 }
 
-function embedded(schema: Json): Json {
+const EMBEDDED_TEXTS = {
+  apiVersion: `apiVersion defines the versioned schema of this representation of an object. More info: ${CONVENTIONS}#resources`,
+  kind: `kind is a string value representing the type of this object. In CamelCase. More info: ${CONVENTIONS}#types-kinds`,
+};
+
+/** An embedded object has the fields that every object has, and needs a kind. */
+function embedded(schema: Json, components: Components): Json {
+  const { apiVersion, kind } = EMBEDDED_TEXTS;
+  const needed = (schema['required'] as readonly string[] | undefined) ?? [];
   return {
     ...schema,
-    properties: { ...(schema['properties'] as Json | undefined), ...typeMeta(), metadata: { type: 'object' } },
+    required: [...needed, ...['kind', 'apiVersion'].filter((name) => !needed.includes(name))],
+    properties: {
+      ...(schema['properties'] as Json | undefined),
+      apiVersion: { description: apiVersion, type: 'string' },
+      kind: { description: kind, type: 'string' },
+      metadata: metadataOf('ObjectMeta', 'io.k8s.api.core.v1.Pod', components, true),
+    },
   };
 }
 
 /** kubectl checks by version 2: where it could not say what is allowed, it says nothing. */
 function loosened(schema: Json, result: Json): Json {
-  if (schema['x-kubernetes-preserve-unknown-fields'] === true) {
-    const { properties: _properties, items: _items, additionalProperties: _additional, type: _type, ...rest } = result;
-    return rest;
-  }
-  if (schema['nullable'] === true || schema['x-kubernetes-int-or-string'] === true) {
-    const { type: _type, format: _format, items: _items, properties: _properties, ...rest } = result;
-    return rest;
-  }
-  return result;
+  const isOpen = schema['nullable'] === true || schema['x-kubernetes-preserve-unknown-fields'] === true;
+  const { type, items, properties, required, ...rest } = result;
+  const hasItems = !isOpen && items !== undefined;
+  const isTyped = schema['nullable'] !== true && type !== undefined && (type !== 'array' || hasItems);
+  const needed = neededIn(schema, isOpen ? {} : ((schema['properties'] ?? {}) as Json));
+  return {
+    ...(isTyped ? { type } : {}),
+    ...rest,
+    ...(hasItems ? { items } : {}),
+    ...(isOpen || properties === undefined ? {} : { properties }),
+    ...(needed.length === 0 ? {} : { required: needed }),
+  };
+}
+
+/** What may be null counts as missing there. */
+function neededIn({ required, additionalProperties }: Json, properties: Json): readonly string[] {
+  if ((additionalProperties as Json | undefined)?.['nullable'] === true) return [];
+  const names = (required ?? []) as readonly string[];
+  return names.filter((name) => (properties[name] as Json | undefined)?.['nullable'] !== true);
 }
