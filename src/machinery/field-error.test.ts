@@ -35,3 +35,7 @@ test('a quoted text never holds a raw quote, line break or control character ins
     }),
   );
 });
+
+test('what Go does not print is quoted by its number', () => {
+  assert.equal(quote('a\u0000\u00a0\u200b\u{e0001}é 😀'), '"a\\x00\\u00a0\\u200b\\U000e0001é 😀"');
+});

@@ -59,14 +59,20 @@ const ESCAPES: Readonly<Record<string, string>> = {
 };
 
 function escapeOf(char: string): string {
-  return ESCAPES[char] ?? `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`;
+  const code = char.codePointAt(0) ?? 0;
+  const hex = code.toString(16);
+  return (
+    ESCAPES[char] ??
+    (code < 0x80 ? `\\x${hex.padStart(2, '0')}` : code < 0x10000 ? `\\u${hex.padStart(4, '0')}` : `\\U${hex.padStart(8, '0')}`)
+  );
 }
+
+/** What Go does not print as it is. */
+const UNPRINTABLE = /\p{C}|(?! )\p{Z}/u;
 
 /** Go's `%q`. */
 export function quote(text: string): string {
-  const escaped = [...text]
-    .map((char) => (char < ' ' || char === '"' || char === '\\' || char === '\u007f' ? escapeOf(char) : char))
-    .join('');
+  const escaped = [...text].map((char) => (char === '"' || char === '\\' || UNPRINTABLE.test(char) ? escapeOf(char) : char)).join('');
   return `"${escaped}"`;
 }
 

@@ -45,7 +45,11 @@ function decodeCustom(text: string, value: unknown, schema: StructSchema, strict
 
 /** Parses a body that must be an object; null counts as an empty one. @throws {JsonSyntaxError} If it is no JSON object. */
 export function parseJsonObject(text: string): Record<string, unknown> {
-  const value = parseJson(text);
+  return objectOf(parseJson(text));
+}
+
+/** A parsed value as an object that says what it is, or nothing of that. @throws {JsonSyntaxError} */
+export function objectOf(value: unknown): Record<string, unknown> {
   if (value === null) return {};
   if (typeof value !== 'object' || Array.isArray(value)) throw new JsonSyntaxError(unmarshalError(value, TYPE_META));
   for (const field of ['apiVersion', 'kind']) {

@@ -42,5 +42,6 @@ test('strictErrors() finds unknown and repeated fields, and none in what is embe
   ]);
   assert.deepEqual(errors('{"metadata":{"labels":{"a":"1","\\u0061":"2"}}}'), ['duplicate field "metadata.labels.a"']);
   assert.deepEqual(errors('{"metadata":{"managedFields":[{"fieldsV1":{"f:a":{},"f:a":{}}}]}}'), []);
+  assert.deepEqual(errors('{"odd":1,"odd":2,"kind":"a","kind":"b"}'), ['unknown field "odd"', 'duplicate field "kind"']);
   assert.deepEqual(errors('{"a":[{"b":1,"b":2}]}', ANYTHING), ['duplicate field "a[0].b"']);
 });

@@ -117,9 +117,10 @@ class StrictScan {
       this.#at += 1; // The colon.
       const inner = path === '' ? key : `${path}.${key}`;
       if (!checks) return this.value(undefined, inner);
-      if (seen.has(key)) this.#report(`duplicate field ${JSON.stringify(inner)}`);
+      const known = this.#knows(schema, key, inner);
+      if (known && seen.has(key)) this.#report(`duplicate field ${JSON.stringify(inner)}`);
       seen.add(key);
-      this.value(this.#member(schema, key, inner), inner);
+      this.value(known ? memberOf(schema, key) : undefined, inner);
     });
   }
 
@@ -128,11 +129,11 @@ class StrictScan {
     return key.includes('\\') ? (JSON.parse(`"${key}"`) as string) : key;
   }
 
-  #member(schema: Schema, key: string, path: string): Schema | undefined {
-    if (schema.kind === 'struct' && schema.preserveUnknown !== true && !schema.byName.has(key)) {
-      this.#report(`unknown field ${JSON.stringify(path)}`);
-    }
-    return memberOf(schema, key);
+  /** Reports a field that there is none of. That it is there twice is not told then. */
+  #knows(schema: Schema, key: string, path: string): boolean {
+    if (schema.kind !== 'struct' || schema.preserveUnknown === true || schema.byName.has(key)) return true;
+    this.#report(`unknown field ${JSON.stringify(path)}`);
+    return false;
   }
 
   #array(schema: Schema | undefined, path: string): void {

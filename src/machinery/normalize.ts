@@ -14,7 +14,7 @@ export class DecodeError extends Error {
 }
 
 export interface NormalizeOptions {
-  /** Collects `unknown field "..."`. */
+  /** Collects `unknown field "..."`, as a document with sorted keys would have them: YAML and patched documents become such first. */
   readonly strictErrors?: string[] | undefined;
 }
 
@@ -25,8 +25,18 @@ const MAX_STRUCT_DEPTH = 400;
 /** An object in printed form. @throws {DecodeError} */
 export function normalize(value: unknown, schema: StructSchema, { strictErrors }: NormalizeOptions = {}): Record<string, unknown> {
   if (schema.coerce !== undefined) return schema.coerce(value ?? {}, strictErrors);
-  const walk: Walk = { fields: [], path: [], struct: '', depth: 0, strictErrors };
-  return normalizeStruct(walk, value ?? {}, schema);
+  const unknown: string[][] | undefined = strictErrors === undefined ? undefined : [];
+  const walk: Walk = { fields: [], path: [], struct: '', depth: 0, unknown };
+  const result = normalizeStruct(walk, value ?? {}, schema);
+  for (const path of unknown?.sort(comparePaths) ?? []) strictErrors?.push(`unknown field ${JSON.stringify(path.join('').slice(1))}`);
+  return result;
+}
+
+function comparePaths(left: readonly string[], right: readonly string[]): number {
+  const at = left.findIndex((segment, index) => segment !== right[index]);
+  const [a = '', b = ''] = [left[at], right[at]];
+  if (a.startsWith('[') && b.startsWith('[')) return Number.parseInt(a.slice(1), 10) - Number.parseInt(b.slice(1), 10);
+  return a < b ? -1 : 1;
 }
 
 /** An object that says that it has no owners has them taken away: empty is not absent. Only its own metadata is meant. */
@@ -40,12 +50,13 @@ interface Walk {
   readonly path: string[];
   struct: string;
   depth: number;
-  readonly strictErrors: string[] | undefined;
+  /** Paths of fields that there are none of, where they are asked for. */
+  readonly unknown: string[][] | undefined;
 }
 
 function normalizeStruct(walk: Walk, value: unknown, schema: StructSchema): Record<string, unknown> {
   if (!isObject(value)) throw mismatch(walk, value, goTypeOf(schema));
-  if (walk.strictErrors !== undefined) reportUnknown(walk, value, schema, walk.strictErrors);
+  if (walk.unknown !== undefined) reportUnknown(walk, value, schema, walk.unknown);
   const outer = walk.struct;
   walk.depth += 1;
   if (walk.depth > MAX_STRUCT_DEPTH) throw new DecodeError('exceeded max depth');
@@ -62,16 +73,11 @@ function normalizeStruct(walk: Walk, value: unknown, schema: StructSchema): Reco
   return result;
 }
 
-function reportUnknown(walk: Walk, value: Record<string, unknown>, schema: StructSchema, errors: string[]): void {
+function reportUnknown(walk: Walk, value: Record<string, unknown>, schema: StructSchema, unknown: string[][]): void {
   if (schema.preserveUnknown === true) return;
   for (const key of Object.keys(value)) {
-    if (!schema.byName.has(key) && value[key] !== undefined) errors.push(`unknown field ${quotedPath(walk, key)}`);
+    if (!schema.byName.has(key) && value[key] !== undefined) unknown.push([...walk.path, `.${key}`]);
   }
-}
-
-function quotedPath(walk: Walk, key: string): string {
-  const text = `${walk.path.join('')}.${key}`;
-  return JSON.stringify(text.slice(1));
 }
 
 function keepUnknown(value: Record<string, unknown>, schema: StructSchema, result: Record<string, unknown>): void {
@@ -80,7 +86,7 @@ function keepUnknown(value: Record<string, unknown>, schema: StructSchema, resul
 }
 
 function present(walk: Walk, value: unknown, field: Field): unknown {
-  const strict = walk.strictErrors !== undefined;
+  const strict = walk.unknown !== undefined;
   walk.fields.push(field.name);
   if (strict) walk.path.push(`.${field.name}`);
   const kept = normalizeValue(walk, value, field.schema);
@@ -94,7 +100,7 @@ function absent(walk: Walk, field: Field): unknown {
   const { schema, pointer, omit } = field;
   if (pointer) return omit === 'never' ? null : undefined;
   if (schema.kind === 'struct') {
-    const filled = normalizeStruct({ ...walk, strictErrors: undefined }, {}, schema);
+    const filled = normalizeStruct({ ...walk, unknown: undefined }, {}, schema);
     return omit === 'zero' && isZero(filled) ? undefined : filled;
   }
   if (omit === 'zero') return undefined;
@@ -182,7 +188,7 @@ function normalizeValue(walk: Walk, value: unknown, schema: Schema): unknown {
 
 function normalizeList(walk: Walk, value: unknown, element: Schema, schema: Schema): unknown[] {
   if (!Array.isArray(value)) throw mismatch(walk, value, goTypeOf(schema));
-  const strict = walk.strictErrors !== undefined;
+  const strict = walk.unknown !== undefined;
   return value.map((item, index) => {
     if (strict) walk.path.push(`[${index}]`);
     const kept = item === null ? zeroElement(walk, element) : normalizeValue(walk, item, element);
@@ -193,7 +199,7 @@ function normalizeList(walk: Walk, value: unknown, element: Schema, schema: Sche
 
 function normalizeMap(walk: Walk, value: unknown, element: Schema, schema: Schema): Record<string, unknown> {
   if (!isObject(value)) throw mismatch(walk, value, goTypeOf(schema));
-  const strict = walk.strictErrors !== undefined;
+  const strict = walk.unknown !== undefined;
   const result: Record<string, unknown> = {};
   for (const key of Object.keys(value).sort()) {
     const item = value[key];
@@ -208,7 +214,7 @@ function normalizeMap(walk: Walk, value: unknown, element: Schema, schema: Schem
 /** What null stands for within a list or map. Bytes come back from the store as none, not as null. */
 function zeroElement(walk: Walk, element: Schema): unknown {
   if (element.kind === 'bytes') return '';
-  return element.kind === 'struct' ? normalizeStruct({ ...walk, strictErrors: undefined }, {}, element) : zeroOf(element);
+  return element.kind === 'struct' ? normalizeStruct({ ...walk, unknown: undefined }, {}, element) : zeroOf(element);
 }
 
 function normalizeScalar(walk: Walk, value: unknown, schema: ScalarSchema): unknown {

@@ -109,3 +109,8 @@ test('decodeYaml() of any text gives an object or a told error', () => {
     { numRuns: 500 },
   );
 });
+
+test('what a YAML body is has to be an object that says so in texts, as in JSON', () => {
+  assert.throws(() => decode('- a'), /^JsonSyntaxError: json: cannot unmarshal array into Go value of type struct \{ APIVersion string /);
+  assert.throws(() => decode('kind: 5'), /json: cannot unmarshal number into Go struct field \.kind of type string$/);
+});

@@ -2,9 +2,8 @@
 // YAML bodies, read and written as upstream's converter to JSON does: YAML 1.1 (`yes` and `on` are booleans), the first document
 // of several, keys sorted on output. Duplicate keys are reported, the last wins. Anchors are limited against expansion attacks.
 import { Composer, type Document, isMap, isScalar, LineCounter, type ParsedNode, Parser, stringify, visit, type YAMLError } from 'yaml';
-import type { Decoded } from './json-decode.ts';
+import { type Decoded, objectOf } from './json-decode.ts';
 import { JsonSyntaxError } from './json-syntax.ts';
-import { unmarshalError } from './json-text.ts';
 import { normalize } from './normalize.ts';
 import type { StructSchema } from './schema.ts';
 
@@ -54,10 +53,8 @@ function firstDocument(documents: Iterable<Document.Parsed>): Document.Parsed | 
 
 /** Decodes a YAML body into an object. @throws {JsonSyntaxError | DecodeError} */
 export function decodeYaml(body: Uint8Array | string, schema: StructSchema, { strict }: { strict: boolean }): Decoded {
-  const { value, duplicates } = parseYaml(typeof body === 'string' ? body : new TextDecoder().decode(body));
-  if (value !== null && (typeof value !== 'object' || Array.isArray(value))) {
-    throw new JsonSyntaxError(unmarshalError(value, 'map[string]interface {}'));
-  }
+  const { value: parsed, duplicates } = parseYaml(typeof body === 'string' ? body : new TextDecoder().decode(body));
+  const value = objectOf(parsed);
   const unknown: string[] = [];
   const object = normalize(value, schema, { strictErrors: strict ? unknown : undefined });
   if (!strict) return { object, strictErrors: [], warnings: [], given: value };

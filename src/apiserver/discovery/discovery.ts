@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { apiVersionOf, notAcceptable, type Resource } from '#machinery';
 import { builtInGroupPriority } from '../aggregation/priorities.ts';
 import { acceptedTypes, JSON_OUTPUT, negotiate, type Output, parseAccept } from '../encoding/negotiation.ts';
+import { isPretty } from '../handlers/get.ts';
 import { type ApiResult, objectResult, type RequestContext } from '../request/context.ts';
 import { compareVersions } from './version-order.ts';
 
@@ -123,26 +124,31 @@ export class Discovery {
     const accept = context.header('accept');
     const aggregated = this.#aggregated.get(path);
     if (aggregated !== undefined && accept.includes('as=')) {
-      const output = aggregatedOutput(accept);
+      const output = aggregatedOutput(accept, isPretty(context));
       if (output === 'aggregated') return this.#answerAggregated(context, aggregated);
       return { ...objectResult(200, document), output };
     }
-    return { ...objectResult(200, document), output: accept.includes('as=') ? onlyPlain(accept) : negotiate(accept, PLAIN, false) };
+    return {
+      ...objectResult(200, document),
+      output: accept.includes('as=') ? onlyPlain(accept, isPretty(context)) : negotiate(accept, PLAIN, isPretty(context)),
+    };
   }
 
   #answerAggregated(context: RequestContext, { body, etag }: { body: object; etag: string }): ApiResult {
     const headers = { etag, vary: 'Accept', 'cache-control': 'public' };
     if (context.header('if-none-match') === etag) return { type: 'bytes', status: 304, contentType: '', body: '', headers };
-    return { ...objectResult(200, body, headers), output: { ...JSON_OUTPUT, transform: 'APIGroupDiscoveryList' } };
+    return {
+      ...objectResult(200, body, headers),
+      output: { ...JSON_OUTPUT, pretty: isPretty(context), transform: 'APIGroupDiscoveryList' },
+    };
   }
 }
 
 /** Ranges in order: the first that can be served decides. @throws {ApiError} 406 */
-function aggregatedOutput(accept: string): Output | 'aggregated' {
+function aggregatedOutput(accept: string, pretty: boolean): Output | 'aggregated' {
   for (const { name, parameters } of parseAccept(accept)) {
     if (parameters['as'] === undefined) {
-      const plain = negotiate(name, PLAIN, false);
-      return plain;
+      return negotiate(name, PLAIN, pretty);
     }
     const known = parameters['g'] === 'apidiscovery.k8s.io' && parameters['v'] === 'v2' && parameters['as'] === 'APIGroupDiscoveryList';
     if (known && name === 'application/json') return 'aggregated';
@@ -150,10 +156,10 @@ function aggregatedOutput(accept: string): Output | 'aggregated' {
   throw notAcceptable(`only the following media types are accepted: ${acceptedTypes(PLAIN).join(', ')}`);
 }
 
-function onlyPlain(accept: string): Output {
+function onlyPlain(accept: string, pretty: boolean): Output {
   const plain = parseAccept(accept).filter(({ parameters }) => parameters['as'] === undefined);
   if (plain.length === 0) throw notAcceptable(`only the following media types are accepted: ${acceptedTypes(PLAIN).join(', ')}`);
-  return negotiate(plain.map(({ name }) => name).join(','), PLAIN, false);
+  return negotiate(plain.map(({ name }) => name).join(','), PLAIN, pretty);
 }
 
 function groupDocument({ name, versions, preferred }: DiscoveryGroup): object {

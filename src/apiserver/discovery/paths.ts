@@ -4,7 +4,7 @@
 import type { Metrics } from '#component';
 import { apiError } from '#machinery';
 import type { ServiceAccountTokens } from '../auth/tokens.ts';
-import { acceptedTypes, parseAccept } from '../encoding/negotiation.ts';
+import { acceptedTypes, PRETTY_JSON, parseAccept } from '../encoding/negotiation.ts';
 import { type ApiResult, objectResult, type RequestContext } from '../request/context.ts';
 
 export interface PathsOptions {
@@ -25,11 +25,11 @@ export function answerPath(context: RequestContext, options: PathsOptions): ApiR
   const path = context.info.path.length > 1 ? context.info.path.replace(/\/$/, '') : context.info.path;
   switch (path) {
     case '/':
-      return objectResult(200, { paths: options.index() });
+      return { ...objectResult(200, { paths: options.index() }), output: PRETTY_JSON };
     case '/version':
       if (context.request.method !== 'GET' && context.request.method !== 'HEAD')
         throw apiError(405, 'MethodNotAllowed', METHOD_NOT_ALLOWED, {});
-      return objectResult(200, options.version);
+      return { ...objectResult(200, options.version), output: PRETTY_JSON };
     case '/metrics':
       return options.metrics.text().then((body) => ({ type: 'bytes', status: 200, contentType: METRICS_TYPE, body }));
     case '/openid/v1/jwks':

@@ -58,12 +58,18 @@ function transformed(
     const meta = { resourceVersion: object.metadata.resourceVersion ?? '' };
     return tableOf(served, [object], meta, { include: includeObjectOf(query), now, withColumns: true, version: output.transformVersion });
   }
-  if (output.transform === 'PartialObjectMetadata') return partialMetadata(served, object);
-  return withKind(served, inServedVersion(served, object));
+  if (output.transform === 'PartialObjectMetadata') return partialMetadata(served, object, output.transformVersion);
+  const whole = inServedVersion(served, object);
+  // To be read by people: what it is comes first.
+  return output.pretty ? kindFirst(served, whole) : withKind(served, whole);
 }
 
 function withKind(served: ServedResource, object: DeepReadonly<MutableObject>): DeepReadonly<MutableObject> {
   if (object.kind === served.resource.kind && object.apiVersion === served.apiVersion) return object;
+  return kindFirst(served, object);
+}
+
+function kindFirst(served: ServedResource, object: DeepReadonly<MutableObject>): DeepReadonly<MutableObject> {
   const { kind: _kind, apiVersion: _apiVersion, ...rest } = object;
   return { kind: served.resource.kind, apiVersion: served.apiVersion, ...rest } as DeepReadonly<MutableObject>;
 }
@@ -111,8 +117,9 @@ function listFormOf(result: ListResult, now: number): ListForm {
     return { head, member: 'rows', items: ordered, itemOf: ({ object }) => rowOf(served, object, row), whenEmpty: [], schema: undefined };
   }
   if (output.transform === 'PartialObjectMetadataList') {
-    const head = { kind: 'PartialObjectMetadataList', apiVersion: 'meta.k8s.io/v1', metadata: listMeta(meta) };
-    const itemOf = ({ object }: CachedObject) => partialMetadata(served, object);
+    const version = output.transformVersion;
+    const head = { kind: 'PartialObjectMetadataList', apiVersion: `meta.k8s.io/${version ?? 'v1'}`, metadata: listMeta(meta) };
+    const itemOf = ({ object }: CachedObject) => partialMetadata(served, object, version);
     return { head, member: 'items', items, itemOf, whenEmpty: null, schema: metaSchema('PartialObjectMetadataList') };
   }
   const head = { kind: served.listKind, apiVersion: served.apiVersion, metadata: ownListMeta(served, meta) };
@@ -218,7 +225,7 @@ function frameObject(
 ): unknown {
   if (frame.type === 'ERROR') return frame.object;
   const object = frame.cached?.object ?? (frame.object as MutableObject);
-  if (output.transform === 'PartialObjectMetadata') return partialMetadata(served, object);
+  if (output.transform === 'PartialObjectMetadata') return partialMetadata(served, object, output.transformVersion);
   if (output.transform !== 'Table') return withKind(served, inServedVersion(served, object));
   const meta = { resourceVersion: object.metadata.resourceVersion ?? '' };
   const withColumns = state.first;
@@ -229,7 +236,9 @@ function frameObject(
 function protobufFrame(frame: WatchFrame, served: ServedResource, output: Output): Uint8Array {
   const plain = frame.cached !== undefined ? inServedVersion(served, frame.cached.object) : (frame.object as MutableObject);
   const object =
-    output.transform === 'PartialObjectMetadata' && frame.type !== 'ERROR' ? (partialMetadata(served, plain) as MutableObject) : plain;
+    output.transform === 'PartialObjectMetadata' && frame.type !== 'ERROR'
+      ? (partialMetadata(served, plain, output.transformVersion) as MutableObject)
+      : plain;
   const schema = frame.type === 'ERROR' || output.transform !== undefined ? schemaOfValue(object) : served.schema;
   const raw = Buffer.from(encodeValue(object, output, schema));
   const body = Buffer.concat([protobufField(1, Buffer.from(frame.type)), protobufField(2, protobufField(1, raw))]);

@@ -18,6 +18,14 @@ const cases: readonly (readonly [string, string | undefined])[] = [
   ['application/vnd.kubernetes.protobuf;as=Table;v=v1;g=meta.k8s.io', undefined],
   ['application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io', 'json PartialObjectMetadata'],
   ['application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io', undefined],
+  ['application/json;as=PartialObjectMetadata;v=v1beta1;g=meta.k8s.io', 'json PartialObjectMetadata'],
+  ['application/json;v=v1;g=meta.k8s.io', undefined],
+  ['application/json;v=v1;g=meta.k8s.io, application/yaml', 'yaml'],
+  ['application/json;stream=watch', 'json'],
+  ['application/json;stream=other', undefined],
+  ['application/json;sv=v1', 'json'],
+  ['application/json;sv=v2', undefined],
+  ['application/json;charset=utf-8', 'json'],
   ['text/html', undefined],
   ['application/cbor', undefined],
 ];
@@ -30,6 +38,13 @@ for (const [accept, expected] of cases) {
     assert.equal([mediaType, transform].filter(Boolean).join(' '), expected);
   });
 }
+
+test('a transform may be asked for in a form for people', () => {
+  const { pretty, transformVersion } = negotiate('application/json;as=Table;v=v1beta1;g=meta.k8s.io;pretty=1', OBJECT_RULES, false);
+
+  assert.equal(pretty, true);
+  assert.equal(transformVersion, 'v1beta1');
+});
 
 test('a list has a metadata form of its own', () => {
   assert.equal(

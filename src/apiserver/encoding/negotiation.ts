@@ -18,7 +18,7 @@ export type Transform = 'Table' | 'PartialObjectMetadata' | 'PartialObjectMetada
 export interface Output {
   readonly mediaType: MediaType;
   readonly transform: Transform | undefined;
-  /** Of the transform's kind, where it is not v1: old clients ask for Tables of v1beta1. */
+  /** Of the transform's kind, where it is not v1. */
   readonly transformVersion?: 'v1beta1';
   /** `;stream=watch` was asked for. */
   readonly stream: boolean;
@@ -28,7 +28,7 @@ export interface Output {
 }
 
 export const JSON_OUTPUT: Output = { mediaType: 'json', transform: undefined, stream: false, pretty: false };
-const PRETTY_JSON: Output = { ...JSON_OUTPUT, pretty: true };
+export const PRETTY_JSON: Output = { ...JSON_OUTPUT, pretty: true };
 
 export const CONTENT_TYPES: Readonly<Record<MediaType, string>> = {
   json: 'application/json',
@@ -70,9 +70,17 @@ export interface NegotiationRules {
   readonly protobuf: boolean;
 }
 
+/** What watches come in. */
+export const STREAMED_TYPES: readonly string[] = ['application/json;stream=watch', 'application/vnd.kubernetes.protobuf;stream=watch'];
+
 /** Reads and writes of objects. */
 export const OBJECT_RULES: NegotiationRules = { transforms: new Set(['Table', 'PartialObjectMetadata']), protobuf: true };
-export const LIST_RULES: NegotiationRules = { transforms: new Set(['Table', 'PartialObjectMetadataList']), protobuf: true };
+/** What is read may be asked for in the wrong shape: that is told when it is there. See `checkShape`. */
+export const READ_RULES: NegotiationRules = {
+  transforms: new Set(['Table', 'PartialObjectMetadata', 'PartialObjectMetadataList']),
+  protobuf: true,
+};
+export const LIST_RULES: NegotiationRules = READ_RULES;
 export const WATCH_RULES: NegotiationRules = { transforms: new Set(['Table', 'PartialObjectMetadata']), protobuf: true };
 
 /** @param cbor Of servers that speak it. @throws {ApiError} 406 if nothing that is asked for can be given. */
@@ -95,12 +103,14 @@ export function acceptedTypes(rules: { protobuf: boolean }, cbor?: CborCodec): r
 function outputOf({ name, parameters }: MediaRange, rules: NegotiationRules, pretty: boolean, codec?: CborCodec): Output | undefined {
   const mediaType = BY_NAME.get(name) ?? (name === CONTENT_TYPES.cbor && codec !== undefined ? 'cbor' : undefined);
   if (mediaType === undefined || (mediaType === 'protobuf' && !rules.protobuf)) return undefined;
-  const stream = parameters['stream'] === 'watch';
-  const as = parameters['as'];
+  const { as, g: group, v: version, stream: streamed = '', sv: server = '' } = parameters;
+  if ((streamed !== '' && streamed !== 'watch') || (server !== '' && server !== 'v1')) return undefined;
+  const stream = streamed === 'watch';
   const cbor = mediaType === 'cbor' && codec !== undefined ? { cbor: codec } : {};
-  if (as === undefined) return { mediaType, transform: undefined, stream, pretty: pretty || parameters['pretty'] === '1', ...cbor };
-  const version = parameters['v'];
-  const known = parameters['g'] === 'meta.k8s.io' && (version === 'v1' || (version === 'v1beta1' && as === 'Table'));
+  const isPretty = pretty || parameters['pretty'] === '1';
+  if (as === undefined && group === undefined && version === undefined)
+    return { mediaType, transform: undefined, stream, pretty: isPretty, ...cbor };
+  const known = group === 'meta.k8s.io' && (version === 'v1' || version === 'v1beta1');
   if (!known || !rules.transforms.has(as as Transform)) return undefined;
   if (as === 'Table' && mediaType === 'protobuf') return undefined;
   return {
@@ -108,7 +118,7 @@ function outputOf({ name, parameters }: MediaRange, rules: NegotiationRules, pre
     transform: as as Transform,
     ...(version === 'v1beta1' ? { transformVersion: version } : {}),
     stream,
-    pretty,
+    pretty: isPretty,
     ...cbor,
   };
 }

@@ -2,7 +2,8 @@
 // Outermost: every throw becomes a Status. What is not an `ApiError` is our own fault: logged, answered with 500.
 import type { Logger } from '#component';
 import { ApiError, internalError } from '#machinery';
-import { JSON_OUTPUT, negotiate, type Output } from '../encoding/negotiation.ts';
+import { JSON_OUTPUT, negotiate, type Output, PRETTY_JSON } from '../encoding/negotiation.ts';
+import { isPretty } from '../handlers/get.ts';
 import { type ApiResult, type Handler, objectResult, type RequestContext } from '../request/context.ts';
 
 export function withErrorBoundary(next: Handler, logger: Logger): Handler {
@@ -25,19 +26,18 @@ export function withErrorBoundary(next: Handler, logger: Logger): Handler {
 export function statusResult(error: ApiError, context?: RequestContext): ApiResult {
   const retry = error.status.details?.retryAfterSeconds;
   const result = objectResult(error.code, error.status, retry === undefined ? undefined : { 'retry-after': String(retry) });
-  const accept = context?.header('accept') ?? '';
-  return accept === '' || context === undefined ? result : { ...result, output: formOf(accept, context) };
+  return context === undefined ? result : { ...result, output: formOf(context.header('accept'), context) };
 }
 
 const STATUS_RULES = { transforms: new Set<never>(), protobuf: true };
 
 /** JSON where nothing that is asked for can be given. */
-function formOf(accept: string, { query, cbor }: RequestContext): Output {
-  const pretty = query.has('pretty') && query.get('pretty') !== 'false' && query.get('pretty') !== '0';
+function formOf(accept: string, context: RequestContext): Output {
+  const pretty = isPretty(context);
   try {
-    return negotiate(accept, STATUS_RULES, pretty, cbor);
+    return negotiate(accept, STATUS_RULES, pretty, context.cbor);
   } catch {
-    return JSON_OUTPUT;
+    return pretty ? PRETTY_JSON : JSON_OUTPUT;
   }
 }
 

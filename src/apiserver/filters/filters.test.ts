@@ -40,11 +40,35 @@ describe('filters', () => {
     ['and nothing else', '/api/v1/secrets', ANN, {}, 403],
     ['nor act as anybody', '/api/v1/pods', ANN, { 'impersonate-user': 'carol' }, 403],
     ['but as the one that is named, with what that one may do', '/api/v1/pods', ANN, { 'impersonate-user': 'bob' }, 403],
+    ['an empty name asks for nobody', '/api/v1/namespaces/web/pods', ANN, { 'impersonate-user': '' }, 200],
     ['a group without a user cannot be impersonated', '/api/v1/pods', ANN, { 'impersonate-group': 'g' }, 400],
   ];
   for (const [what, path, user, headers, status] of cases) {
     test(what, async () => assert.equal((await api.send('GET', path, { user, headers })).status, status));
   }
+
+  for (const [groups, expected] of [
+    [[], ['system:authenticated']],
+    [['a'], ['a', 'system:authenticated']],
+    [
+      ['system:authenticated', 'a'],
+      ['system:authenticated', 'a'],
+    ],
+  ] as const) {
+    test(`an impersonated user of ${JSON.stringify(groups)} is in ${expected.join(' and ')}`, async () => {
+      const headers = { 'impersonate-user': 'bob', ...(groups.length === 0 ? {} : { 'impersonate-group': groups.join(', ') }) };
+      const answer = await api.send('POST', '/apis/authentication.k8s.io/v1/selfsubjectreviews', { headers, body: {} });
+
+      assert.deepEqual(answer.body.status.userInfo.groups, expected);
+    });
+  }
+
+  test('an impersonated user that is said not to be known is not known', async () => {
+    const headers = { 'impersonate-user': 'bob', 'impersonate-group': 'system:unauthenticated' };
+    const answer = await api.send('POST', '/apis/authentication.k8s.io/v1/selfsubjectreviews', { headers, body: {} });
+
+    assert.equal(answer.status, 403);
+  });
 
   test('the 403 of an impersonated user names that user', async () => {
     const { body } = await api.send('GET', '/api/v1/pods', { user: ANN, headers: { 'impersonate-user': 'bob' } });

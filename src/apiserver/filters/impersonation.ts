@@ -15,6 +15,7 @@ export function withImpersonation(next: Handler, authorizer: Authorizer): Handle
   return function impersonate(context) {
     if (!asksToImpersonate(context)) return next(context);
     const wanted = requestedUser(context);
+    if (wanted.name === '') return next(context); // Empty headers ask for nobody.
     return modes.check(context, wanted).then(() => {
       context.user = completed(wanted);
       return next(context);
@@ -185,7 +186,7 @@ function completed(wanted: UserInfo): UserInfo {
   if (account !== null && groups.length === 0) groups.push(SERVICE_ACCOUNTS_GROUP, `${SERVICE_ACCOUNTS_GROUP}:${account[1]}`);
   if (wanted.name === ANONYMOUS) {
     if (!groups.includes(UNAUTHENTICATED_GROUP)) groups.push(UNAUTHENTICATED_GROUP);
-  } else if (!groups.includes(AUTHENTICATED_GROUP)) {
+  } else if (!groups.includes(AUTHENTICATED_GROUP) && !groups.includes(UNAUTHENTICATED_GROUP)) {
     groups.push(AUTHENTICATED_GROUP);
   }
   return { ...wanted, groups };

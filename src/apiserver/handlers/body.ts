@@ -2,7 +2,6 @@
 // Reads request bodies: size limit, media type, strictness, and the checks that the object is what the URL says.
 // @source upstream apiserver pkg/endpoints/handlers/create.go, rest.go
 
-import { findSchema } from '#api';
 import {
   type ApiError,
   badRequest,
@@ -13,11 +12,13 @@ import {
   JsonSyntaxError,
   normalize,
   ProtobufError,
+  parseYaml,
   type StructSchema,
   unmarshalError,
   unsupportedMediaType,
 } from '#machinery';
 import { acceptedTypes } from '../encoding/negotiation.ts';
+import { conversionProblem, goTypeOf } from '../encoding/registered-kinds.ts';
 import type { ServedResource } from '../registry/generic/served-resource.ts';
 import type { MutableObject } from '../registry/strategy.ts';
 import type { RequestContext } from '../request/context.ts';
@@ -32,9 +33,14 @@ export function fieldValidationOf(query: URLSearchParams): FieldValidation {
   return value === 'Strict' || value === 'Ignore' ? value : 'Warn';
 }
 
-/** The media type of a body, without parameters; JSON where none is named. */
+/** A media type and its parameters. @source Go's mime.ParseMediaType, RFC 2045 */
+const WITH_PARAMETERS = /^\s*([^;]+?)\s*(?:;\s*[\w!#$%&'*+.^`|~-]+=(?:"(?:[^"\\]|\\.)*"|[\w!#$%&'*+.^`|~-]+)\s*)*;?\s*$/;
+
+/** The media type of a body, without parameters; JSON where none is named. What cannot be read is given as it is: nobody takes it. */
 export function mediaTypeOf(context: RequestContext): string {
-  return (context.header('content-type').split(';')[0] ?? '').trim().toLowerCase();
+  const header = context.header('content-type');
+  if (!header.includes(';')) return header.trim().toLowerCase();
+  return (WITH_PARAMETERS.exec(header)?.[1] ?? header).toLowerCase();
 }
 
 interface Decoded {
@@ -72,7 +78,10 @@ export async function readAs(context: RequestContext, schema: StructSchema, expe
   // Another kind in place of a custom one is a matter of validation, which comes later.
   if (object.kind !== expected.kind && schema.coerce === undefined) throw wrongKind(object.kind, expected, object.apiVersion);
   const also = expected.alsoVersions?.some((version) => object.apiVersion === `${expected.group}/${version}`);
-  if (object.apiVersion !== apiVersion && also !== true) throw mismatch(object.apiVersion, apiVersion);
+  if (object.apiVersion !== apiVersion && also !== true) {
+    const isKnown = schema.coerce !== undefined || goTypeOf(object.apiVersion, expected.kind) !== undefined;
+    throw isKnown ? mismatch(object.apiVersion, apiVersion) : wrongKind(expected.kind, expected, object.apiVersion);
+  }
   report(context, validation === 'Warn' ? warnings : strictErrors, validation, object, expected);
   context.audit?.requestObject(object);
   return object;
@@ -86,15 +95,25 @@ async function decodeBody(
 ): Promise<Decoded> {
   const bytes = await context.request.readBody(MAX_BODY_BYTES);
   const decoded = decodeAs(context, bytes, schema, validation !== 'Ignore', (error) => undecodable(error, bytes, expected));
+  checkGroupVersion(decoded.object.apiVersion, (why) => unrecognized(why, bytes, expected));
   if (schema.coerce !== undefined) requireKind(decoded.object, bytes, expected);
   return decoded;
+}
+
+/** @throws What `explain` makes. */
+export function checkGroupVersion(apiVersion: string | undefined, explain: (why: string) => ApiError): void {
+  if (apiVersion === undefined || apiVersion.indexOf('/') === apiVersion.lastIndexOf('/')) return;
+  throw explain(`unexpected GroupVersion string: ${apiVersion}`);
+}
+
+function unrecognized(why: string, bytes: Uint8Array, { kind }: ExpectedKind, cause?: unknown): ApiError {
+  return badRequest(`the object provided is unrecognized (must be of type ${kind}): ${why} (${summaryOf(bytes)})`, cause);
 }
 
 /** A custom object says itself what it is: no type stands behind it that would. @throws {ApiError} 400 */
 function requireKind({ kind = '', apiVersion = '' }: Partial<MutableObject>, bytes: Uint8Array, expected: ExpectedKind): void {
   if (kind === '') {
-    const why = `Object 'Kind' is missing in '${Buffer.from(bytes).toString()}'`;
-    throw badRequest(`the object provided is unrecognized (must be of type ${expected.kind}): ${why} (${summaryOf(bytes)})`);
+    throw unrecognized(`Object 'Kind' is missing in '${Buffer.from(bytes).toString()}'`, bytes, expected);
   }
   if (apiVersion === '') throw mismatch('', `${expected.group}/${expected.version}`);
 }
@@ -139,6 +158,12 @@ function decodeValue(value: unknown, schema: StructSchema, strict: boolean): Dec
   return { object, strictErrors: unknown, warnings: unknown, given: value };
 }
 
+/** @throws {ApiError} 400 where an object names another namespace than the URL. */
+export function checkNamespace({ namespace }: { readonly namespace?: string }, expected: string): void {
+  if (namespace && namespace !== expected)
+    throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
+}
+
 /** How much of a body that is no object is shown. */
 const SUMMARY_BYTES = 30;
 
@@ -156,31 +181,31 @@ export function explainUnreadable(error: unknown): string {
 }
 
 /** @source upstream apiserver pkg/endpoints/handlers/rest.go transformDecodeError */
-function undecodable(error: unknown, bytes: Uint8Array, { kind, version }: ExpectedKind): ApiError {
-  if (error instanceof JsonSyntaxError || error instanceof ProtobufError) {
-    return badRequest(
-      `the object provided is unrecognized (must be of type ${kind}): ${explainUnreadable(error)} (${summaryOf(bytes)})`,
-      error,
-    );
-  }
+function undecodable(error: unknown, bytes: Uint8Array, expected: ExpectedKind): ApiError {
+  const { kind, version } = expected;
+  if (error instanceof JsonSyntaxError || error instanceof ProtobufError)
+    return unrecognized(explainUnreadable(error), bytes, expected, error);
+  const claimed = claimOf(bytes, expected);
+  if (claimed.kind !== kind) return wrongKind(claimed.kind, expected, claimed.apiVersion);
   const why = error instanceof Error ? error.message : String(error);
   return badRequest(`${kind} in version ${JSON.stringify(version)} cannot be handled as a ${kind}: ${why}`, error);
+}
+
+/** What a body in JSON or YAML says it is: whether it could be that is asked before what is in it. */
+function claimOf(bytes: Uint8Array, { kind, group, version }: ExpectedKind): { readonly kind: string; readonly apiVersion: string } {
+  const { value } = parseYaml(Buffer.from(bytes).toString());
+  const claim = value as { kind?: string; apiVersion?: string };
+  return { kind: claim.kind || kind, apiVersion: claim.apiVersion || (group === '' ? version : `${group}/${version}`) };
 }
 
 function mismatch(found: string, wanted: string): ApiError {
   return badRequest(`the API version in the data (${found}) does not match the expected API version (${wanted})`);
 }
 
-function wrongKind(found: string, { kind, group }: ExpectedKind, apiVersion: string): ApiError {
-  const [foundVersion = '', foundGroup = ''] = apiVersion.split('/').reverse();
-  const start = `${found} in version ${JSON.stringify(foundVersion)} cannot be handled as a ${kind}:`;
-  if (findSchema({ group: foundGroup, version: foundVersion, kind: found }) === undefined) {
-    return badRequest(
-      `${start} no kind ${JSON.stringify(found)} is registered for version ${JSON.stringify(apiVersion)} in scheme "pkg/api/legacyscheme/scheme.go:30"`,
-    );
-  }
-  const internal = group === '' ? 'core' : (group.split('.')[0] ?? '');
-  return badRequest(`${start} converting (${foundVersion}.${found}) to (${internal}.${kind}): unknown conversion`);
+function wrongKind(found: string, expected: ExpectedKind, apiVersion: string): ApiError {
+  const version = apiVersion.slice(apiVersion.indexOf('/') + 1);
+  const start = `${found} in version ${JSON.stringify(version)} cannot be handled as a ${expected.kind}:`;
+  return badRequest(`${start} ${conversionProblem(apiVersion, found, expected)}`);
 }
 
 function report(

@@ -6,11 +6,12 @@ import { schemaOfType } from '#api';
 import { badRequest, type DeepReadonly, type FieldCause, isNotFound, type Status, type StructSchema } from '#machinery';
 import type { CachedObject } from '../cacher/cached-object.ts';
 import { LIST_RULES, negotiate, OBJECT_RULES } from '../encoding/negotiation.ts';
+import { checkShape } from '../encoding/shape.ts';
 import { type DeletionRequest, deleteObject } from '../registry/generic/deletion.ts';
 import type { ServedResource } from '../registry/generic/served-resource.ts';
 import type { MutableObject } from '../registry/strategy.ts';
 import { type ApiResult, objectResult, type RequestContext } from '../request/context.ts';
-import { decodeAs, explainUnreadable, MAX_BODY_BYTES } from './body.ts';
+import { checkGroupVersion, decodeAs, explainUnreadable, MAX_BODY_BYTES } from './body.ts';
 import type { ServerParts } from './endpoint.ts';
 import { isPretty } from './get.ts';
 import { listOptionsOf, pageNow } from './list.ts';
@@ -53,7 +54,9 @@ function optionCauses({ propagationPolicy: policy, orphanDependents }: DeleteOpt
   return [...causes, ...dryRunCauses(dryRun)];
 }
 
+/** @source upstream apimachinery pkg/apis/meta/v1/conversion.go Convert_url_Values_To_v1_DeleteOptions */
 function optionsOfQuery(query: URLSearchParams): DeleteOptions {
+  const [uid, resourceVersion] = [query.get('uid'), query.get('resourceVersion')];
   const gracePeriodSeconds = integerOf(query, 'gracePeriodSeconds');
   const orphanDependents = flagOf(query, 'orphanDependents');
   const propagationPolicy = query.get('propagationPolicy');
@@ -61,6 +64,7 @@ function optionsOfQuery(query: URLSearchParams): DeleteOptions {
     ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }),
     ...(orphanDependents === undefined ? {} : { orphanDependents }),
     ...(propagationPolicy === null ? {} : { propagationPolicy }),
+    ...(uid || resourceVersion ? { preconditions: { ...(uid ? { uid } : {}), ...(resourceVersion ? { resourceVersion } : {}) } } : {}),
     dryRun: query.getAll('dryRun'),
   };
 }
@@ -76,6 +80,7 @@ async function readOptions(context: RequestContext): Promise<DeleteOptions | und
   );
   context.audit?.requestObject(object);
   const { kind = '', apiVersion = '' } = object as DeleteOptions;
+  checkGroupVersion(apiVersion, badRequest);
   if (kind === '' || kind === 'DeleteOptions') return object as DeleteOptions;
   throw badRequest(
     `no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)} in scheme ${JSON.stringify(SCHEME)}`,
@@ -100,7 +105,7 @@ export async function remove(context: RequestContext, served: ServedResource, pa
   const cascades = request.orphanDependents === false;
   if (!gone) return { type: 'object', status: cascades ? 202 : 200, object: cached.object, cached, served, output };
   if (served.store.traits.returnsDeleted) return { type: 'object', status: 200, object: cached.object, cached, served, output };
-  return objectResult(200, deletedStatus(served, cached));
+  return { ...objectResult(200, deletedStatus(served, cached)), output };
 }
 
 function deletedStatus({ resource }: ServedResource, cached: CachedObject): Status {
@@ -112,6 +117,7 @@ function deletedStatus({ resource }: ServedResource, cached: CachedObject): Stat
 /** Answers with the objects as they were found. */
 export async function deleteCollection(context: RequestContext, served: ServedResource, parts: ServerParts): Promise<ApiResult> {
   const output = negotiate(context.header('accept'), LIST_RULES, isPretty(context), context.cbor);
+  if (output.transform !== undefined) checkShape(output, served, true);
   const wanted = listOptionsOf(context);
   const selection = selectionOf(context, served);
   const request = await deletionRequestOf(context);

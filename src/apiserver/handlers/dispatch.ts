@@ -5,7 +5,7 @@ import { ApiError, apiError, methodNotSupported, notAcceptable, notFound, type R
 import type { ServiceAccountTokens } from '../auth/tokens.ts';
 import type { Discovery } from '../discovery/discovery.ts';
 import { answerPath, type PathsOptions } from '../discovery/paths.ts';
-import { acceptedTypes, LIST_RULES, negotiate, OBJECT_RULES } from '../encoding/negotiation.ts';
+import { acceptedTypes, LIST_RULES, negotiate, OBJECT_RULES, STREAMED_TYPES } from '../encoding/negotiation.ts';
 import type { OpenApi } from '../openapi/documents.ts';
 import type { KubeletClientConfig } from '../proxying/kubelet-connection.ts';
 import type { ServedResource } from '../registry/generic/served-resource.ts';
@@ -80,7 +80,11 @@ interface Routes {
   /** `verb` or `verb subresource`. */
   readonly byVerb: ReadonlyMap<string, Route>;
   readonly subresources: ReadonlySet<string>;
+  /** What is only made, never kept, has no names. */
+  readonly hasNames: boolean;
 }
+
+const NAMED_VERBS = ['get', 'update', 'patch', 'delete'];
 
 export function createDispatcher(options: DispatchOptions): Handler {
   const routes = Map.groupBy(
@@ -96,9 +100,11 @@ export function createDispatcher(options: DispatchOptions): Handler {
       return custom === undefined ? answerOther(context, options) : answerCustom(context, custom, options.parts);
     }
     if (!fitsScope(context, found.resource)) return refuse(unknownResource());
-    if (info.subresource !== '' && !found.subresources.has(info.subresource)) return refuse(unknownResource());
+    if (info.subresource === '' ? info.name !== '' && !found.hasNames && !isSelection(info) : !found.subresources.has(info.subresource))
+      return refuse(unknownResource());
+    if (info.rest.length > 0 && info.subresource !== 'proxy') return refuse(unknownResource());
     const route = found.byVerb.get(info.subresource === '' ? info.verb : `${info.verb} ${info.subresource}`);
-    if (route === undefined || !fitsVerb(info)) return refuse(methodNotAllowed());
+    if (route === undefined || !fitsVerb(info) || !fitsMethod(context)) return refuse(methodNotAllowed());
     checkAccept(context);
     if (found.deprecation !== undefined) context.warn(found.deprecation);
     return route(context);
@@ -147,6 +153,9 @@ const DEPRECATED: Readonly<Record<string, string>> = {
   '/v1/componentstatuses': 'v1 ComponentStatus is deprecated in v1.19+',
 };
 
+/** What discovery says of built-in versions is only read; other documents are given whatever the method. */
+const READ_ONLY = new Set(['/api', '/api/v1', ...RESOURCES.map(({ group, version }) => `/apis/${group}/${version}`)]);
+
 const BUILT_IN = new Set(RESOURCES.map(({ group }) => group));
 
 function refuse(error: Error): never {
@@ -159,6 +168,9 @@ function methodNotAllowed(): Error {
 
 const keyOf = ({ group, version, resource }: Resource) => `${group}/${version}/${resource}`;
 
+/** Whether a name comes from the field selector. */
+const isSelection = ({ verb }: RequestInfo) => verb === 'list' || verb === 'watch';
+
 /** Objects are made in a collection, and changed by their name. */
 function fitsVerb({ verb, name, subresource }: RequestInfo): boolean {
   if (subresource !== '') return true;
@@ -166,8 +178,12 @@ function fitsVerb({ verb, name, subresource }: RequestInfo): boolean {
   return name !== '' || (verb !== 'update' && verb !== 'patch');
 }
 
+/** A verb says it all but for HEAD, which only proxies know, and for the old paths of watches, which are watches by any method. */
+function fitsMethod({ info, request: { method } }: RequestContext): boolean {
+  return method === 'HEAD' ? info.subresource === 'proxy' : info.verb !== 'watch' || method === 'GET';
+}
+
 const PRODUCED: readonly string[] = acceptedTypes({ protobuf: true });
-const STREAMED: readonly string[] = ['application/json;stream=watch', 'application/vnd.kubernetes.protobuf;stream=watch'];
 const CBOR = 'application/cbor';
 
 /** Routes say what they produce; a media type that is none of it is refused before the handler sees it. @throws {ApiError} 406 */
@@ -176,7 +192,7 @@ function checkAccept(context: RequestContext): void {
   if (header === '' || header === 'application/json' || context.info.subresource !== '') return;
   if (header.split(',').some((part) => isProduced((part.split(';')[0] ?? '').trim(), context))) return;
   const streamed = context.info.verb === 'list' || context.info.verb === 'watch';
-  const available = [...PRODUCED, ...(context.cbor === undefined ? [] : [CBOR]), ...(streamed ? STREAMED : [])];
+  const available = [...PRODUCED, ...(context.cbor === undefined ? [] : [CBOR]), ...(streamed ? STREAMED_TYPES : [])];
   throw apiError(406, 'NotAcceptable', `406: Not Acceptable\n\nAvailable representations: ${available.join(', ')}`, {});
 }
 
@@ -194,12 +210,13 @@ function fitsScope({ info }: RequestContext, resource: Resource): boolean {
 }
 
 function answerOther(context: RequestContext, { discovery, paths, openApi }: DispatchOptions): ApiResult | Promise<ApiResult> {
+  const { path } = context.info;
+  if (context.request.method !== 'GET' && READ_ONLY.has(path.replace(/\/$/, ''))) throw methodNotAllowed();
   const found = discovery.answer(context) ?? answerPath(context, paths) ?? openApi.answer(context);
   if (found !== undefined) return found;
-  const { isResource, group } = context.info;
-  if (/^\/api\/[^/]+\/?/.test(context.info.path)) throw unknownResource();
   // What is below a group of this server's own is missing; other groups nobody knows of.
-  if (isResource && BUILT_IN.has(group)) throw unknownResource();
+  const [, prefix, group = '', below] = path.split('/');
+  if ((prefix === 'api' && group !== '') || (prefix === 'apis' && below !== undefined && BUILT_IN.has(group))) throw unknownResource();
   return plainText(404, PAGE_NOT_FOUND);
 }
 
@@ -220,7 +237,8 @@ function routesOf(resource: Resource, options: DispatchOptions): Routes {
     if (resource.resource === 'services') addProxy(byVerb, (context) => serviceProxy(context, served, parts));
   }
   const subresources = new Set(resource.subresources.map(({ name }) => name));
-  return { resource, deprecation: DEPRECATED[keyOf(resource)], byVerb, subresources };
+  const hasNames = NAMED_VERBS.some((verb) => byVerb.has(verb));
+  return { resource, deprecation: DEPRECATED[keyOf(resource)], byVerb, subresources, hasNames };
 }
 
 function prepareDefinitions(byVerb: Map<string, Route>, custom: CustomRoutes): void {

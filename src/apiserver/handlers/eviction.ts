@@ -6,18 +6,22 @@ import { poddisruptionbudgets, schemaOfType } from '#api';
 import type { Pod } from '#api/core/v1';
 import type { Eviction, PodDisruptionBudget } from '#api/policy/v1';
 import { formatTime } from '#component';
-import { type ApiError, apiError, badRequest, type DeepReadonly, deepCopy, internalError, type StructSchema, selectorOf } from '#machinery';
-import { type DeletionRequest, deleteObject } from '../registry/generic/deletion.ts';
+import { type ApiError, apiError, badRequest, type DeepReadonly, deepCopy, forbidden, type StructSchema, selectorOf } from '#machinery';
+import { checkPreconditions, type DeletionRequest, deleteObject } from '../registry/generic/deletion.ts';
 import type { ServedResource } from '../registry/generic/served-resource.ts';
+import type { WriteContext } from '../registry/generic/write-context.ts';
 import type { MutableObject, UpdateRules } from '../registry/strategy.ts';
 import { type ApiResult, objectResult, type RequestContext } from '../request/context.ts';
-import { readAs } from './body.ts';
+import { checkNamespace, readAs } from './body.ts';
 import type { ServerParts } from './endpoint.ts';
+import { plainForm } from './get.ts';
 import { writeContextOf } from './options.ts';
 
 const EVICTION = schemaOfType('io.k8s.api.policy.v1.Eviction') as StructSchema;
 const KIND = { kind: 'Eviction', group: 'policy', version: 'v1', alsoVersions: ['v1beta1'] };
 const UNCHECKED: UpdateRules = { prepareForUpdate() {}, validateUpdate: () => [], resetFields: [] };
+/** @source upstream MaxDisruptedPodSize */
+const MAX_DISRUPTED_PODS = 2000;
 const NO_ADMISSION = { mutate() {}, validate() {} };
 
 export interface BudgetWriter {
@@ -31,25 +35,38 @@ export async function evict(
   parts: ServerParts,
   { budgets }: BudgetWriter,
 ): Promise<ApiResult> {
+  const output = plainForm(context);
   const eviction = (await readAs(context, EVICTION, KIND)) as unknown as Eviction;
+  const write = { ...writeContextOf(context, served, 'CreateOptions'), subresource: 'status', dryRun: false };
   const { name, namespace } = context.info;
+  checkNamespace(eviction.metadata, namespace);
   if (eviction.metadata.name !== name) throw badRequest('name in URL does not match name in Eviction object');
   const options = eviction.deleteOptions;
-  const dryRun = context.query.has('dryRun') || (options?.dryRun ?? []).includes('All');
-  const request: DeletionRequest = {
-    gracePeriodSeconds: options?.gracePeriodSeconds,
-    propagationPolicy: options?.propagationPolicy,
-    preconditions: options?.preconditions,
-    dryRun,
-  };
+  const dryRun = isDryRun(context.query.getAll('dryRun'), options?.dryRun ?? []);
   const pod = served.store.get(namespace, name).object as unknown as DeepReadonly<Pod>;
   const calls = parts.admission.callsFor(context, served, 'CREATE', 'eviction', dryRun, name);
   await calls.mutate(eviction as unknown as MutableObject, undefined);
   await calls.validate(eviction as unknown as MutableObject, undefined);
   if (!ignoresBudgets(pod)) await debit(context, pod, parts, budgets, dryRun);
-  if (!dryRun && pod.metadata.deletionTimestamp === undefined) await markDisrupted(context, served, parts, name);
+  const preconditions = options?.preconditions;
+  const marked = dryRun ? undefined : await markDisrupted(served, write, parts, name, preconditions);
+  const request: DeletionRequest = {
+    gracePeriodSeconds: options?.gracePeriodSeconds,
+    propagationPolicy: options?.propagationPolicy,
+    orphanDependents: options?.orphanDependents,
+    // The mark has changed the version: it is the one that was meant.
+    preconditions: marked !== undefined && preconditions?.resourceVersion ? { ...preconditions, resourceVersion: marked } : preconditions,
+    dryRun,
+  };
   await deleteObject({ store: served.store, clock: parts.clock, request, admit: () => undefined }, namespace, name);
-  return objectResult(201, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 });
+  return { ...objectResult(201, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 }), output };
+}
+
+/** Both the request and what it carries may say it. @throws {ApiError} 500 where they do not agree. */
+function isDryRun(asked: readonly string[], given: readonly string[]): boolean {
+  if (asked.length > 0 && given.length > 0 && asked.join() !== given.join())
+    throw apiError(500, '', `Non-matching dry-run options in request and content: [${asked.join(' ')}] and [${given.join(' ')}]`);
+  return asked.length > 0 || given.length > 0;
 }
 
 /** Pods that are over, not begun or going cost no budget. */
@@ -69,7 +86,7 @@ async function debit(
   const all = parts.reader.list(poddisruptionbudgets, pod.metadata.namespace);
   const matching = all.filter((budget) => selectorOf(budget.spec.selector as never).matches(pod.metadata.labels));
   if (matching.length > 1)
-    throw internalError('This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.');
+    throw apiError(500, '', 'This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.');
   const budget = matching[0];
   if (budget === undefined) return;
   const ready = pod.status.conditions?.some((condition) => condition.type === 'Ready' && condition.status === 'True');
@@ -95,11 +112,20 @@ function checkBudget({ metadata, status }: PodDisruptionBudget): void {
   if ((status.observedGeneration ?? 0) < (metadata.generation ?? 0)) {
     throw refusal(`The disruption budget ${metadata.name} is still being processed by the server.`, 10);
   }
-  if ((status.disruptionsAllowed ?? 0) > 0) return;
-  throw refusal(
-    `The disruption budget ${metadata.name} needs ${status.desiredHealthy ?? 0} healthy pods and has ${status.currentHealthy ?? 0} currently`,
-    0,
-  );
+  const allowed = status.disruptionsAllowed ?? 0;
+  const forbid = (why: string) => forbidden({ group: 'policy', resource: 'poddisruptionbudget' }, metadata.name, why);
+  if (allowed < 0) throw forbid('pdb disruptions allowed is negative');
+  if (Object.keys(status.disruptedPods ?? {}).length > MAX_DISRUPTED_PODS)
+    throw forbid('DisruptedPods map too big - too many evictions not confirmed by PDB controller');
+  if (allowed === 0) throw refusal(`The disruption budget ${metadata.name} ${reasonOf(status)}`, 0);
+}
+
+/** Why nothing may be disrupted. Where the numbers could not be found out, they tell nothing. */
+function reasonOf({ conditions = [], currentHealthy = 0, desiredHealthy = 0 }: PodDisruptionBudget['status']): string {
+  const why = conditions.find(({ type, status, message }) => type === 'DisruptionAllowed' && status === 'False' && message !== '');
+  if (why?.reason === 'SyncFailed') return `does not allow evicting pods currently because it failed sync: ${why.message}`;
+  if (currentHealthy <= desiredHealthy) return `needs ${desiredHealthy} healthy pods and has ${currentHealthy} currently`;
+  return `does not allow evicting pods currently${why === undefined ? '' : ` (${why.reason}): ${why.message}`}`;
 }
 
 function refusal(why: string, retryAfterSeconds: number): ApiError {
@@ -108,24 +134,34 @@ function refusal(why: string, retryAfterSeconds: number): ApiError {
   return apiError(429, 'TooManyRequests', "Cannot evict pod as it would violate the pod's disruption budget.", details);
 }
 
-/** Says on the Pod why it goes. */
-async function markDisrupted(context: RequestContext, served: ServedResource, parts: ServerParts, name: string): Promise<void> {
-  const write = { ...writeContextOf(context, served, 'CreateOptions'), subresource: 'status', dryRun: false };
+/** Says on the Pod why it goes. @returns The version it has then. @throws {ApiError} 404; 409 where it is not the one that is meant. */
+async function markDisrupted(
+  { store }: ServedResource,
+  write: WriteContext,
+  { clock }: ServerParts,
+  name: string,
+  preconditions: DeletionRequest['preconditions'],
+): Promise<string> {
   const change = (current: MutableObject | undefined) => {
     const pod = current as unknown as Pod;
+    checkPreconditions(store.strategy, pod.metadata, preconditions);
     const condition = {
       type: 'DisruptionTarget',
       status: 'True' as const,
       lastProbeTime: null as unknown as string,
-      lastTransitionTime: formatTime(parts.clock.now()),
+      lastTransitionTime: formatTime(clock.now()),
       reason: 'EvictionByEvictionAPI',
       message: 'Eviction API: evicting',
     };
-    pod.status.conditions = [
-      ...(pod.status.conditions ?? []).filter((other) => other.type !== 'DisruptionTarget'),
-      condition,
-    ] as NonNullable<Pod['status']['conditions']>;
+    const conditions: object[] = [...(pod.status.conditions ?? [])];
+    const index = pod.status.conditions?.findIndex(({ type }) => type === condition.type) ?? -1;
+    const before = pod.status.conditions?.[index];
+    if (before === undefined) conditions.push(condition);
+    else conditions[index] = before.status === 'True' ? { ...condition, lastTransitionTime: before.lastTransitionTime } : condition;
+    pod.status.conditions = conditions as NonNullable<Pod['status']['conditions']>;
     return pod as unknown as MutableObject;
   };
-  await served.store.update({ name, rules: UNCHECKED, admission: NO_ADMISSION, change, mayCreate: false, mayOverwrite: true }, write);
+  const request = { name, rules: UNCHECKED, admission: NO_ADMISSION, change, mayCreate: false, mayOverwrite: true };
+  const { cached } = await store.update(request, write);
+  return String(cached.revision);
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Lists: from the cache as of now, or from the store at the revision a page began with. Never copies an object.
 // @source upstream apiserver pkg/storage/etcd3/store.go GetList, storage/continue.go
-import { badRequest, explainJson, type FieldCause } from '#machinery';
+import { ApiError, badRequest, explainJson, type FieldCause } from '#machinery';
 import { CachedObject } from '../cacher/cached-object.ts';
 import { LIST_RULES, negotiate } from '../encoding/negotiation.ts';
+import { checkShape } from '../encoding/shape.ts';
 import { includeObjectOf } from '../encoding/table.ts';
 import { objectKey } from '../registry/generic/keys.ts';
 import type { ServedResource } from '../registry/generic/served-resource.ts';
@@ -22,6 +23,7 @@ interface Page {
 export function list(context: RequestContext, served: ServedResource, parts: ServerParts): ApiResult | Promise<ApiResult> {
   const output = negotiate(context.header('accept'), LIST_RULES, isPretty(context), context.cbor);
   if (output.transform === 'Table') includeObjectOf(context.query);
+  if (output.transform !== undefined) checkShape(output, served, true);
   const wanted = listOptionsOf(context);
   const selection = selectionOf(context, served);
   const answer = (page: Page): ListResult => ({
@@ -69,7 +71,7 @@ export function listOptionsOf({ query }: RequestContext): ListOptions {
 }
 
 /** @source upstream apimachinery pkg/apis/meta/internalversion/validation */
-function listCauses(version: string, match: string, continued: string, initialEvents: boolean | undefined): FieldCause[] {
+export function listCauses(version: string, match: string, continued: string, initialEvents: boolean | undefined): FieldCause[] {
   const causes: FieldCause[] = [];
   const forbid = (why: string, field = 'resourceVersionMatch') =>
     causes.push({ reason: 'FieldValueForbidden', message: `Forbidden: ${why}`, field });
@@ -156,11 +158,12 @@ async function pageAt(
   let after = start;
   const at = revision > 0 ? revision : parts.cacher.revision;
   for (;;) {
-    const page = await parts.pages.read(`${served.store.prefix}${scope}`, {
+    const options = {
       revision: at,
       after: after === '' ? '' : `${served.store.prefix}${after}`,
       limit: limit === 0 ? 0 : limit - items.length + 1,
-    });
+    };
+    const page = await parts.pages.read(`${served.store.prefix}${scope}`, options).catch((error: unknown) => rethrow(error, start));
     const stored = page.items.map(({ key, revision: at, object }) => new CachedObject(key.slice(served.store.prefix.length), at, object));
     const viewed = (await served.store.version?.viewAll(stored)) ?? stored;
     for (const cached of viewed) {
@@ -175,6 +178,12 @@ async function pageAt(
     }
     if (!page.more) return { items, revision: at, continue: '', remaining: undefined };
   }
+}
+
+/** A page whose revision is gone goes on at what is there now, if the client wants: -1 says so in a token. */
+function rethrow(error: unknown, start: string): never {
+  if (!(error instanceof ApiError) || error.code !== 410 || start === '') throw error;
+  throw new ApiError({ ...error.status, metadata: { continue: formatContinue({ revision: -1, start }) } });
 }
 
 /** What the 410 for a page whose revision is gone says. @source upstream etcd3 continueExpired */

@@ -23,7 +23,8 @@ const INT64 = /^[+-]?\d+$/;
 export function integerOf(query: URLSearchParams, name: string): number | undefined {
   const text = query.get(name);
   if (text === null) return undefined;
-  if (!INT64.test(text)) throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
+  if (!INT64.test(text)) throw badRequest(`strconv.ParseInt: parsing ${quote(text)}: invalid syntax`);
+  if (BigInt.asIntN(64, BigInt(text)) !== BigInt(text)) throw badRequest(`strconv.ParseInt: parsing ${quote(text)}: value out of range`);
   return Number(text);
 }
 
@@ -85,6 +86,11 @@ function printable(text: string): string {
   return text.replace(/\p{C}/gu, '').slice(0, MAX_MANAGER_BYTES);
 }
 
+/** @throws {ApiError} 422 */
+export function checkWriteOptions(query: URLSearchParams, optionsKind: string, causes: readonly FieldCause[] = []): void {
+  if (query.size > 0 || causes.length > 0) refuseOptions(optionsKind, [...causes, ...writeCauses(query)]);
+}
+
 /** @param causes What else is wrong with the options. @throws {ApiError} 422 */
 export function writeContextOf(
   context: RequestContext,
@@ -92,7 +98,7 @@ export function writeContextOf(
   optionsKind: string,
   causes: readonly FieldCause[] = [],
 ): WriteContext {
-  if (context.query.size > 0 || causes.length > 0) refuseOptions(optionsKind, [...causes, ...writeCauses(context.query)]);
+  checkWriteOptions(context.query, optionsKind, causes);
   return {
     user: context.knownUser,
     namespace: served.resource.namespaced ? context.info.namespace : '',
@@ -124,7 +130,11 @@ export function selectionOf(context: RequestContext, served: ServedResource): Se
   const { strategy } = served.store;
   for (const { field } of fields.requirements) checkField(served, field);
   const namespace = served.resource.namespaced ? context.info.namespace : '';
-  const name = context.info.name || (fields.exact('metadata.name') ?? '');
+  const selected = fields.exact('metadata.name');
+  const { name: pathName } = context.info;
+  if (pathName !== '' && !fields.isEmpty && selected !== pathName)
+    throw badRequest("fieldSelector metadata.name doesn't match requested name");
+  const name = pathName || (selected ?? '');
   const readField = (cached: CachedObject) => (field: string) => {
     if (field === 'metadata.name') return cached.object.metadata.name;
     if (field === 'metadata.namespace') return cached.object.metadata.namespace ?? '';

@@ -10,10 +10,10 @@ import {
   badRequest,
   conflict,
   type DeepReadonly,
-  type FieldCause,
   invalid,
   type KubeObject,
   notFound,
+  quote,
   type Resource,
   type StructSchema,
 } from '#machinery';
@@ -21,9 +21,10 @@ import type { ServiceAccountTokens, TokenSubject } from '../auth/tokens.ts';
 import type { ServedResource } from '../registry/generic/served-resource.ts';
 import type { MutableObject } from '../registry/strategy.ts';
 import { type ApiResult, objectResult, type RequestContext } from '../request/context.ts';
-import { readAs } from './body.ts';
+import { checkNamespace, readAs } from './body.ts';
 import type { ServerParts } from './endpoint.ts';
 import { bookUpdate } from './field-ownership.ts';
+import { plainForm } from './get.ts';
 import { writeContextOf } from './options.ts';
 
 const TOKEN_REQUEST = schemaOfType('io.k8s.api.authentication.v1.TokenRequest') as StructSchema;
@@ -42,12 +43,15 @@ export async function requestToken(
   tokens: ServiceAccountTokens,
 ): Promise<ApiResult> {
   const { namespace, name } = context.info;
+  const output = plainForm(context);
   const request = (await readAs(context, TOKEN_REQUEST, KIND)) as unknown as TokenRequest;
+  const write = writeContextOf(context, served, 'CreateOptions');
+  checkNamespace(request.metadata, namespace);
+  checkName(request, name);
   await parts.cacher.fresh();
   const account = served.store.get(namespace, name).object;
   request.spec.expirationSeconds ??= HOUR_SECONDS;
-  check(request, name, namespace);
-  const write = writeContextOf(context, served, 'CreateOptions');
+  checkDuration(request);
   bookUpdate(
     { ...served, schema: TOKEN_REQUEST, apiVersion: 'authentication.k8s.io/v1' },
     write,
@@ -83,23 +87,21 @@ export async function requestToken(
     spec: { audiences, expirationSeconds: asked, boundObjectRef: request.spec.boundObjectRef ?? null },
     status: { token: issued.token, expirationTimestamp: formatTime(extended ? now + asked * 1000 : issued.expiresAt) },
   };
-  return objectResult(201, answer);
+  return { ...objectResult(201, answer), output };
 }
 
-function check({ metadata, spec }: TokenRequest, name: string, namespace: string): void {
+function checkName({ metadata }: TokenRequest, name: string): void {
+  if (!metadata.name || metadata.name === name) return;
+  const message = `Invalid value: ${quote(metadata.name)}: must match the service account name if specified`;
+  throw invalid(KIND, name, [{ reason: 'FieldValueInvalid', field: 'metadata.name', message }]);
+}
+
+function checkDuration({ spec }: TokenRequest): void {
   const seconds = spec.expirationSeconds ?? HOUR_SECONDS;
-  const causes: FieldCause[] = [];
-  const add = (field: string, value: unknown, why: string) =>
-    causes.push({ reason: 'FieldValueInvalid', field, message: `Invalid value: ${JSON.stringify(value)}: ${why}` });
-  if (metadata.name && metadata.name !== name) {
-    add('metadata.name', metadata.name, 'must match the service account name if specified');
-    throw invalid(KIND, name, causes);
-  }
-  if (metadata.namespace && metadata.namespace !== namespace)
-    throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
-  if (seconds < MIN_SECONDS) add('spec.expirationSeconds', seconds, 'may not specify a duration less than 10 minutes');
-  if (seconds > MAX_SECONDS) add('spec.expirationSeconds', seconds, 'may not specify a duration larger than 2^32 seconds');
-  if (causes.length > 0) throw invalid(KIND, '', causes);
+  if (seconds >= MIN_SECONDS && seconds <= MAX_SECONDS) return;
+  const limit = seconds < MIN_SECONDS ? 'less than 10 minutes' : 'larger than 2^32 seconds';
+  const message = `Invalid value: ${seconds}: may not specify a duration ${limit}`;
+  throw invalid(KIND, '', [{ reason: 'FieldValueInvalid', field: 'spec.expirationSeconds', message }]);
 }
 
 function subjectOf({ spec }: TokenRequest, account: DeepReadonly<MutableObject>, namespace: string, { reader }: ServerParts): TokenSubject {
@@ -108,21 +110,25 @@ function subjectOf({ spec }: TokenRequest, account: DeepReadonly<MutableObject>,
   if (reference === undefined || reference === null) return base;
   const { kind = '', apiVersion = '', name = '', uid = '' } = reference;
   const find = <T extends KubeObject>(resource: Resource<T>, scoped: boolean): DeepReadonly<T> => {
+    if (name === '') throw badRequest('Name parameter required.');
     const found = reader.find(resource, scoped ? { namespace, name } : { name });
     if (found === undefined) throw notFound(resource, name);
-    if (uid !== '' && uid !== found.metadata.uid) {
-      const why = `the UID in the bound object reference (${uid}) does not match the UID in record. The object might have been deleted and then recreated`;
-      throw conflict({ group: '', resource: kind }, name, why);
-    }
     return found;
   };
-  if (apiVersion === 'v1' && kind === 'Pod') {
-    const pod = find(pods, true);
-    return { ...base, pod, node: nodeOf(pod, account.metadata.name, reader) };
-  }
-  if (apiVersion === 'v1' && kind === 'Secret') return { ...base, secret: find(secrets, true) };
-  if (apiVersion === 'v1' && kind === 'Node') return { ...base, node: find(nodes, false) };
+  const same = <T extends KubeObject>(found: DeepReadonly<T>): DeepReadonly<T> => {
+    if (uid === '' || uid === found.metadata.uid) return found;
+    const why = `the UID in the bound object reference (${uid}) does not match the UID in record. The object might have been deleted and then recreated`;
+    throw conflict({ group: '', resource: kind }, name, why);
+  };
   const [group, version] = apiVersion.includes('/') ? apiVersion.split('/') : ['', apiVersion];
+  // Whatever version of the core group is named: there is one.
+  if (group === '' && kind === 'Pod') {
+    const pod = find(pods, true);
+    const node = nodeOf(pod, account.metadata.name, reader);
+    return { ...base, pod: same(pod), node };
+  }
+  if (group === '' && kind === 'Secret') return { ...base, secret: same(find(secrets, true)) };
+  if (group === '' && kind === 'Node') return { ...base, node: same(find(nodes, false)) };
   throw badRequest(`cannot bind token to object of type ${group}/${version}, Kind=${kind}`);
 }
 

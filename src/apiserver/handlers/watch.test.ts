@@ -113,6 +113,30 @@ describe('watch', () => {
     );
   });
 
+  for (const [query, ends] of [
+    ['', true],
+    ['&resourceVersion=0', true],
+    ['&resourceVersion=1', false],
+    ['&sendInitialEvents=false&resourceVersionMatch=NotOlderThan', false],
+  ] as const) {
+    test(`a watch with bookmarks${query === '' ? '' : ` and ${query.slice(1)}`} ${ends ? 'says' : 'does not say'} where the state ends`, async () => {
+      const { text } = await api.send('GET', MAPS, { query: `watch=1&allowWatchBookmarks=true&timeoutSeconds=1${query}` });
+
+      assert.equal(text.includes('"k8s.io/initial-events-end":"true"'), ends);
+    });
+  }
+
+  for (const [path, query, why] of [
+    [MAPS, 'watch=1&continue=abc', 'resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden when continue is provided'],
+    ['/api/v1/watch/configmaps', 'sendInitialEvents=true', 'sendInitialEvents: Forbidden: sendInitialEvents is forbidden for list'],
+  ] as const) {
+    test(`${path} with ${query} is refused`, async () => {
+      const { status, body } = await api.send('GET', path, { query });
+
+      assert.deepEqual([status, body.message], [422, `ListOptions.meta.k8s.io "" is invalid: ${why}`]);
+    });
+  }
+
   test('an informer sees every change of every object once, however many are made at once', async () => {
     const stop = new AbortController();
     const factory = createInformerFactory(api.client, { logger: silentLogger, clock: systemClock });

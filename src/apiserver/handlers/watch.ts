@@ -5,17 +5,19 @@
 // Errors: a resourceVersion older than the window ends the watch at once with an ERROR event (410 Expired); so does a reader
 // that falls behind.
 // @source upstream apiserver pkg/endpoints/handlers/watch.go, storage/cacher
-import { type ApiError, expired, type FieldCause } from '#machinery';
+import { type ApiError, expired, type FieldCause, notAcceptable } from '#machinery';
 import type { CachedObject } from '../cacher/cached-object.ts';
 import type { ObjectCache } from '../cacher/resource-cache.ts';
 import { type Interest, WatchChannel } from '../cacher/watch-channel.ts';
-import { negotiate, WATCH_RULES } from '../encoding/negotiation.ts';
+import { negotiate, STREAMED_TYPES, WATCH_RULES } from '../encoding/negotiation.ts';
 import { includeObjectOf } from '../encoding/table.ts';
 import type { StoreVersion } from '../registry/generic/generic-store.ts';
 import type { ServedResource } from '../registry/generic/served-resource.ts';
 import type { ApiResult, RequestContext, WatchFrame } from '../request/context.ts';
+import { isWatch } from '../request/request-info.ts';
 import type { ServerParts } from './endpoint.ts';
-import { isPretty, notOlderThan, parseRevision } from './get.ts';
+import { notOlderThan, parseRevision } from './get.ts';
+import { listCauses } from './list.ts';
 import { flagOf, integerOf, refuseOptions, type Selection, selectionOf } from './options.ts';
 
 /** @source upstream --min-request-timeout: 1800 s, doubled at random */
@@ -36,7 +38,8 @@ interface WatchOptions {
 }
 
 export function watch(context: RequestContext, served: ServedResource, parts: ServerParts): ApiResult | Promise<ApiResult> {
-  const output = negotiate(context.header('accept'), WATCH_RULES, isPretty(context), context.cbor);
+  const output = negotiate(context.header('accept'), WATCH_RULES, false, context.cbor);
+  if (output.mediaType === 'yaml') throw notAcceptable(`only the following media types are accepted: ${STREAMED_TYPES.join(', ')}`);
   if (output.transform === 'Table') includeObjectOf(context.query);
   const options = watchOptionsOf(context, parts.minRequestTimeoutSeconds ?? MIN_TIMEOUT_SECONDS);
   const selection = selectionOf(context, served);
@@ -66,10 +69,12 @@ function watchOptionsOf({ query }: RequestContext, minSeconds: number): WatchOpt
   integerOf(query, 'limit');
   const version = query.get('resourceVersion') ?? '';
   const send = flagOf(query, 'sendInitialEvents');
-  refuseOptions('ListOptions', watchCauses(send, query.get('resourceVersionMatch') ?? '', query.get('continue') ?? ''));
+  refuseOptions('ListOptions', watchCauses(query, version, send));
   const revision = version === '' ? undefined : parseRevision(version);
   const seconds = Math.min(asked > 0 ? asked : minSeconds * (1 + Math.random()), MAX_TIMEOUT_SECONDS);
-  const legacy = revision === undefined || revision === 0 ? 'legacy' : 'never';
+  // A watch that says nothing of where it begins asks for the state, too. @source upstream SetListOptionsDefaults
+  const legacy =
+    revision !== undefined && revision !== 0 ? 'never' : isWatch(query) && !query.has('resourceVersionMatch') ? 'always' : 'legacy';
   return {
     revision: revision === 0 ? undefined : revision,
     timeoutMs: seconds * 1000,
@@ -79,11 +84,17 @@ function watchOptionsOf({ query }: RequestContext, minSeconds: number): WatchOpt
 }
 
 /** @source upstream apimachinery pkg/apis/meta/internalversion/validation validateWatchOptions */
-function watchCauses(send: boolean | undefined, match: string, continued: string): FieldCause[] {
+function watchCauses(query: URLSearchParams, version: string, send: boolean | undefined): FieldCause[] {
+  const match = query.get('resourceVersionMatch') ?? '';
+  const continued = query.get('continue') ?? '';
+  // The old paths of watches say by themselves what they are; their options are those of a list.
+  if (!isWatch(query)) return listCauses(version, match, continued, send);
+  const isWithState = send === undefined && match === '' && (version === '' || version === '0');
   const causes: FieldCause[] = [];
   const forbid = (why: string) =>
     causes.push({ reason: 'FieldValueForbidden', message: `Forbidden: ${why}`, field: 'resourceVersionMatch' });
   if (send !== undefined && match !== 'NotOlderThan') forbid('sendInitialEvents requires setting resourceVersionMatch to NotOlderThan');
+  if (isWithState && continued !== '') forbid('resourceVersionMatch is forbidden when continue is provided');
   if (match === '') return causes;
   if (send === undefined) forbid('resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided');
   if (match !== 'NotOlderThan') {

@@ -94,7 +94,7 @@ function selectedName(query: URLSearchParams | undefined): string {
 /** `watch`, `watch=true`, `watch=1`. */
 export function isWatch(query: URLSearchParams | undefined): boolean {
   const value = query?.get('watch');
-  return value !== null && value !== undefined && value !== 'false' && value !== '0';
+  return value !== null && value !== undefined && value !== '0' && value.toLowerCase() !== 'false';
 }
 
 /** Clients ask for the same paths again and again: what was found out of the last ones is kept (2 % of a GET's time). */

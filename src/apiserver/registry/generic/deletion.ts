@@ -38,7 +38,7 @@ export async function deleteObject(deletion: Deletion, namespace: string, name: 
   for (;;) {
     const current = await store.lookup(namespace, name);
     if (current === undefined) throw notFound(store.strategy.resource, name);
-    checkPreconditions(store.strategy, current, request);
+    checkPreconditions(store.strategy, current.object.metadata, request.preconditions);
     await deletion.admit(current.object);
     const outcome = await tryDelete(deletion, current);
     if (outcome !== undefined) return outcome;
@@ -86,8 +86,12 @@ async function mark(
   return written === undefined ? undefined : { cached: written, gone: false };
 }
 
-function checkPreconditions({ resource }: Strategy, current: CachedObject, { preconditions }: DeletionRequest): void {
-  const { name, uid, resourceVersion } = current.object.metadata;
+/** @throws {ApiError} 409 where an object is not the one, or not in the state, that is meant. */
+export function checkPreconditions(
+  { resource }: Strategy,
+  { name, uid, resourceVersion }: DeepReadonly<MutableObject['metadata']>,
+  preconditions: DeletionRequest['preconditions'],
+): void {
   const of = { group: resource.group, resource: resource.kind };
   if (preconditions?.uid !== undefined && preconditions.uid !== uid) {
     const why = `the UID in the precondition (${preconditions.uid}) does not match the UID in record (${uid}). The object might have been deleted and then recreated`;

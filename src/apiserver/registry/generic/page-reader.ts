@@ -3,6 +3,7 @@
 import { expired } from '#machinery';
 import { CompactedError, FutureRevisionError, type Store } from '#store';
 import type { PageReader } from '../../handlers/endpoint.ts';
+import { tooLarge } from '../../handlers/get.ts';
 import { CONTINUE_EXPIRED } from '../../handlers/list.ts';
 import type { MutableObject } from '../strategy.ts';
 
@@ -24,7 +25,7 @@ export function createPageReader(store: Store, decode: (value: Uint8Array, key: 
       } catch (error) {
         if (error instanceof CompactedError)
           throw expired(after === '' ? `The resourceVersion for the provided list is too old.` : CONTINUE_EXPIRED);
-        if (error instanceof FutureRevisionError) throw expired(`Too large resource version: ${revision}, current: ${error.current}`);
+        if (error instanceof FutureRevisionError) throw tooLarge(revision, error.current, 0);
         throw error;
       }
     },
