@@ -44,3 +44,4 @@ export function validateObjectUpdate(of: ValidatedKind, next: AnyObject, previou
   const own = validator?.update?.(next as never, previous as never);
   return [...causes, ...(own ?? validator?.create?.(next as never) ?? [])];
 }
+export { webhookServiceCauses, webhookUrlCauses } from './webhooks.ts';

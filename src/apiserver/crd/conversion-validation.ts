@@ -2,17 +2,9 @@
 // What can be wrong with the conversion of a definition: its strategy, and where its webhook is.
 // @source upstream apiextensions validation.go validateCustomResourceConversion, apiserver pkg/util/webhook/validation.go
 import { X509Certificate } from 'node:crypto';
+import { webhookServiceCauses, webhookUrlCauses } from '#api';
 import type { CustomResourceConversion } from '#api/apiextensions/v1';
-import {
-  checkDns1035Label,
-  checkDns1123Subdomain,
-  type DeepReadonly,
-  type FieldCause,
-  FieldPath,
-  invalidValue,
-  notSupported,
-  required,
-} from '#machinery';
+import { checkDns1035Label, type DeepReadonly, type FieldCause, FieldPath, invalidValue, notSupported, required } from '#machinery';
 
 type Conversion = DeepReadonly<CustomResourceConversion>;
 type Webhook = NonNullable<Conversion['webhook']>;
@@ -25,7 +17,6 @@ export interface ConversionOptions {
 }
 
 const STRATEGIES = ['None', 'Webhook'];
-const FORM = '; desired format: https://host[/path]';
 
 export function conversionCauses(conversion: Conversion | undefined, path: FieldPath, options: ConversionOptions): FieldCause[] {
   if (conversion === undefined) return [];
@@ -52,50 +43,9 @@ function clientCauses(config: ClientConfig | undefined, path: FieldPath, { allow
   const { url, service, caBundle } = config;
   const causes: FieldCause[] = [];
   if ((url === undefined) === (service === undefined)) causes.push(required(path, 'exactly one of url or service is required'));
-  else if (url !== undefined) causes.push(...urlCauses(url, path.child('url')));
-  else if (service !== undefined) causes.push(...serviceCauses(service, path.child('service')));
+  else if (url !== undefined) causes.push(...webhookUrlCauses(url, path.child('url')));
+  else if (service !== undefined) causes.push(...webhookServiceCauses(service, path.child('service')));
   if (caBundle && !allowInvalidCaBundle) causes.push(...bundleCauses(caBundle, path.child('caBundle')));
-  return causes;
-}
-
-function urlCauses(text: string, path: FieldPath): FieldCause[] {
-  const url = URL.parse(text);
-  if (url === null) {
-    const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(text)?.[1] ?? '';
-    const causes = scheme === 'https' ? [] : [invalidValue(path, scheme, `'https' is the only allowed URL scheme${FORM}`)];
-    return [...causes, invalidValue(path, '', `host must be specified${FORM}`)];
-  }
-  const causes: FieldCause[] = [];
-  const scheme = url.protocol.slice(0, -1);
-  if (scheme !== 'https') causes.push(invalidValue(path, scheme, `'https' is the only allowed URL scheme${FORM}`));
-  if (url.host === '') causes.push(invalidValue(path, '', `host must be specified${FORM}`));
-  const user = url.password === '' ? url.username : `${url.username}:${url.password}`;
-  if (user !== '') causes.push(invalidValue(path, user, 'user information is not permitted in the URL'));
-  if (url.hash !== '') causes.push(invalidValue(path, url.hash.slice(1), 'fragments are not permitted in the URL'));
-  if (url.search !== '') causes.push(invalidValue(path, url.search.slice(1), 'query parameters are not permitted in the URL'));
-  return causes;
-}
-
-function serviceCauses(
-  { name, namespace, port = 443, path: urlPath }: NonNullable<ClientConfig['service']>,
-  path: FieldPath,
-): FieldCause[] {
-  const causes: FieldCause[] = [];
-  if (!name) causes.push(required(path.child('name'), 'service name is required'));
-  if (!namespace) causes.push(required(path.child('namespace'), 'service namespace is required'));
-  if (port < 1 || port > 65_535)
-    causes.push(invalidValue(path.child('port'), port, 'port is not valid: must be between 1 and 65535, inclusive'));
-  return urlPath ? [...causes, ...pathCauses(urlPath, path.child('path'))] : causes;
-}
-
-function pathCauses(text: string, path: FieldPath): FieldCause[] {
-  if (text === '/') return [];
-  if (text === '//') return [invalidValue(path, text, 'segment[0] may not be empty')];
-  const causes = text.startsWith('/') ? [] : [invalidValue(path, text, `must start with a '/'`)];
-  for (const [index, step] of text.slice(1).replace(/\/$/, '').split('/').entries()) {
-    if (step === '') causes.push(invalidValue(path, text, `segment[${index}] may not be empty`));
-    else for (const problem of checkDns1123Subdomain(step)) causes.push(invalidValue(path, text, `segment[${index}]: ${problem}`));
-  }
   return causes;
 }
 
