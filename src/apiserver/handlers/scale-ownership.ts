@@ -94,7 +94,7 @@ function has(set: FieldSet, path: readonly string[]): boolean {
 }
 
 /** The owners of the replicas, as owners of a Scale. */
-export function toScaleEntries(parent: Entries, paths: ReplicaPaths): ManagedFieldsEntry[] | undefined {
+function toScaleEntries(parent: Entries, paths: ReplicaPaths): ManagedFieldsEntry[] | undefined {
   const managers: Managers = new Map();
   for (const [key, entry] of decoded(parent)) {
     const path = paths.get(entry.apiVersion);
@@ -104,7 +104,7 @@ export function toScaleEntries(parent: Entries, paths: ReplicaPaths): ManagedFie
 }
 
 /** Entries of an object with those of its Scale put in. Those of versions that there are no longer are left out. */
-export function toParentEntries(
+function toParentEntries(
   parent: Entries,
   scale: Entries,
   apiVersion: string,

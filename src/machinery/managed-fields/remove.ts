@@ -64,7 +64,7 @@ function without(of: Versioned, set: FieldSet): Versioned {
 }
 
 /** The set with every declared field on the way to a member as a member, too. */
-export function withNamedFields(set: FieldSet, schema: Schema | undefined): FieldSet {
+function withNamedFields(set: FieldSet, schema: Schema | undefined): FieldSet {
   const children = new Map<string, FieldSet>();
   for (const [element, child] of set.children) {
     const inner = withNamedFields(child, schemaBelow(schema, element));
@@ -75,7 +75,7 @@ export function withNamedFields(set: FieldSet, schema: Schema | undefined): Fiel
 }
 
 /** The value without the members of a set; null where nothing is left of it. */
-export function removeItems(value: unknown, set: FieldSet, schema: Schema | undefined): unknown {
+function removeItems(value: unknown, set: FieldSet, schema: Schema | undefined): unknown {
   if (isRecord(value)) return removeMembers(value, set, schema);
   if (Array.isArray(value)) return removeFromList(value, set, schema);
   return value;
