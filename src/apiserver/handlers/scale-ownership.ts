@@ -104,12 +104,7 @@ function toScaleEntries(parent: Entries, paths: ReplicaPaths): ManagedFieldsEntr
 }
 
 /** Entries of an object with those of its Scale put in. Those of versions that there are no longer are left out. */
-function toParentEntries(
-  parent: Entries,
-  scale: Entries,
-  apiVersion: string,
-  paths: ReplicaPaths,
-): ManagedFieldsEntry[] | undefined {
+function toParentEntries(parent: Entries, scale: Entries, apiVersion: string, paths: ReplicaPaths): ManagedFieldsEntry[] | undefined {
   const before = decoded(parent);
   const inScale = decoded(scale);
   const after: Managers = new Map();
