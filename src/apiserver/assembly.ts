@@ -19,7 +19,7 @@ import type { RbacAuthorizer } from './auth/rbac.ts';
 import { ServiceAccountTokens } from './auth/tokens.ts';
 import { MASTERS_GROUP, type UserInfo } from './auth/user.ts';
 import { Cacher } from './cacher/cacher.ts';
-import { CustomResources, DEFINITIONS, DefinitionController, RuleEngine } from './crd/mod.ts';
+import { CustomResources, DEFINITIONS, DefinitionController, DefinitionMetrics, RuleEngine } from './crd/mod.ts';
 import { Discovery } from './discovery/discovery.ts';
 import { indexPaths } from './discovery/index-paths.ts';
 import { encryptedForm } from './encryption/encrypted-form.ts';
@@ -37,6 +37,7 @@ import { DEFAULT_OPERATIONS, Operations } from './operations.ts';
 import { createServiceResolver } from './proxying/service-resolver.ts';
 import { createPageReader } from './registry/generic/page-reader.ts';
 import type { ServedResource } from './registry/generic/served-resource.ts';
+import { ServiceAddressRepair } from './registry/service-addresses/repair.ts';
 import { createStrategies } from './registry/strategies.ts';
 import type { ObjectReader } from './registry/strategy.ts';
 import type { Handler } from './request/context.ts';
@@ -62,6 +63,7 @@ export interface Assembly {
   readonly aggregation: AggregationLayer;
   readonly webhooks: WebhookPlugins;
   readonly operations: Operations;
+  readonly addressRepair: ServiceAddressRepair;
   /** What is configured by files that may change. */
   readonly configurations: readonly ConfigurationFile[];
   /** Writes the status of policies, as `client`. */
@@ -93,9 +95,11 @@ export function assemble(around: Surroundings, handshakeErrors: () => number): A
   const configurations = [configurationFile, authorizationFile].filter((file) => file !== undefined);
   for (const configuration of configurations) configuration.register(around.metrics);
   const typeChecking = (client: Client, signal: AbortSignal) => runTypeChecking({ ...storage, custom, client, clock, logger }, signal);
-  const { cacher } = storage;
+  const { cacher, reader } = storage;
+  const client = around.clientAs(LOOPBACK_USER, 'kube-apiserver');
+  const addressRepair = new ServiceAddressRepair({ cacher, reader, client, clock, logger });
   const { webhooks } = admission;
-  return { cacher, custom, definitions, aggregation, webhooks, operations, configurations, typeChecking, handler };
+  return { cacher, custom, definitions, aggregation, webhooks, operations, addressRepair, configurations, typeChecking, handler };
 }
 
 interface StorageParts {
@@ -123,7 +127,9 @@ function assembleStorage({ options, metrics, clientAs }: Surroundings): StorageP
   const reader = createReader(cacher);
   const rules = new RuleEngine();
   const addresses = addressBook(clientAs(LOOPBACK_USER, 'kube-apiserver'));
-  const { strategyOf } = createStrategies({ serviceClusterIpRange, serviceNodePortRange, reader, pick: randomInt, rules, addresses });
+  const { strategyOf } = createStrategies({
+    ...{ serviceClusterIpRange, serviceNodePortRange, reader, pick: randomInt, rules, addresses, metrics },
+  });
   const served = serveBuiltIn({ store, clock, cacher, form, reader, strategyOf });
   return { store, encryption, form, cacher, reader, rules, served, problem: () => problem };
 }
@@ -186,7 +192,8 @@ function assembleExtensions({ options, metrics, clientAs }: Surroundings, storag
   const openApi = new OpenApi(indexPaths());
   const shared = { cacher, clock, logger };
   const aggregation = new AggregationLayer(options.aggregation ?? {}, { ...shared, reader, client, discovery, openApi, metrics, clientCa });
-  const custom = new CustomResources({ ...shared, store, reader, form, rules, discovery, openApi, webhooks: webhookClients });
+  const served = { discovery, openApi, metrics: new DefinitionMetrics(metrics) };
+  const custom = new CustomResources({ ...shared, ...served, store, reader, form, rules, webhooks: webhookClients });
   const definitions = new DefinitionController({ ...shared, client, resources: custom });
   return { discovery, openApi, aggregation, custom, definitions, webhookClients };
 }

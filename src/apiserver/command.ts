@@ -13,7 +13,8 @@ import { AGGREGATION_FLAGS, aggregationFrom, FRONT_PROXY_NAME, type OwnFrontProx
 import { AUTHENTICATION_FLAGS, AUTHORIZATION_FLAGS, authenticationFrom, authorizationFrom } from './auth/command-options.ts';
 import { FEATURE_GATE_FLAGS, featureGatesFrom } from './feature-gates.ts';
 import { OPERATION_FLAGS, operationsFrom } from './operation-flags.ts';
-import { ApiServer, firstAddress } from './server.ts';
+import { firstAddress } from './registry/service-addresses/service-range.ts';
+import { ApiServer } from './server.ts';
 import type { ApiServerOptions } from './server-options.ts';
 
 const FLAGS: FlagSpecs = {

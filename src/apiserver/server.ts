@@ -10,13 +10,14 @@ import { ApiError, internalError } from '#machinery';
 import { type Assembly, assemble, LOOPBACK_USER } from './assembly.ts';
 import { userOfCertificate } from './auth/authenticators.ts';
 import type { UserInfo } from './auth/user.ts';
-import { bootstrap } from './bootstrap.ts';
+import { type BootstrapOptions, bootstrap, keepDefaults } from './bootstrap.ts';
 import { statusResult } from './filters/error-boundary.ts';
 import { answer } from './http/answer.ts';
 import type { AnswerWriter } from './http/answer-writer.ts';
 import { HttpServer } from './http/server.ts';
 import { LoopbackTransport } from './loopback.ts';
 import { DEFAULT_OPERATIONS } from './operations.ts';
+import { firstAddress } from './registry/service-addresses/service-range.ts';
 import { type ApiResult, type IncomingRequest, RequestContext } from './request/context.ts';
 import { RequestInfos, requestInfoOf } from './request/request-info.ts';
 import type { ApiServerOptions } from './server-options.ts';
@@ -90,13 +91,14 @@ export class ApiServer {
       this.#parts.operations.prepare();
       const bound = await this.#http.listen(listen.port, listen.address);
       this.#address = { address: bound.address, port: bound.port };
-      await this.#bootstrap(bound.port);
+      const defaults = this.#defaults(bound.port);
+      await bootstrap(defaults);
       await this.#parts.aggregation.publish();
       this.#parts.operations.started();
       logger.info({ address: bound.address, port: bound.port }, 'Serving securely');
       ready();
       using _compaction = this.#compactRegularly();
-      operating = this.#operate(stopCache.signal);
+      operating = Promise.all([this.#operate(stopCache.signal), keepDefaults(defaults, this.#parts.cacher, stopCache.signal)]);
       await Promise.race([aborted(signal), cacheRun]);
     } finally {
       await this.#parts.operations.drain(this.#http);
@@ -109,20 +111,20 @@ export class ApiServer {
   }
 
   #operate(signal: AbortSignal): Promise<unknown> {
-    const { operations, aggregation, configurations } = this.#parts;
-    return Promise.all([operations, aggregation, ...configurations].map((part) => part.run(signal)));
+    const { operations, aggregation, configurations, addressRepair } = this.#parts;
+    return Promise.all([operations, aggregation, addressRepair, ...configurations].map((part) => part.run(signal)));
   }
 
-  #bootstrap(port: number): Promise<void> {
+  #defaults(port: number): BootstrapOptions {
     const { logger, serviceClusterIpRange, advertiseAddress, authorizationModes } = this.#options;
-    return bootstrap({
+    return {
       client: this.client(LOOPBACK_USER, 'kube-apiserver'),
       logger,
       serviceClusterIpRange,
       serviceIp: firstAddress(serviceClusterIpRange),
       advertise: { address: advertiseAddress, port },
       rbac: authorizationModes.includes('RBAC'),
-    });
+    };
   }
 
   /** Forgets history older than the interval: compacts to where the revision stood one interval ago. */
@@ -184,13 +186,4 @@ export class ApiServer {
 function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();
   return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
-}
-
-/** The first usable address of a range: `10.96.0.1` of `10.96.0.0/16`. */
-export function firstAddress(range: string): string {
-  const [base = ''] = (range.split(',')[0] ?? '').split('/');
-  if (base.includes(':')) return `${base.replace(/::$/, '')}::1`.replace(':::', '::');
-  const octets = base.split('.').map(Number);
-  octets[3] = (octets[3] ?? 0) + 1;
-  return octets.join('.');
 }

@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Service } from '#api/core/v1';
+import { Metrics } from '#component';
 import { ApiError } from '#machinery';
-import { createNodePorts, NodePortOperation, updateNodePorts } from './node-ports.ts';
+import { AllocationMetrics } from '../metrics/allocation-metrics.ts';
+import { createNodePorts, NodePorts, updateNodePorts } from './node-ports.ts';
 
 type Ports = readonly [port: number, protocol: string, nodePort?: number][];
 
@@ -18,7 +20,9 @@ function serviceOf(ports: Ports, spec: object = {}): Service {
 }
 
 /** Hands out 100, 101, …; 150 is taken by another Service. */
-const operation = (held = new Set<number>()) => new NodePortOperation({ first: 100, last: 199 }, new Set([150, ...held]), held, () => 0);
+const portsWith = (used: readonly number[]) =>
+  new NodePorts({ first: 100, last: 199, used: () => used, pick: () => 0, metrics: new AllocationMetrics(new Metrics()) });
+const operation = (used: readonly number[] = [150]) => portsWith(used).operation(false);
 const nodePorts = ({ spec }: Service) => (spec.ports ?? []).map(({ nodePort }) => nodePort);
 
 function refusal(call: () => void): string {
@@ -108,10 +112,10 @@ describe('createNodePorts()', () => {
   });
 
   test('tells when there are no more', () => {
-    const held = new Set(Array.from({ length: 100 }, (_, index) => 100 + index));
+    const all = Array.from({ length: 100 }, (_, index) => 100 + index);
 
     assert.equal(
-      refusal(() => createNodePorts(serviceOf([[80, 'TCP']]), operation(held))),
+      refusal(() => createNodePorts(serviceOf([[80, 'TCP']]), operation(all))),
       '500 Internal error occurred: failed to allocate a nodePort: range is full',
     );
   });
@@ -171,13 +175,45 @@ describe('updateNodePorts()', () => {
   });
 });
 
-test('a NodePortOperation holds its ports until it is finished', () => {
-  const held = new Set<number>();
-  const first = operation(held);
+test('an operation holds its ports until it is finished', () => {
+  const ports = portsWith([]);
+  const first = ports.operation(false);
   assert.equal(first.take(120), undefined);
-  assert.equal(operation(held).take(120), 'provided port is already allocated');
+  assert.equal(ports.operation(false).take(120), 'provided port is already allocated');
 
   first.finish();
 
-  assert.equal(operation(held).take(120), undefined);
+  assert.equal(ports.operation(false).take(120), undefined);
+});
+
+describe('a dry run', () => {
+  test('makes ports up, and holds none', () => {
+    const ports = portsWith([]);
+    const service = serviceOf([
+      [80, 'TCP'],
+      [81, 'TCP'],
+    ]);
+    createNodePorts(service, ports.operation(true));
+
+    assert.deepEqual(nodePorts(service), [32_769, 32_770]);
+    const asked = serviceOf([
+      [80, 'TCP', 120],
+      [81, 'TCP'],
+    ]);
+    createNodePorts(asked, ports.operation(true));
+    assert.deepEqual(nodePorts(asked), [120, 121]);
+    assert.equal(ports.operation(false).take(120), undefined);
+  });
+
+  test('takes a port of any range, unless a Service has it', () => {
+    const pretended = portsWith([150]).operation(true);
+
+    assert.equal(pretended.take(9), undefined);
+    assert.equal(pretended.take(9), 'provided port is already allocated');
+    assert.equal(pretended.take(150), 'provided port is already allocated');
+  });
+});
+
+test('counts what is taken and left', () => {
+  assert.deepEqual(portsWith([150, 151]).counts(), { allocated: 2, available: 98 });
 });

@@ -4,51 +4,96 @@
 // @source upstream registry/core/service/storage/alloc.go initNodePorts, updateNodePorts, updateHealthCheckNodePort
 import type { Service } from '#api/core/v1';
 import { apiError, type DeepReadonly, field, internalError, invalid, invalidValue } from '#machinery';
+import type { AllocationCount, AllocationMetrics } from '../metrics/allocation-metrics.ts';
 
 type Old = DeepReadonly<Service>;
 type Port = NonNullable<Service['spec']['ports']>[number];
 
-/** What one request takes of the range. It holds its ports until it is finished: afterwards the Service that was written does. */
-export class NodePortOperation {
-  readonly #range: { readonly first: number; readonly last: number };
-  readonly #used: Set<number>;
+/** One request's way to the range. It holds its ports until it is finished: afterwards the Service that was written does. */
+export interface NodePortOperation {
+  /** @returns What forbids it. */
+  take(port: number): string | undefined;
+  /** A free one; undefined if there is none. */
+  next(): number | undefined;
+  finish(): void;
+}
+
+export interface NodePortRange {
+  readonly first: number;
+  readonly last: number;
+  /** By Services. */
+  readonly used: () => Iterable<number>;
+  readonly pick: (below: number) => number;
+  readonly metrics: AllocationMetrics;
+}
+
+const TAKEN = 'provided port is already allocated';
+
+/** Node ports of all requests that run. */
+export class NodePorts {
+  readonly #range: NodePortRange;
+  readonly #held = new Set<number>();
+
+  constructor(range: NodePortRange) {
+    this.#range = range;
+  }
+
+  counts(): AllocationCount {
+    const { first, last, used } = this.#range;
+    const allocated = new Set(used()).size;
+    return { allocated, available: last - first + 1 - allocated };
+  }
+
+  /** @param dryRun Takes nothing: ports that nobody has asked for are made up. */
+  operation(dryRun: boolean): NodePortOperation {
+    const isTaken = lazySet(this.#range.used);
+    return dryRun ? new PretendedOperation(isTaken) : new TakingOperation(this.#range, isTaken, this.#held);
+  }
+}
+
+/** Most Services ask for no port: then nobody looks. */
+function lazySet(read: () => Iterable<number>): (port: number) => boolean {
+  let found: Set<number> | undefined;
+  return (port) => {
+    found ??= new Set(read());
+    return found.has(port);
+  };
+}
+
+class TakingOperation implements NodePortOperation {
+  readonly #range: NodePortRange;
+  readonly #isUsed: (port: number) => boolean;
   readonly #held: Set<number>;
-  readonly #pick: (below: number) => number;
   readonly #taken: number[] = [];
 
-  /** @param used By Services and other requests. @param held By all requests that run. */
-  constructor(
-    range: { readonly first: number; readonly last: number },
-    used: Set<number>,
-    held: Set<number>,
-    pick: (below: number) => number,
-  ) {
+  constructor(range: NodePortRange, isUsed: (port: number) => boolean, held: Set<number>) {
     this.#range = range;
-    this.#used = used;
+    this.#isUsed = isUsed;
     this.#held = held;
-    this.#pick = pick;
   }
 
-  /** @returns What forbids it. */
   take(port: number): string | undefined {
-    const { first, last } = this.#range;
-    if (port < first || port > last) return `provided port is not in the valid range. The range of valid ports is ${first}-${last}`;
-    if (this.#used.has(port)) return 'provided port is already allocated';
-    this.#keep(port);
-    return undefined;
+    const { first, last, metrics } = this.#range;
+    const isOutside = port < first || port > last;
+    if (!isOutside && this.#keep(port)) {
+      metrics.portTaken('static');
+      return undefined;
+    }
+    metrics.portFailed('static');
+    return isOutside ? `provided port is not in the valid range. The range of valid ports is ${first}-${last}` : TAKEN;
   }
 
-  /** A free one; undefined if there is none. */
   next(): number | undefined {
-    const { first, last } = this.#range;
+    const { first, last, pick, metrics } = this.#range;
     const size = last - first + 1;
-    const start = this.#pick(size);
+    const start = pick(size);
     for (let step = 0; step < size; step++) {
       const port = first + ((start + step) % size);
-      if (this.#used.has(port)) continue;
-      this.#keep(port);
+      if (!this.#keep(port)) continue;
+      metrics.portTaken('dynamic');
       return port;
     }
+    metrics.portFailed('dynamic');
     return undefined;
   }
 
@@ -56,11 +101,39 @@ export class NodePortOperation {
     for (const port of this.#taken) this.#held.delete(port);
   }
 
-  #keep(port: number): void {
-    this.#used.add(port);
+  #keep(port: number): boolean {
+    if (this.#held.has(port) || this.#isUsed(port)) return false;
     this.#held.add(port);
     this.#taken.push(port);
+    return true;
   }
+}
+
+/** The port that upstream's dry runs begin behind, whatever the range. */
+const BEFORE_FIRST_PRETENDED = 32_768;
+
+/** @source upstream registry/core/service/portallocator/operation.go */
+class PretendedOperation implements NodePortOperation {
+  readonly #isUsed: (port: number) => boolean;
+  readonly #given: number[] = [];
+
+  constructor(isUsed: (port: number) => boolean) {
+    this.#isUsed = isUsed;
+  }
+
+  take(port: number): string | undefined {
+    if (this.#isUsed(port) || this.#given.includes(port)) return TAKEN;
+    this.#given.push(port);
+    return undefined;
+  }
+
+  next(): number {
+    const port = (this.#given.length === 0 ? BEFORE_FIRST_PRETENDED : Math.max(...this.#given)) + 1;
+    this.#given.push(port);
+    return port;
+  }
+
+  finish(): void {}
 }
 
 const isExposed = ({ spec }: Old) => spec.type === 'NodePort' || spec.type === 'LoadBalancer';

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as api from '#api';
+import { Metrics } from '#component';
 import type { Resource } from '#machinery';
 import { createStrategies } from './strategies.ts';
 import type { MutableObject } from './strategy.ts';
@@ -13,6 +14,7 @@ const strategies = createStrategies({
   reader,
   addresses: {} as never,
   pick: () => 0,
+  metrics: new Metrics(),
 });
 const of = (resource: unknown) => strategies.strategyOf(resource as Resource);
 const scope = { now: 0, reader, namespace: 'n' } as never;

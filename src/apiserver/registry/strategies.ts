@@ -4,10 +4,11 @@ import * as api from '#api';
 import { RESOURCES } from '#api';
 import type { APIService } from '#api/apiregistration/v1';
 import type { ReplicaSet } from '#api/apps/v1';
-import { formatTime } from '#component';
+import { formatTime, type Metrics } from '#component';
 import { type DeepReadonly, forbidden, type Resource, semanticEqual } from '#machinery';
 import { definitionStrategy } from '../crd/definition-strategy.ts';
 import { RuleEngine } from '../crd/rule-engine.ts';
+import { AllocationMetrics } from '../metrics/allocation-metrics.ts';
 import { namespaceStrategy } from './core/namespaces.ts';
 import {
   eventStrategy,
@@ -26,7 +27,8 @@ import { admissionPolicyStrategy } from './policy/admission-policies.ts';
 import { certificateSigningRequestStrategy } from './policy/certificates.ts';
 import { deviceSelectorStrategy } from './policy/device-selectors.ts';
 import { webhookConfigurationStrategy } from './policy/webhook-configurations.ts';
-import { type AddressBook, ServiceAllocator } from './service-allocation.ts';
+import type { AddressBook } from './service-addresses/address-allocator.ts';
+import { ServiceAllocator } from './service-allocation.ts';
 import type { MutableObject, ObjectReader, RequestScope, Strategy } from './strategy.ts';
 import { jobStrategy } from './workloads/jobs.ts';
 
@@ -41,12 +43,13 @@ export interface StrategiesOptions {
   readonly pick: (below: number) => number;
   /** Compiles the rules of definitions. */
   readonly rules?: RuleEngine;
+  /** Where allocations are counted. */
+  readonly metrics: Metrics;
 }
 
 export interface Strategies {
   /** The strategy of a built-in resource that has storage. @throws {RangeError} If it has none (reviews, bindings). */
   strategyOf(resource: Resource): Strategy;
-  readonly serviceAllocator: ServiceAllocator;
 }
 
 const keyOf = (of: { group: string; resource: string }) => `${of.group}/${of.resource}`;
@@ -218,6 +221,7 @@ export function createStrategies(options: StrategiesOptions): Strategies {
     addresses: options.addresses,
     reader: options.reader,
     pick: options.pick,
+    metrics: new AllocationMetrics(options.metrics),
   });
   const rules = options.rules ?? new RuleEngine();
   const traits = new Map(TRAITS.map(([resource, trait]) => [keyOf(resource), trait]));
@@ -253,7 +257,6 @@ export function createStrategies(options: StrategiesOptions): Strategies {
     strategies.set(`${resource.version}/${keyOf(resource)}`, make(resource));
   }
   return {
-    serviceAllocator,
     strategyOf(resource) {
       const found = strategies.get(`${resource.version}/${keyOf(resource)}`);
       if (found === undefined) throw new RangeError(`find the strategy of "${keyOf(resource)}": it is not stored`);

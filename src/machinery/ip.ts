@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// IP addresses as numbers and back, in canonical form (RFC 5952 for IPv6). For ranges, not for validation.
+// IP addresses as numbers and back, in canonical form (RFC 5952 for IPv6), and ranges of them. For arithmetic, not for validation.
 import { isIPv4, isIPv6 } from 'node:net';
 
 /** The number of an address; undefined if the text is none. */
@@ -38,4 +38,46 @@ function shorten(groups: readonly string[]): string {
   }
   if (best < 0) return groups.join(':');
   return `${groups.slice(0, best).join(':')}::${groups.slice(best + length).join(':')}`;
+}
+
+/** A range of addresses as CIDRs name it: `10.96.0.0/16`. Bits behind the prefix are dropped. */
+export class IpPrefix {
+  readonly family: 'IPv4' | 'IPv6';
+  readonly length: number;
+  /** Its first and its last address. */
+  readonly first: bigint;
+  readonly last: bigint;
+
+  /** @throws {RangeError} If the text is no CIDR. */
+  constructor(cidr: string) {
+    const [address = '', length = ''] = cidr.split('/');
+    const number = addressOf(address);
+    this.family = isIPv6(address) ? 'IPv6' : 'IPv4';
+    this.length = Number(length);
+    if (number === undefined || !/^\d{1,3}$/.test(length) || this.length > this.bits)
+      throw new RangeError(`parse the range ${JSON.stringify(cidr)}: want ADDRESS/LENGTH`);
+    const host = BigInt(this.bits - this.length);
+    this.first = (number >> host) << host;
+    this.last = this.first + (1n << host) - 1n;
+  }
+
+  /** Of an address. */
+  get bits(): 32 | 128 {
+    return this.family === 'IPv4' ? 32 : 128;
+  }
+
+  covers(other: IpPrefix): boolean {
+    return other.family === this.family && other.first >= this.first && other.last <= this.last;
+  }
+
+  /**
+   * Whether a Service could have the address: neither the network's own nor, of IPv4, the broadcast address is ever given.
+   *
+   * @source upstream pkg/api/servicecidr PrefixContainsIP
+   */
+  containsHost(address: string): boolean {
+    const number = addressOf(address);
+    if (number === undefined || isIPv6(address) !== (this.family === 'IPv6')) return false;
+    return number > this.first && (this.family === 'IPv4' ? number < this.last : number <= this.last);
+  }
 }
