@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What every API server makes sure exists before it is ready: system namespaces, RBAC's roles, priority classes, the `kubernetes`
-// Service with its endpoints, the default ServiceCIDR. What is there already is left alone.
+// Service with its endpoints, the default ServiceCIDR. What is there already is left alone. What a cluster cannot do without is made
+// again when somebody deletes it (keepDefaults).
 // @source upstream pkg/controlplane/{controller,apiserver}, post-start hooks
 
 import {
@@ -20,12 +21,15 @@ import {
   services,
 } from '#api';
 import type { FlowSchema } from '#api/flowcontrol/v1';
-import type { Client } from '#client';
+import { type Client, DONE, RateLimitedQueue, runController } from '#client';
 import type { Logger } from '#component';
-import { type Draft, isAlreadyExists, isNotFound, type KubeObject, type Resource } from '#machinery';
+import { type Draft, deepEqual, isAlreadyExists, isNotFound, type KubeObject, type Resource } from '#machinery';
 import { localApiService } from './aggregation/mod.ts';
 import { bootstrapPolicy } from './auth/bootstrap-policy.ts';
+import type { Cacher } from './cacher/cacher.ts';
+import type { CacheEvent } from './cacher/resource-cache.ts';
 import { danglingCondition, flowSchemas, priorityLevels } from './flow/flow-objects.ts';
+import { prefixOf } from './registry/generic/keys.ts';
 
 export interface BootstrapOptions {
   readonly client: Client;
@@ -44,7 +48,7 @@ const RBAC = { clusterroles, roles, clusterrolebindings, rolebindings } as const
 /** Idempotent. Order matters: namespaces come before what lives in them. */
 export async function bootstrap(options: BootstrapOptions): Promise<void> {
   const { client } = options;
-  await Promise.all(SYSTEM_NAMESPACES.map((name) => ensure(client, namespaces, { metadata: { name } })));
+  await ensureNamespaces(client);
   const policy = options.rbac ? bootstrapPolicy() : [];
   await Promise.all([
     ...policy.map(({ resource, object }) => ensure(client, RBAC[resource] as unknown as Resource<KubeObject>, object as Draft<KubeObject>)),
@@ -52,11 +56,49 @@ export async function bootstrap(options: BootstrapOptions): Promise<void> {
     ...priorityLevels().map((object) => ensure(client, prioritylevelconfigurations, object)),
     ...flowSchemas().map((object) => ensureFlowSchema(client, object)),
     ...localApiServices().map((object) => ensure(client, apiservices, object)),
-    ensure(client, servicecidrs, { metadata: { name: 'kubernetes' }, spec: { cidrs: options.serviceClusterIpRange.split(',') } }).then(() =>
-      markReady(client),
-    ),
+    ensureDefaultRange(options),
   ]);
-  await ensure(client, services as Resource<KubeObject>, kubernetesService(options.serviceIp));
+  await ensureKubernetesService(options);
+}
+
+/** The objects whose end `keepDefaults` watches for. */
+const KEPT: readonly (readonly [resource: Resource, names: readonly string[], namespace?: string])[] = [
+  [namespaces as unknown as Resource, SYSTEM_NAMESPACES],
+  [servicecidrs as unknown as Resource, ['kubernetes']],
+  [services as unknown as Resource, ['kubernetes'], 'default'],
+  [endpoints as unknown as Resource, ['kubernetes'], 'default'],
+  [endpointslices as unknown as Resource, ['kubernetes'], 'default'],
+];
+
+/**
+ * Makes the namespaces of the system, the default ServiceCIDR and the `kubernetes` Service with its endpoints again as soon as one of
+ * them is gone, until `signal`.
+ *
+ * @source upstream pkg/controlplane/controller/{systemnamespaces,kubernetesservice,defaultservicecidr}, which look every so often
+ */
+export async function keepDefaults(options: BootstrapOptions, cacher: Cacher, signal: AbortSignal): Promise<void> {
+  const queue = new RateLimitedQueue<string>();
+  using subscriptions = new DisposableStack();
+  for (const [resource, names, namespace = ''] of KEPT) {
+    const offer = ({ type }: CacheEvent) => type === 'delete' && queue.add(resource.resource);
+    const cache = cacher.cache(prefixOf(resource));
+    for (const name of names) subscriptions.use(cache.subscribe({ interest: { namespace, name, nodeName: '' }, offer, close() {} }));
+  }
+  const reconcile = async () => {
+    await ensureNamespaces(options.client);
+    await ensureDefaultRange(options);
+    await ensureKubernetesService(options);
+    return DONE;
+  };
+  await runController({ name: 'bootstrap-controller', workers: 1, queue, reconcile, logger: options.logger, signal });
+}
+
+async function ensureNamespaces(client: Client): Promise<void> {
+  await Promise.all(SYSTEM_NAMESPACES.map((name) => ensure(client, namespaces, { metadata: { name } })));
+}
+
+async function ensureKubernetesService(options: BootstrapOptions): Promise<void> {
+  await ensure(options.client, services as Resource<KubeObject>, kubernetesService(options.serviceIp));
   await publishEndpoints(options);
 }
 
@@ -83,17 +125,23 @@ async function ensureFlowSchema(client: Client, object: Draft<FlowSchema>): Prom
   await client.patch(flowschemas, { name }, 'merge', { status: { conditions: [condition] } }, { subresource: 'status' });
 }
 
-async function markReady(client: Client): Promise<void> {
-  const cidr = await client.get(servicecidrs, { name: 'kubernetes' });
-  if (cidr.status?.conditions?.some(({ type }) => type === 'Ready')) return;
-  const condition = {
-    type: 'Ready',
-    status: 'True',
-    reason: '',
-    message: 'Kubernetes Service CIDR is ready',
-    lastTransitionTime: cidr.metadata.creationTimestamp,
-  };
-  await client.patch(servicecidrs, { name: 'kubernetes' }, 'merge', { status: { conditions: [condition] } }, { subresource: 'status' });
+/** One that has got a second family since is extended; any other difference is for the administrator to settle. */
+async function ensureDefaultRange({ client, logger, serviceClusterIpRange }: BootstrapOptions): Promise<void> {
+  const name = 'kubernetes';
+  const cidrs = serviceClusterIpRange.split(',');
+  await ensure(client, servicecidrs, { metadata: { name }, spec: { cidrs } });
+  const found = await client.get(servicecidrs, { name });
+  const had = found.spec?.cidrs ?? [];
+  if (found.metadata.deletionTimestamp !== undefined) return;
+  if (cidrs.length === 2 && had.length === 1 && had[0] === cidrs[0]) {
+    await client.update(servicecidrs, { ...found, spec: { cidrs } });
+  } else if (!deepEqual(had, cidrs)) {
+    return logger.warn({ cidrs, had }, 'The default ServiceCIDR does not match the range that is configured');
+  }
+  if (found.status?.conditions?.some(({ type }) => type === 'Ready')) return;
+  const message = 'Kubernetes default Service CIDR is ready';
+  const condition = { type: 'Ready', status: 'True', reason: '', message, lastTransitionTime: found.metadata.creationTimestamp };
+  await client.patch(servicecidrs, { name }, 'merge', { status: { conditions: [condition] } }, { subresource: 'status' });
 }
 
 function priorityClasses() {
