@@ -21,6 +21,7 @@ import { replicaSet, replicationController } from './replicaset/mod.ts';
 import { resourceQuota } from './resource-quota/mod.ts';
 import { rootCa } from './root-ca/mod.ts';
 import { serviceAccount } from './service-account/mod.ts';
+import { serviceCidrs } from './service-cidrs/mod.ts';
 import { statefulSet } from './statefulset/mod.ts';
 import { taintEviction } from './taint-eviction/mod.ts';
 import { ttlAfterFinished } from './ttl-after-finished/mod.ts';
@@ -43,6 +44,7 @@ export const CONTROLLERS: readonly ControllerEntry[] = [
   endpointSlice,
   endpointsController,
   endpointSliceMirroring,
+  serviceCidrs,
   namespace,
   podGc,
   csrApproving,

@@ -1,44 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // A range of addresses cut into equal blocks, one for each node. IPv4 and IPv6 by the same arithmetic on whole numbers.
-import { isIP } from 'node:net';
-
-interface Range {
-  readonly base: bigint;
-  readonly prefix: number;
-  readonly bits: number;
-}
-
-/** @throws {RangeError} If the text is no CIDR. */
-function parseRange(text: string): Range {
-  const [address = '', length = ''] = text.split('/');
-  const version = isIP(address);
-  const bits = version === 6 ? 128 : 32;
-  const prefix = Number(length);
-  if (version === 0 || !/^\d+$/.test(length) || prefix > bits)
-    throw new RangeError(`parse the range ${JSON.stringify(text)}: want ADDRESS/LENGTH`);
-  const host = BigInt(bits - prefix);
-  const base = (toNumber(address, version) >> host) << host;
-  return { base, prefix, bits };
-}
-
-function toNumber(address: string, version: number): bigint {
-  if (version === 4) return address.split('.').reduce((sum, part) => (sum << 8n) | BigInt(part), 0n);
-  const [head = '', tail] = address.split('::');
-  const left = head === '' ? [] : head.split(':');
-  const right = tail === undefined || tail === '' ? [] : tail.split(':');
-  const zeros = tail === undefined ? [] : new Array<string>(8 - left.length - right.length).fill('0');
-  return [...left, ...zeros, ...right].reduce((sum, part) => (sum << 16n) | BigInt(`0x${part}`), 0n);
-}
-
-function toText(value: bigint, bits: number): string {
-  if (bits === 32) return [24n, 16n, 8n, 0n].map((shift) => (value >> shift) & 255n).join('.');
-  const groups = Array.from({ length: 8 }, (_, index) => ((value >> BigInt(112 - 16 * index)) & 0xffffn).toString(16));
-  return new URL(`http://[${groups.join(':')}]`).hostname.slice(1, -1);
-}
+import { formatAddress, IpPrefix } from '#machinery';
 
 /** Hands out blocks of a range, lowest free one first. */
 export class CidrSet {
-  readonly #range: Range;
+  readonly #range: IpPrefix;
   readonly #blockPrefix: number;
   readonly #used = new Set<bigint>();
   readonly #count: bigint;
@@ -46,12 +12,12 @@ export class CidrSet {
 
   /** @throws {RangeError} If no block fits into the range. */
   constructor(range: string, blockPrefix: number) {
-    this.#range = parseRange(range);
+    this.#range = new IpPrefix(range);
     this.#blockPrefix = blockPrefix;
-    const { prefix, bits } = this.#range;
-    if (blockPrefix < prefix || blockPrefix > bits)
-      throw new RangeError(`cut "${range}" into blocks of /${blockPrefix}: want a length from ${prefix} to ${bits}`);
-    this.#count = 1n << BigInt(blockPrefix - prefix);
+    const { length, bits } = this.#range;
+    if (blockPrefix < length || blockPrefix > bits)
+      throw new RangeError(`cut "${range}" into blocks of /${blockPrefix}: want a length from ${length} to ${bits}`);
+    this.#count = 1n << BigInt(blockPrefix - length);
     this.#next = 0n;
   }
 
@@ -79,14 +45,14 @@ export class CidrSet {
   }
 
   #textOf(index: bigint): string {
-    const { base, bits } = this.#range;
-    return `${toText(base + (index << BigInt(bits - this.#blockPrefix)), bits)}/${this.#blockPrefix}`;
+    const { first, bits, family } = this.#range;
+    return `${formatAddress(first + (index << BigInt(bits - this.#blockPrefix)), family)}/${this.#blockPrefix}`;
   }
 
   #indexOf(block: string): bigint | undefined {
-    const { base, bits } = parseRange(block);
-    if (bits !== this.#range.bits || base < this.#range.base) return undefined;
-    const index = (base - this.#range.base) >> BigInt(bits - this.#blockPrefix);
+    const { first, bits, family } = new IpPrefix(block);
+    if (family !== this.#range.family || first < this.#range.first) return undefined;
+    const index = (first - this.#range.first) >> BigInt(bits - this.#blockPrefix);
     return index < this.#count ? index : undefined;
   }
 }
