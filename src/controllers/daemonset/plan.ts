@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which nodes a DaemonSet is for, which Pods to make and remove on them, how far a rolling update may go, and the status. Pure.
+import { requiredNodes, untolerated } from '#api';
 import type { DaemonSet, DaemonSetStatus } from '#api/apps/v1';
 import type { Pod } from '#api/core/v1';
 import { type DeepReadonly, timeMs } from '#machinery';
 import { resolve } from '../deployment/counts.ts';
-import { matchesNodeAffinity, type ReadNode, type ReadToleration, untolerated } from '../nodes/node-fit.ts';
+import type { ReadNode, ReadToleration } from '../nodes/node-fit.ts';
 import { isAvailable, isReady } from '../pods/conditions.ts';
 import { REVISION_HASH } from '../revisions/history.ts';
 
@@ -41,7 +42,7 @@ export interface NodeVerdict {
 export function judgeNode(set: ReadDaemonSet, node: ReadNode): NodeVerdict {
   const { spec } = set.spec.template;
   if (spec.nodeName && spec.nodeName !== node.metadata.name) return { shouldRun: false, mayStay: false };
-  if (!matchesNodeAffinity(spec, node)) return { shouldRun: false, mayStay: false };
+  if (requiredNodes(spec)?.(node.metadata.name, node.metadata.labels ?? {}) === false) return { shouldRun: false, mayStay: false };
   const taints = node.spec.taints ?? [];
   const tolerations = daemonTolerations(set);
   if (untolerated(taints, tolerations, ['NoSchedule', 'NoExecute']) === undefined) return { shouldRun: true, mayStay: true };

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The node's own check of a Pod before it runs: the scheduler may have been wrong, or none was asked (static Pods, nodeName).
 // A refused Pod fails for good. @source upstream pkg/kubelet/lifecycle/predicate.go
-import type { Node, NodeSelectorTerm } from '#api/core/v1';
-import { type DeepReadonly, formatQuantity, milliOf, type Operator, parseQuantity, type Requirement, Selector } from '#machinery';
+import { requiredNodes, untolerated } from '#api';
+import type { Node } from '#api/core/v1';
+import { type DeepReadonly, formatQuantity, milliOf, parseQuantity } from '#machinery';
 import { podRequest } from '../container/resources.ts';
 import { allContainers, isStatic, type PodView } from '../pod/pod.ts';
 
@@ -35,43 +36,15 @@ function osMismatch(pod: PodView): Refusal | undefined {
 
 function affinity(pod: PodView, node: NodeView): Refusal | undefined {
   const refusal = { reason: 'NodeAffinity', message: "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector" };
-  const labels = node.metadata.labels ?? {};
-  for (const [key, value] of Object.entries(pod.spec.nodeSelector ?? {})) if (labels[key] !== value) return refusal;
-  const required = pod.spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
-  if (required === undefined) return undefined;
-  return required.nodeSelectorTerms.some((term) => matchesTerm(term, node)) ? undefined : refusal;
-}
-
-const OPERATORS: Readonly<Record<string, Operator>> = { In: 'in', NotIn: 'notin', Exists: 'exists', DoesNotExist: '!', Gt: 'gt', Lt: 'lt' };
-
-/** An empty term matches nothing. */
-function matchesTerm(term: DeepReadonly<NodeSelectorTerm>, node: NodeView): boolean {
-  const { matchExpressions = [], matchFields = [] } = term;
-  if (matchExpressions.length + matchFields.length === 0) return false;
-  const selector = (list: typeof matchExpressions) =>
-    new Selector(
-      list.map(({ key, operator, values }): Requirement => ({ key, operator: OPERATORS[operator] ?? 'in', values: values ?? [] })),
-    );
-  return (
-    selector(matchExpressions).matches(node.metadata.labels ?? {}) && selector(matchFields).matches({ 'metadata.name': node.metadata.name })
-  );
+  return requiredNodes(pod.spec)?.(node.metadata.name, node.metadata.labels ?? {}) === false ? refusal : undefined;
 }
 
 /** Only NoExecute stops a Pod here: the rest is the scheduler's. Static Pods run whatever the taints. */
 function taints(pod: PodView, node: NodeView): Refusal | undefined {
   if (isStatic(pod)) return undefined;
-  const hits = (node.spec?.taints ?? []).filter((taint) => taint.effect === 'NoExecute' && !tolerates(pod, taint));
-  return hits.length === 0
+  return untolerated(node.spec?.taints ?? [], pod.spec.tolerations ?? [], ['NoExecute']) === undefined
     ? undefined
     : { reason: 'TaintToleration', message: 'Predicate TaintToleration failed: node(s) had untolerated taint(s)' };
-}
-
-function tolerates(pod: PodView, taint: { readonly key: string; readonly value?: string; readonly effect: string }): boolean {
-  return (pod.spec.tolerations ?? []).some(({ key = '', operator = 'Equal', value = '', effect = '' }) => {
-    if (effect !== '' && effect !== taint.effect) return false;
-    if (key !== '' && key !== taint.key) return false;
-    return operator === 'Exists' || (key !== '' && value === (taint.value ?? ''));
-  });
 }
 
 function hostPorts(pod: PodView, others: readonly PodView[]): Refusal | undefined {

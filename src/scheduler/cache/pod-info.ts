@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A Pod with everything scheduling asks of it, worked out once: requests, selectors, affinity terms, ports.
+import { compileTerm, type NodeMatcher, requiredNodes } from '#api';
 import type { Pod, PodAffinityTerm, Toleration } from '#api/core/v1';
 import { type DeepReadonly, keyOf, type Selector, selectorOf, timeMs } from '#machinery';
-import { compileTerm, compileTerms, type NodeMatcher } from './node-selection.ts';
 import { nonZeroRequests, plainRequests, podRequests, type Resources } from './resources.ts';
 
 type Labels = Readonly<Record<string, string>>;
@@ -38,9 +38,8 @@ export interface PodInfo {
   readonly nonZero: { readonly milliCpu: number; readonly memory: number };
   readonly hostPorts: readonly HostPort[];
   readonly tolerations: readonly DeepReadonly<Toleration>[];
-  readonly nodeSelector: readonly (readonly [string, string])[];
-  /** `requiredDuringScheduling…` of the node affinity. */
-  readonly nodeAffinity: NodeMatcher | undefined;
+  /** By `nodeSelector` and required node affinity. */
+  readonly requiredNodes: NodeMatcher | undefined;
   /** The one node every required term names by field, as DaemonSets do. */
   readonly onlyNode: ReadonlySet<string> | undefined;
   readonly preferredNodes: readonly { readonly weight: number; readonly matches: NodeMatcher }[];
@@ -74,8 +73,7 @@ export function podInfoOf(pod: DeepReadonly<Pod>): PodInfo {
     nonZero: { milliCpu: nonZero.milliCpu, memory: nonZero.memory },
     hostPorts: hostPortsOf(pod),
     tolerations: spec.tolerations ?? [],
-    nodeSelector: Object.entries(spec.nodeSelector ?? {}),
-    nodeAffinity: required === undefined ? undefined : compileTerms(required),
+    requiredNodes: requiredNodes(spec),
     onlyNode: required === undefined ? undefined : namedNodes(required),
     preferredNodes: (affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []).map(({ weight, preference }) => ({
       weight,

@@ -17,7 +17,7 @@ export const nodeAffinity: Plugin = {
     },
   ],
   preFilter(_state, pod) {
-    if (pod.nodeSelector.length === 0 && pod.nodeAffinity === undefined) return SKIP;
+    if (pod.requiredNodes === undefined) return SKIP;
     return pod.onlyNode === undefined ? CONTINUE : { type: 'nodes', names: pod.onlyNode };
   },
   filter: (_state, pod, node) => (matches(pod, node) ? undefined : REJECTED),
@@ -32,7 +32,6 @@ export function matches(pod: PodInfo, { name, labels }: NodeInfo): boolean {
   return matchesNode(pod, name, labels);
 }
 
-function matchesNode({ nodeSelector, nodeAffinity: required }: PodInfo, name: string, labels: Readonly<Record<string, string>>): boolean {
-  for (const [key, value] of nodeSelector) if (labels[key] !== value) return false;
-  return required === undefined || required(name, labels);
+function matchesNode(pod: PodInfo, name: string, labels: Readonly<Record<string, string>>): boolean {
+  return pod.requiredNodes === undefined || pod.requiredNodes(name, labels);
 }

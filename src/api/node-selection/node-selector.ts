@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Node selectors, taints and tolerations (upstream's component-helpers scheduling). Compiled once per Pod.
-import type { NodeSelectorRequirement, NodeSelectorTerm, Taint, Toleration } from '#api/core/v1';
-import type { DeepReadonly } from '#machinery';
+// Node selectors: which nodes the terms of an affinity are for. Compiled once, asked often.
+// @source upstream component-helpers scheduling/corev1/nodeaffinity
+import type { DeepReadonly } from '../../machinery/mod.ts';
+import type { NodeSelectorRequirement, NodeSelectorTerm, PodSpec } from '../generated/core/v1.ts';
+import { isWhole } from './whole-number.ts';
 
 type Labels = Readonly<Record<string, string>>;
 export type NodeMatcher = (name: string, labels: Labels) => boolean;
@@ -26,10 +28,6 @@ function compileRequirement({ operator, values = [] }: DeepReadonly<NodeSelector
   }
 }
 
-function isWhole(value: string | undefined): value is string {
-  return value !== undefined && /^-?\d+$/.test(value);
-}
-
 /** A term without requirements matches nothing. */
 export function compileTerm({ matchExpressions = [], matchFields = [] }: DeepReadonly<NodeSelectorTerm>): NodeMatcher {
   if (matchExpressions.length === 0 && matchFields.length === 0) return () => false;
@@ -45,26 +43,11 @@ export function compileTerms(terms: readonly DeepReadonly<NodeSelectorTerm>[]): 
   return (name, labels) => compiled.some((term) => term(name, labels));
 }
 
-export function tolerates(
-  { key = '', operator = 'Equal', value = '', effect }: DeepReadonly<Toleration>,
-  taint: DeepReadonly<Taint>,
-): boolean {
-  if (effect && effect !== taint.effect) return false;
-  if (key !== '' && key !== taint.key) return false;
-  switch (operator) {
-    case 'Exists':
-      return true;
-    case 'Equal':
-      return key !== '' && value === (taint.value ?? '');
-    case 'Lt':
-      return isWhole(taint.value) && isWhole(value) && Number(taint.value) < Number(value);
-    case 'Gt':
-      return isWhole(taint.value) && isWhole(value) && Number(taint.value) > Number(value);
-    default:
-      return false;
-  }
-}
-
-export function isTolerated(tolerations: readonly DeepReadonly<Toleration>[], taint: DeepReadonly<Taint>): boolean {
-  return tolerations.some((toleration) => tolerates(toleration, taint));
+/** What a Pod asks of its node: `nodeSelector` and required node affinity. Undefined: any will do. */
+export function requiredNodes({ nodeSelector = {}, affinity }: DeepReadonly<PodSpec>): NodeMatcher | undefined {
+  const wanted = Object.entries(nodeSelector);
+  const terms = affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms;
+  if (wanted.length === 0 && terms === undefined) return undefined;
+  const affine = terms === undefined ? () => true : compileTerms(terms);
+  return (name, labels) => wanted.every(([key, value]) => labels[key] === value) && affine(name, labels);
 }
