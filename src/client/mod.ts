@@ -7,6 +7,7 @@ export * from './backoff.ts';
 export * from './cache.ts';
 export * from './client.ts';
 export * from './client-config.ts';
+export * from './component-client.ts';
 export * from './controller.ts';
 export * from './event-recorder.ts';
 export * from './https.ts';

@@ -3,8 +3,8 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { type Client, createClient, createInformerFactory, HttpsTransport, loadKubeconfig } from '#client';
-import { createLogger, describeFlags, FlagError, type FlagSpecs, type Flags, parseFlags, systemClock } from '#component';
+import { connectComponent, createInformerFactory } from '#client';
+import { FlagError, type FlagSpecs, type Flags, readCommand, systemClock } from '#component';
 import { createKubelet, systemCgroups } from '#kubelet';
 import { createCniNetwork } from '#network';
 import { createKubeProxy, removeProxyRules } from '#proxy';
@@ -37,20 +37,14 @@ const PROXY: FlagSpecs = {
   cleanup: { type: 'bool', default: 'false', help: 'Remove all rules and exit.' },
 };
 
-function connect(flags: Flags): { client: Client; transport: HttpsTransport } {
-  if (!flags.has('kubeconfig')) throw new FlagError('give --kubeconfig: it says how to reach the API server');
-  const transport = new HttpsTransport(loadKubeconfig(flags.string('kubeconfig')));
-  return { client: createClient(transport), transport };
-}
-
 const nodeNameOf = (flags: Flags) => (flags.string('hostname-override') || hostname()).toLowerCase();
 
 export async function runKubeletCommand(args: readonly string[], signal: AbortSignal): Promise<void> {
-  if (args.includes('--help')) return void process.stdout.write(describeFlags('kubelet', KUBELET));
-  const flags = parseFlags('kubelet', args, KUBELET);
-  const logger = createLogger({ component: 'kubelet' });
-  const { client, transport } = connect(flags);
-  using _transport = transport;
+  const command = readCommand('kubelet', args, KUBELET);
+  if (command === undefined) return;
+  const { flags, logger } = command;
+  using connection = connectComponent('kubelet', flags);
+  const { client } = connection;
   const root = flags.string('root-dir');
   mkdirSync(root, { recursive: true, mode: 0o700 });
   const network = await createCniNetwork(
@@ -98,14 +92,14 @@ export async function runKubeletCommand(args: readonly string[], signal: AbortSi
 }
 
 export async function runKubeProxyCommand(args: readonly string[], signal: AbortSignal): Promise<void> {
-  if (args.includes('--help')) return void process.stdout.write(describeFlags('kube-proxy', PROXY));
-  const flags = parseFlags('kube-proxy', args, PROXY);
+  const command = readCommand('kube-proxy', args, PROXY);
+  if (command === undefined) return;
+  const { flags, logger } = command;
   if (flags.bool('cleanup')) return removeProxyRules();
   if (flags.string('proxy-mode') !== 'nftables')
     throw new FlagError(`--proxy-mode=${flags.string('proxy-mode')} is not implemented: take nftables`);
-  const logger = createLogger({ component: 'kube-proxy' });
-  const { client, transport } = connect(flags);
-  using _transport = transport;
+  using connection = connectComponent('kube-proxy', flags);
+  const { client } = connection;
   const informers = createInformerFactory(client, { logger });
   const proxy = createKubeProxy({
     informers,

@@ -2,8 +2,8 @@
 // `sagong kube-controller-manager`: upstream's flags to `ControllerManagerOptions`. No health or metrics server is started, so its
 // port can only be switched off.
 import { readFileSync } from 'node:fs';
-import { createClient, HttpsTransport, loadKubeconfig } from '#client';
-import { createLogger, describeFlags, FlagError, type FlagSpecs, type Flags, parseFlags, systemClock } from '#component';
+import { CLIENT_FLAGS, connectComponent } from '#client';
+import { FlagError, type FlagSpecs, type Flags, readCommand, systemClock } from '#component';
 import { tokenClients } from './account-clients.ts';
 import type { SigningAuthority } from './context.ts';
 import { runControllerManager } from './manager.ts';
@@ -11,10 +11,7 @@ import { runControllerManager } from './manager.ts';
 const NAME = 'kube-controller-manager';
 
 const FLAGS: FlagSpecs = {
-  kubeconfig: { type: 'string', help: 'Where the API server is and who we are.' },
-  'authentication-kubeconfig': { type: 'string', help: 'Accepted; there is no server of our own to authenticate to.' },
-  'authorization-kubeconfig': { type: 'string', help: 'Accepted; there is no server of our own to authorize.' },
-  'leader-elect': { type: 'bool', default: 'true', help: 'Work only while holding the lease kube-system/kube-controller-manager.' },
+  ...CLIENT_FLAGS,
   'allocate-node-cidrs': { type: 'bool', default: 'false', help: 'Give each node a block of the cluster CIDR.' },
   'cluster-cidr': { type: 'string', help: 'Range of Pod addresses.' },
   'cluster-name': { type: 'string', default: 'kubernetes', help: 'Accepted; nothing uses it without a cloud provider.' },
@@ -30,25 +27,15 @@ const FLAGS: FlagSpecs = {
   controllers: { type: 'strings', default: '*', help: 'Controllers to run: *, NAME, -NAME.' },
   'node-monitor-grace-period': { type: 'duration', default: '50s', help: 'How long a node may be silent before it is unreachable.' },
   'terminated-pod-gc-threshold': { type: 'int', default: '12500', help: 'How many ended Pods may exist; 0 is no limit.' },
-  'secure-port': { type: 'int', default: '0', help: 'Only 0 is possible: no server.' },
-  'bind-address': { type: 'string', help: 'Accepted; there is no server of our own.' },
 };
 
 /** Runs until `signal`. @throws {FlagError} For what cannot be used. */
 export async function runControllerManagerCommand(args: readonly string[], signal: AbortSignal): Promise<void> {
-  if (args.includes('--help')) {
-    process.stdout.write(describeFlags(NAME, FLAGS));
-    return;
-  }
-  const flags = parseFlags(NAME, args, FLAGS);
-  const logger = createLogger({ component: NAME });
-  for (const name of flags.ignored) logger.warn({ flag: name }, 'Flag has no effect');
-  if (flags.has('secure-port') && flags.int('secure-port') !== 0)
-    throw new FlagError(`flag --secure-port: sagong's ${NAME} has no server of its own: leave it out or give 0`);
-  if (flags.string('kubeconfig') === '') throw new FlagError('flag --kubeconfig is required');
-  const config = loadKubeconfig(flags.string('kubeconfig'));
-  using transport = new HttpsTransport({ ...config, userAgent: NAME });
-  const client = createClient(transport);
+  const command = readCommand(NAME, args, FLAGS);
+  if (command === undefined) return;
+  const { flags, logger } = command;
+  using connection = connectComponent(NAME, flags);
+  const { client, config } = connection;
   using clients = flags.bool('use-service-account-credentials') ? tokenClients(client, config) : undefined;
   await runControllerManager({
     client,
