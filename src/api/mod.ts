@@ -6,7 +6,6 @@ export { defaultPodTemplate } from './core/pod-defaults.ts';
 export { defaultsOf } from './defaults.ts';
 export { descriptionOf } from './descriptions.ts';
 export * from './generated/resources.ts';
-export * from './node-selection/mod.ts';
 export * from './quota/mod.ts';
 export * from './scheme.ts';
 export * from './validation/mod.ts';

@@ -7,13 +7,13 @@ import { join } from 'node:path';
 import { formatKubeconfig, singleContextKubeconfig } from '#client';
 import { createLogger, describeFlags, type FlagSpecs, type Flags, type LogLevel, parseFlags, systemClock } from '#component';
 import type { CertificateRequest } from '#component/pki';
+import { firstServiceAddress } from '#machinery';
 import { MemoryStore, SqliteStore, type Store } from '#store';
 import { readAdmissionConfiguration } from './admission/admission-configuration.ts';
 import { AGGREGATION_FLAGS, aggregationFrom, FRONT_PROXY_NAME, type OwnFrontProxy } from './aggregation/mod.ts';
 import { AUTHENTICATION_FLAGS, AUTHORIZATION_FLAGS, authenticationFrom, authorizationFrom } from './auth/command-options.ts';
 import { FEATURE_GATE_FLAGS, featureGatesFrom } from './feature-gates.ts';
 import { OPERATION_FLAGS, operationsFrom } from './operation-flags.ts';
-import { firstAddress } from './registry/service-addresses/service-range.ts';
 import { ApiServer } from './server.ts';
 import type { ApiServerOptions } from './server-options.ts';
 
@@ -174,7 +174,7 @@ async function ownCertificates(flags: Flags): Promise<OwnCertificates | undefine
       const { createCertificate, CERTIFICATE_DAYS } = await pki();
       return createCertificate(issuer, { ...request, validDays: CERTIFICATE_DAYS }, now);
     };
-  const addresses = [...new Set(['127.0.0.1', advertiseAddress(flags), firstAddress(flags.string('service-cluster-ip-range'))])];
+  const addresses = [...new Set(['127.0.0.1', advertiseAddress(flags), firstServiceAddress(flags.string('service-cluster-ip-range'))])];
   const names = ['localhost', 'kubernetes', 'kubernetes.default', 'kubernetes.default.svc', 'kubernetes.default.svc.cluster.local'];
   const serving = await keep(
     'apiserver',

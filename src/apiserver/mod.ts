@@ -4,6 +4,5 @@
 
 export { AUTHENTICATED_GROUP, MASTERS_GROUP, type UserInfo } from './auth/user.ts';
 export { apiServerOptions, checkApiServerArgs, runApiServerCommand } from './command.ts';
-export { firstAddress } from './registry/service-addresses/service-range.ts';
 export { ApiServer } from './server.ts';
 export type { ApiServerOptions } from './server-options.ts';

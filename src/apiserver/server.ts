@@ -6,7 +6,7 @@
 import type { TLSSocket } from 'node:tls';
 import { type Client, createClient } from '#client';
 import { Metrics } from '#component';
-import { ApiError, internalError } from '#machinery';
+import { ApiError, firstServiceAddress, internalError } from '#machinery';
 import { type Assembly, assemble, LOOPBACK_USER } from './assembly.ts';
 import { userOfCertificate } from './auth/authenticators.ts';
 import type { UserInfo } from './auth/user.ts';
@@ -17,7 +17,6 @@ import type { AnswerWriter } from './http/answer-writer.ts';
 import { HttpServer } from './http/server.ts';
 import { LoopbackTransport } from './loopback.ts';
 import { DEFAULT_OPERATIONS } from './operations.ts';
-import { firstAddress } from './registry/service-addresses/service-range.ts';
 import { type ApiResult, type IncomingRequest, RequestContext } from './request/context.ts';
 import { RequestInfos, requestInfoOf } from './request/request-info.ts';
 import type { ApiServerOptions } from './server-options.ts';
@@ -121,7 +120,7 @@ export class ApiServer {
       client: this.client(LOOPBACK_USER, 'kube-apiserver'),
       logger,
       serviceClusterIpRange,
-      serviceIp: firstAddress(serviceClusterIpRange),
+      serviceIp: firstServiceAddress(serviceClusterIpRange),
       advertise: { address: advertiseAddress, port },
       rbac: authorizationModes.includes('RBAC'),
     };

@@ -2,7 +2,7 @@
 // What a cluster has beside what every API server makes: the Service of cluster DNS. Its server runs in each node's agent and
 // answers on the Service's own address there, so the proxies are told to leave it alone.
 
-import { services } from '#api';
+import { services } from '#api/resources';
 import type { Client } from '#client';
 import { isNotFound } from '#machinery';
 import type { ClusterSettings } from './layout.ts';

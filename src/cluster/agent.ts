@@ -2,7 +2,7 @@
 // The agent process of one node: kubelet (with the container runtime inside), kube-proxy, cluster DNS, and the node's part of the
 // Pod network. It runs in its node's network namespace, so that everything it does to the network concerns that node alone.
 import { mkdirSync, readFileSync } from 'node:fs';
-import { nodes } from '#api';
+import { nodes } from '#api/resources';
 import { type Client, createClient, createInformerFactory, HttpsTransport, type InformerFactory } from '#client';
 import { createLogger, type Logger, systemClock } from '#component';
 import { createClusterDns, createDnsInterface, resolversOf } from '#dns';

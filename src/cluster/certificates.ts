@@ -4,9 +4,9 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { hostname, networkInterfaces } from 'node:os';
 import { dirname } from 'node:path';
-import { firstAddress } from '#apiserver';
 import { formatKubeconfig, singleContextKubeconfig } from '#client';
 import type { CertificateRequest, KeyPair, SigningKey } from '#component/pki';
+import { firstServiceAddress } from '#machinery';
 import type { ClusterSettings, Layout, NodeSettings } from './layout.ts';
 
 export const NODE_CLIENT = 'kubelet-client';
@@ -84,7 +84,7 @@ function controlPlaneRequests({ serviceCidr, clusterDomain, nodes }: ClusterSett
     `kubernetes.default.svc.${clusterDomain}`,
   ];
   const own = nodes[0]?.ip;
-  const addresses = [...new Set([...machineAddresses(), ...(own === undefined ? [] : [own]), firstAddress(serviceCidr)])];
+  const addresses = [...new Set([...machineAddresses(), ...(own === undefined ? [] : [own]), firstServiceAddress(serviceCidr)])];
   return [
     ['apiserver', { commonName: 'kube-apiserver', usages: ['server'], dnsNames: names, ipAddresses: addresses }],
     ['apiserver-kubelet-client', { commonName: 'kube-apiserver-kubelet-client', organizations: ['system:masters'], usages: ['client'] }],

@@ -2,7 +2,7 @@
 // `sagong image load|list|rm`: the images of this machine's nodes, who share one store. Works whether or not the cluster runs.
 import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
-import { nodes } from '#api';
+import { nodes, pods } from '#api/resources';
 import { silentLogger, systemClock } from '#component';
 import { createEmbeddedRuntime, loadImageArchive } from '#runtime/embedded';
 import type { Layout } from './layout.ts';
@@ -60,7 +60,6 @@ async function refuseIfUsed(layout: Layout, id: string, name: string): Promise<v
   if (findSettings(layout) === undefined || findProcess(layout, CONTROL_PLANE) === undefined) return;
   const { client, transport } = adminClient(layout);
   using _transport = transport;
-  const { pods } = await import('#api');
   const [{ items }] = await Promise.all([client.list(pods), client.list(nodes, { limit: 1 })]);
   const user = items.find(({ status }) =>
     (status.containerStatuses ?? []).some((container) => container.imageID.endsWith(id) && container.state?.running !== undefined),

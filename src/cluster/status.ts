@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `sagong status`: the processes, what runs in them, how much memory they take, and the nodes as the API sees them.
 
-import { nodes } from '#api';
+import { nodes } from '#api/resources';
 import { type Client, createClient, HttpsTransport, loadKubeconfig } from '#client';
 import { askControl } from './control-socket.ts';
 import { CONTROL_PLANE, type Layout, readSettings } from './layout.ts';

@@ -2,9 +2,9 @@
 // What the cluster's names mean: the Kubernetes DNS specification 1.1 over Services and EndpointSlices, with CoreDNS'
 // choices where it leaves some. Synchronous, from caches; knows nothing of packets.
 import { isIPv6 } from 'node:net';
-import { endpointslices, services } from '#api';
 import type { Service } from '#api/core/v1';
 import type { Endpoint, EndpointSlice } from '#api/discovery/v1';
+import { endpointslices, services } from '#api/resources';
 import type { Informer, InformerFactory } from '#client';
 import type { DeepReadonly } from '#machinery';
 import { addressOfReverseName, dashed } from './addresses.ts';

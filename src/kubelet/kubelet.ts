@@ -3,8 +3,8 @@
 // tells what runs, the node is registered, sources begin, and only after all have spoken is anything cleaned away.
 import { readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { nodes, pods, secrets, services } from '#api';
 import type { Node, Pod, Service } from '#api/core/v1';
+import { nodes, pods, secrets, services } from '#api/resources';
 import { EventRecorder } from '#client';
 import { type Clock, type Logger, systemClock } from '#component';
 import { type DeepReadonly, milliOf, unitsOf } from '#machinery';

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // ConfigMaps and Secrets that Pods of this node name, each watched by itself, as the node authorizer demands. Watching begins
 // with the first Pod that needs an object and ends with the last. @source upstream pkg/kubelet/util/manager/watch_based_manager.go
-import { configmaps, secrets } from '#api';
+
 import type { ConfigMap, Secret } from '#api/core/v1';
+import { configmaps, secrets } from '#api/resources';
 import type { Client } from '#client';
 import type { Clock, Logger } from '#component';
 import type { DeepReadonly, KubeObject, Resource } from '#machinery';

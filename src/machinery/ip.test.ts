@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { addressOf, formatAddress, IpPrefix } from './ip.ts';
+import { addressOf, firstServiceAddress, formatAddress, IpPrefix } from './ip.ts';
 
 test('numbers and IPv6 texts turn into each other', () => {
   fc.assert(
@@ -39,4 +39,9 @@ test('hosts of a prefix are neither its first address nor the broadcast address 
 test('what is no CIDR is refused', () => {
   for (const text of ['', '10.0.0.0', '10.0.0.0/33', 'fd00::/129', '10.0.0.0/-1', '10.0.0.0/1e1', 'x/8'])
     assert.throws(() => new IpPrefix(text), RangeError, text);
+});
+
+test('the kubernetes Service has the first address of the first range', () => {
+  assert.equal(firstServiceAddress('10.96.0.0/16,fd00::/112'), '10.96.0.1');
+  assert.equal(firstServiceAddress('fd00:10:96::/112'), 'fd00:10:96::1');
 });

@@ -66,6 +66,11 @@ export class IpPrefix {
     return this.family === 'IPv4' ? 32 : 128;
   }
 
+  /** Behind the network's own. */
+  get firstHost(): string {
+    return formatAddress(this.first + 1n, this.family);
+  }
+
   covers(other: IpPrefix): boolean {
     return other.family === this.family && other.first >= this.first && other.last <= this.last;
   }
@@ -80,4 +85,9 @@ export class IpPrefix {
     if (number === undefined || isIPv6(address) !== (this.family === 'IPv6')) return false;
     return number > this.first && (this.family === 'IPv4' ? number < this.last : number <= this.last);
   }
+}
+
+/** The address of the `kubernetes` Service. @param ranges As `--service-cluster-ip-range` takes them: one, or two joined by a comma. */
+export function firstServiceAddress(ranges: string): string {
+  return new IpPrefix(ranges.split(',')[0] ?? '').firstHost;
 }

@@ -152,3 +152,37 @@ test('every type has a normal form of nothing', () => {
     assert.doesNotThrow(() => normalize({}, schema));
   }
 });
+
+const numbers: [field: string, written: string, outcome: unknown][] = [
+  ['replicas', '2147483647', 2_147_483_647],
+  ['replicas', '2147483648', 'number 2147483648'],
+  ['replicas', '1e1', 'number 1e1'],
+  ['replicas', '1.0', 'number 1.0'],
+  ['replicas', '-0', 0],
+  ['generation', '9223372036854775807', 2 ** 63 - 1024],
+  ['generation', '9223372036854775808', 'number 9223372036854775808'],
+  ['generation', '-9223372036854775808', -(2 ** 63)],
+  ['generation', '-9223372036854775809', 'number -9223372036854775809'],
+  ['generation', '1e400', 'number 1e400'],
+];
+for (const [field, written, outcome] of numbers) {
+  test(`${field}: ${written} is read as upstream reads it`, () => {
+    const text = field === 'replicas' ? `{"spec":{"replicas": ${written}}}` : `{"metadata":{"generation":${written}}}`;
+    const read = () => decode(text, testSchema('v1', 'ReplicationController')).object;
+    if (typeof outcome === 'string') {
+      const where =
+        field === 'replicas' ? 'ReplicationControllerSpec.spec.replicas of type int32' : 'ObjectMeta.metadata.generation of type int64';
+      assert.throws(read, new DecodeError(`json: cannot unmarshal ${outcome} into Go struct field ${where}`));
+    } else {
+      const { spec, metadata } = read() as { spec: { replicas: unknown }; metadata: { generation: unknown } };
+      assert.equal((field === 'replicas' ? spec.replicas : metadata.generation) ?? 0, outcome);
+    }
+  });
+}
+
+test('a quantity may be written as a number of any length', () => {
+  const text = '{"spec":{"containers":[{"resources":{"limits":{"memory":1234567890123456789,"cpu":1.50}}}]}}';
+  const { spec } = decode(text).object as { spec: { containers: { resources: object }[] } };
+
+  assert.deepEqual(spec.containers[0]?.resources, { limits: { cpu: '1500m', memory: '1234567890123456789' } });
+});

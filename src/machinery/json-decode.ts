@@ -2,6 +2,7 @@
 // Decodes a JSON body into an object of a known type, as upstream's serializer does. Fast path: `JSON.parse` and one walk; the
 // scanner for strict errors runs only when they are asked for. How large a body may be is the server's matter.
 
+import { withExactNumbers } from './exact-numbers.ts';
 import { strictErrors } from './json-strict.ts';
 import { JsonSyntaxError, parseJson } from './json-syntax.ts';
 import { unmarshalError } from './json-text.ts';
@@ -30,7 +31,7 @@ export function decodeJson(body: Uint8Array | string, schema: StructSchema, { st
   const text = typeof body === 'string' ? body : Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8');
   const value = parseJsonObject(text);
   if (schema.coerce !== undefined) return decodeCustom(text, value, schema, strict);
-  const object = normalize(value, schema);
+  const object = normalize(withExactNumbers(text, value), schema);
   const errors = strict ? strictErrors(text, schema, value) : [];
   return { object, strictErrors: errors, warnings: errors, given: value };
 }

@@ -10,6 +10,8 @@ export function describeJson(value: unknown): string {
       return 'string';
     case 'number':
       return `number ${formatNumber(value)}`;
+    case 'symbol': // See exact-numbers.ts.
+      return `number ${value.description}`;
     case 'boolean':
       return 'bool';
     default:

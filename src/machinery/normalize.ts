@@ -2,7 +2,10 @@
 // Brings a parsed value into the form in which upstream would print it after decoding it into the Go type: unknown fields gone,
 // fields in declaration order, map keys sorted, zero values left out or filled in as the type's tags say, quantities and times
 // canonical. The result is new; values of wrong type are refused in the words of Go's decoder.
+
+import { base64Problem, canonicalBase64 } from './base64.ts';
 import { setOwn } from './deep-copy.ts';
+import { integerOf, numberOf, textOfNumber } from './exact-numbers.ts';
 import { describeJson } from './json-text.ts';
 import { findCanonical, QUANTITY_RULE, quantityProblem } from './quantity.ts';
 import type { Field, ScalarSchema, Schema, StructSchema } from './schema.ts';
@@ -230,8 +233,7 @@ function normalizeScalar(walk: Walk, value: unknown, schema: ScalarSchema): unkn
     case 'int64':
       return integer(walk, value, 'int64');
     case 'float64':
-      if (typeof value === 'number') return value;
-      throw mismatch(walk, value, 'float64');
+      return float(walk, value);
     case 'bytes':
       return base64(walk, value);
     case 'quantity':
@@ -254,24 +256,34 @@ function normalizeScalar(walk: Walk, value: unknown, schema: ScalarSchema): unkn
 const LIMITS = { int32: 2 ** 31, int64: 2 ** 63 } as const;
 
 function integer(walk: Walk, value: unknown, type: 'int32' | 'int64'): number {
+  if (typeof value === 'symbol') {
+    const exact = integerOf(value, type);
+    if (exact === undefined) throw mismatch(walk, value, type, describeJson(value));
+    return exact;
+  }
   if (typeof value !== 'number') throw mismatch(walk, value, type);
   const limit = LIMITS[type];
   if (!Number.isInteger(value) || value < -limit || value >= limit) throw mismatch(walk, value, type, describeJson(value));
   return value === 0 ? 0 : value;
 }
 
+function float(walk: Walk, value: unknown): number {
+  if (typeof value === 'number') return value;
+  const exact = typeof value === 'symbol' ? numberOf(value) : Number.NaN;
+  if (!Number.isFinite(exact)) throw mismatch(walk, value, 'float64', describeJson(value));
+  return exact;
+}
+
 function base64(walk: Walk, value: unknown): string {
   if (typeof value !== 'string') throw mismatch(walk, value, '[]uint8');
-  const text = value.replace(/[\r\n]/g, '');
-  const bad = /[^A-Za-z0-9+/]/.exec(text.replace(/={1,2}$/, ''));
-  if (bad !== null) throw new DecodeError(`illegal base64 data at input byte ${bad.index}`);
-  if (text.length % 4 !== 0) throw new DecodeError(`illegal base64 data at input byte ${text.length - (text.length % 4)}`);
-  return text;
+  const bad = base64Problem(value);
+  if (bad !== undefined) throw new DecodeError(`illegal base64 data at input byte ${bad}`);
+  return canonicalBase64(value);
 }
 
 function quantity(value: unknown): string {
-  if (typeof value !== 'string' && typeof value !== 'number') throw new DecodeError(QUANTITY_RULE);
-  const text = String(value).trim();
+  if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'symbol') throw new DecodeError(QUANTITY_RULE);
+  const text = typeof value === 'symbol' ? textOfNumber(value) : String(value).trim();
   const canonical = findCanonical(text);
   if (canonical === undefined) throw new DecodeError(quantityProblem(text));
   return canonical;
@@ -288,7 +300,7 @@ function time(walk: Walk, value: unknown, kind: 'time' | 'microTime'): string {
 }
 
 function copyAny(value: unknown, depth: number): unknown {
-  if (typeof value !== 'object' || value === null) return value;
+  if (typeof value !== 'object' || value === null) return typeof value === 'symbol' ? numberOf(value) : value;
   if (depth > MAX_DEPTH) throw new DecodeError('exceeded max depth');
   if (Array.isArray(value)) return value.map((item) => copyAny(item, depth + 1));
   const result: Record<string, unknown> = {};
@@ -319,7 +331,7 @@ export function goTypeOf(schema: Schema): string {
     case 'bytes':
       return '[]uint8';
     case 'any':
-      return 'interface {}';
+      return schema.name.includes('.') ? schema.name : 'interface {}';
     case 'int32':
     case 'int64':
     case 'float64':

@@ -30,6 +30,12 @@ const refused: readonly (readonly [string, string])[] = [
   ['metadata:\n  name: y\n', 'json: cannot unmarshal bool into Go struct field ObjectMeta.metadata.name of type string'],
   ['data: {k: yes}', 'json: cannot unmarshal bool into Go struct field ConfigMap.data of type string'],
   ['apiVersion: v1\nkind: [ConfigMap\n', "yaml: line 2: did not find expected ',' or ']'"],
+  ['data: {a: *x}', "yaml: unknown anchor 'x' referenced"],
+  ['data: {a: .inf}', 'json: unsupported value: +Inf'],
+  ['kind: [ConfigMap', "yaml: did not find expected ',' or ']'"],
+  ['kind: @x', 'yaml: found character that cannot start any token'],
+  ['kind: a: b', 'yaml: mapping values are not allowed in this context'],
+  ['apiVersion: v1\nkind: "x\n', 'yaml: line 3: found unexpected end of stream'],
   ['apiVersion: v1\nkind: ConfigMap\nmetadata:\n\tname: t\n', 'yaml: line 4: found character that cannot start any token'],
 ];
 for (const [text, message] of refused) {
@@ -38,6 +44,13 @@ for (const [text, message] of refused) {
       () => decode(text),
       (error) => error instanceof Error && error.message === message,
     );
+  });
+}
+
+const texts: readonly string[] = ['2020-01-01', '2020-01-01T10:00:00Z', '22:22', '1:30.5'];
+for (const text of texts) {
+  test(`${text} is text, as upstream's parser has it`, () => {
+    assert.deepEqual(parseYaml(`a: ${text}`).value, { a: text });
   });
 }
 

@@ -1,7 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // YAML bodies, read and written as upstream's converter to JSON does: YAML 1.1 (`yes` and `on` are booleans), the first document
 // of several, keys sorted on output. Duplicate keys are reported, the last wins. Anchors are limited against expansion attacks.
-import { Composer, type Document, isMap, isScalar, LineCounter, type ParsedNode, Parser, stringify, visit, type YAMLError } from 'yaml';
+import {
+  Composer,
+  type Document,
+  isMap,
+  isScalar,
+  LineCounter,
+  type ParsedNode,
+  Parser,
+  stringify,
+  type Tags,
+  visit,
+  type YAMLError,
+} from 'yaml';
 import { type Decoded, objectOf } from './json-decode.ts';
 import { JsonSyntaxError } from './json-syntax.ts';
 import { normalize } from './normalize.ts';
@@ -20,7 +32,14 @@ export interface ParsedYaml {
 export function parseYaml(text: string): ParsedYaml {
   const lines = new LineCounter();
   if (nestsTooDeep(text)) throw new JsonSyntaxError('yaml: exceeded max depth');
-  const composer = new Composer({ version: '1.1', uniqueKeys: false, merge: true, logLevel: 'silent', lineCounter: lines });
+  const composer = new Composer({
+    version: '1.1',
+    customTags: withoutTimes,
+    uniqueKeys: false,
+    merge: true,
+    logLevel: 'silent',
+    lineCounter: lines,
+  });
   const document = firstDocument(composer.compose(new Parser(lines.addNewLine).parse(text), true, text.length));
   if (document === undefined) return { value: null, duplicates: [] };
   const [fault] = document.errors;
@@ -29,9 +48,16 @@ export function parseYaml(text: string): ParsedYaml {
   try {
     value = document.toJS({ maxAliasCount: MAX_ALIASES });
   } catch (error) {
-    throw new JsonSyntaxError('yaml: document contains excessive aliasing', { cause: error });
+    const [, anchor] = /^Unresolved alias .*: (.*)$/.exec(error instanceof ReferenceError ? error.message : '') ?? [];
+    const what = anchor === undefined ? 'document contains excessive aliasing' : `unknown anchor '${anchor}' referenced`;
+    throw new JsonSyntaxError(`yaml: ${what}`, { cause: error });
   }
   return { value: jsonOf(value, 0), duplicates: duplicatesIn(document, lines) };
+}
+
+/** Times, and numbers to the base of 60, are text to upstream's parser. */
+function withoutTimes(tags: Tags): Tags {
+  return tags.filter((tag) => typeof tag === 'string' || !(tag.tag.endsWith(':timestamp') || ('format' in tag && tag.format === 'TIME')));
 }
 
 /** Flow collections within each other: the parser recurses. */
@@ -85,33 +111,49 @@ function duplicatesIn(document: Document.Parsed, lines: LineCounter): string[] {
   return found;
 }
 
-/** What JSON can hold: dates of YAML 1.1 become text again, numbers that JSON lacks are refused. */
+function goFloat(value: number): string {
+  return Number.isNaN(value) ? 'NaN' : value > 0 ? '+Inf' : '-Inf';
+}
+
+/** What JSON can hold: numbers that it lacks are refused. */
 function jsonOf(value: unknown, depth: number): unknown {
   if (depth > MAX_DEPTH) throw new JsonSyntaxError('yaml: exceeded max depth');
-  if (value instanceof Date) return value.toISOString().replace(/\.000Z$/, 'Z');
   if (value instanceof Uint8Array) return Buffer.from(value).toString('latin1');
   if (value instanceof Set) return Object.fromEntries([...value].map((key) => [String(key), null]));
-  if (typeof value === 'number' && !Number.isFinite(value)) throw new JsonSyntaxError(`json: unsupported value: ${value}`);
+  if (typeof value === 'number' && !Number.isFinite(value)) throw new JsonSyntaxError(`json: unsupported value: ${goFloat(value)}`);
   if (Array.isArray(value)) return value.map((item) => jsonOf(item, depth + 1));
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, jsonOf(inner, depth + 1)]));
 }
 
-const TEXTS: Readonly<Record<string, string>> = {
-  TAB_AS_INDENT: 'found character that cannot start any token',
-  MISSING_CHAR: "did not find expected ',' or ']'",
-  BAD_INDENT: "did not find expected ',' or ']'",
-  UNEXPECTED_TOKEN: 'did not find expected key',
+const NO_TOKEN = 'found character that cannot start any token';
+/** What the scanner finds, before there are tokens. */
+const SCANNED: Readonly<Record<string, string>> = {
+  TAB_AS_INDENT: NO_TOKEN,
+  BAD_SCALAR_START: NO_TOKEN,
   BLOCK_AS_IMPLICIT_KEY: 'mapping values are not allowed in this context',
-  BAD_ALIAS: 'unknown anchor referenced',
   MULTILINE_IMPLICIT_KEY: "could not find expected ':'",
   BAD_DQ_ESCAPE: 'found unknown escape character',
 };
+const PARSED: Readonly<Record<string, string>> = {
+  MISSING_CHAR: "did not find expected ',' or ']'",
+  BAD_INDENT: "did not find expected ',' or ']'",
+  UNEXPECTED_TOKEN: 'did not find expected key',
+};
 
-/** The faults have other places and words in upstream's parser; the usual ones are mapped. */
-function explain(fault: YAMLError, text: string, lines: LineCounter): string {
-  const what = TEXTS[fault.code] ?? 'did not find expected node content';
-  const { line } = lines.linePos(Math.min(fault.pos[0], Math.max(0, text.trimEnd().length - 1)));
-  const inMap = what.includes(']') && text.slice(0, fault.pos[0]).lastIndexOf('{') > text.slice(0, fault.pos[0]).lastIndexOf('[');
-  return `yaml: line ${line}: ${inMap ? "did not find expected ',' or '}'" : what}`;
+/**
+ * The faults have other places and words in upstream's parser; the usual ones are mapped. It counts lines from 0 for what is wrong
+ * with tokens, from 1 for what is none, and does not speak of the first one.
+ */
+function explain({ code, pos, message }: YAMLError, text: string, lines: LineCounter): string {
+  const isQuote = code === 'MISSING_CHAR' && message.includes('quote');
+  const scanned = isQuote ? 'found unexpected end of stream' : SCANNED[code];
+  const { line } = lines.linePos(isQuote ? text.length : Math.min(pos[0], Math.max(0, text.trimEnd().length - 1)));
+  if (scanned !== undefined) return line === 1 ? `yaml: ${scanned}` : `yaml: line ${line}: ${scanned}`;
+  const what = PARSED[code] ?? 'did not find expected node content';
+  const before = text.slice(0, pos[0]);
+  const inMap = what.includes(']') && before.lastIndexOf('{') > before.lastIndexOf('[');
+  const shown = inMap ? "did not find expected ',' or '}'" : what;
+  const index = text.trimEnd() === before.trimEnd() ? lines.linePos(text.length).line - 1 : line - 1;
+  return index === 0 ? `yaml: ${shown}` : `yaml: line ${index}: ${shown}`;
 }

@@ -3,8 +3,8 @@
 // share a link, as the cloud route controllers and kindnet do; no tunnels. Routes carry a protocol number, so that those an earlier
 // process left are known. They stay when this ends.
 import { isIPv6 } from 'node:net';
-import { nodes } from '#api';
 import type { Node } from '#api/core/v1';
+import { nodes } from '#api/resources';
 import type { InformerFactory } from '#client';
 import { type Clock, type Logger, systemClock } from '#component';
 import type { DeepReadonly } from '#machinery';

@@ -3,9 +3,9 @@
 // as one transaction per family, by difference. The whole table is written at start, after a failure, and when another process has
 // removed part of it. Rules stay when it stops.
 
-import { endpointslices, nodes, services } from '#api';
 import type { Node, Service } from '#api/core/v1';
 import type { EndpointSlice } from '#api/discovery/v1';
+import { endpointslices, nodes, services } from '#api/resources';
 import type { Informer, InformerFactory } from '#client';
 import { type Clock, type Logger, Metrics } from '#component';
 import type { DeepReadonly, KubeObject } from '#machinery';

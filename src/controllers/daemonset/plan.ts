@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which nodes a DaemonSet is for, which Pods to make and remove on them, how far a rolling update may go, and the status. Pure.
-import { requiredNodes, untolerated } from '#api';
+
 import type { DaemonSet, DaemonSetStatus } from '#api/apps/v1';
 import type { Pod } from '#api/core/v1';
+import { requiredNodes, untolerated } from '#api/node-selection';
 import { type DeepReadonly, timeMs } from '#machinery';
 import { resolve } from '../deployment/counts.ts';
 import type { ReadNode, ReadToleration } from '../nodes/node-fit.ts';

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What controllers ask about nodes: their conditions, and which Pods their taints drive out.
-import { tolerates } from '#api';
+
 import type { Node, Pod, Taint, Toleration } from '#api/core/v1';
+import { tolerates } from '#api/node-selection';
 import type { DeepReadonly } from '#machinery';
 
 export type ReadNode = DeepReadonly<Node>;

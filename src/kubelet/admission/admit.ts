@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The node's own check of a Pod before it runs: the scheduler may have been wrong, or none was asked (static Pods, nodeName).
 // A refused Pod fails for good. @source upstream pkg/kubelet/lifecycle/predicate.go
-import { requiredNodes, untolerated } from '#api';
+
 import type { Node } from '#api/core/v1';
+import { requiredNodes, untolerated } from '#api/node-selection';
 import { type DeepReadonly, formatQuantity, milliOf, parseQuantity } from '#machinery';
 import { podRequest } from '../container/resources.ts';
 import { allContainers, isStatic, type PodView } from '../pod/pod.ts';

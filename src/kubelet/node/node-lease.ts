@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The node's heartbeat: a Lease in kube-node-lease, renewed each quarter of its duration. @source KEP-589
-import { leases } from '#api';
+
 import type { Lease } from '#api/coordination/v1';
+import { leases } from '#api/resources';
 import type { Client } from '#client';
 import { type Clock, formatMicroTime, type Logger } from '#component';
 import { type DeepReadonly, isAlreadyExists, isConflict, isNotFound } from '#machinery';

@@ -3,8 +3,8 @@
 // seconds and when something is reported, written when it differs or five minutes have passed, and at once when the node becomes
 // ready. @source upstream pkg/kubelet/kubelet_node_status.go
 import { isDeepStrictEqual } from 'node:util';
-import { nodes } from '#api';
 import type { Node, NodeStatus } from '#api/core/v1';
+import { nodes } from '#api/resources';
 import type { Client } from '#client';
 import type { Clock, Logger } from '#component';
 import { type DeepReadonly, type Draft, isAlreadyExists, isNotFound } from '#machinery';

@@ -4,7 +4,7 @@
 // @source upstream pkg/kubelet/server/auth.go
 import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
-import { subjectaccessreviews, tokenreviews } from '#api';
+import { subjectaccessreviews, tokenreviews } from '#api/resources';
 import type { Client } from '#client';
 import type { Clock } from '#component';
 import type { Authenticate, Authorize, NodeAccess, UserInfo } from '../options.ts';

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Mirror Pods: the API's picture of static Pods, made and removed by the kubelet, owned by the Node.
 // @source upstream pkg/kubelet/pod/mirror_client.go
-import { pods } from '#api';
+
 import type { Pod } from '#api/core/v1';
+import { pods } from '#api/resources';
 import type { Client } from '#client';
 import type { Logger } from '#component';
 import { type Draft, isAlreadyExists, isNotFound } from '#machinery';

@@ -2,8 +2,8 @@
 // Writes Pod statuses to the API: only what changed, the newest only, one write per Pod at a time, retried with the next change
 // or after ten seconds. Ends a deleted Pod's life with the final delete. @source upstream pkg/kubelet/status/status_manager.go
 import { isDeepStrictEqual } from 'node:util';
-import { pods } from '#api';
 import type { PodCondition, PodStatus } from '#api/core/v1';
+import { pods } from '#api/resources';
 import type { Client } from '#client';
 import { type Clock, formatTime, type Logger } from '#component';
 import { type DeepReadonly, isConflict, isNotFound } from '#machinery';

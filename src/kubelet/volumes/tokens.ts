@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Service account tokens for Pods, from the TokenRequest API, bound to the Pod. Kept until 80 % of their life is over or a day
 // has passed. @source upstream pkg/kubelet/token/token_manager.go
-import { serviceaccounts } from '#api';
+
 import type { TokenRequest } from '#api/authentication/v1';
+import { serviceaccounts } from '#api/resources';
 import type { Client } from '#client';
 import type { Clock } from '#component';
 import type { PodView } from '../pod/pod.ts';

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A Pod with everything scheduling asks of it, worked out once: requests, selectors, affinity terms, ports.
-import { compileTerm, type NodeMatcher, requiredNodes } from '#api';
+
 import type { Pod, PodAffinityTerm, Toleration } from '#api/core/v1';
+import { compileTerm, type NodeMatcher, requiredNodes } from '#api/node-selection';
 import { type DeepReadonly, keyOf, type Selector, selectorOf, timeMs } from '#machinery';
 import { nonZeroRequests, plainRequests, podRequests, type Resources } from './resources.ts';
 

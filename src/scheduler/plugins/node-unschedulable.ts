@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // NodeUnschedulable: cordoned nodes take only Pods that tolerate the taint of that name.
-import { isTolerated } from '#api';
+import { isTolerated } from '#api/node-selection';
 import { type Plugin, unresolvable } from '../framework/plugin.ts';
 
 const REJECTED = unresolvable('node(s) were unschedulable');

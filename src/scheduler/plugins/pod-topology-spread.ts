@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // PodTopologySpread: keeps matching Pods even over the domains of a topology key. DoNotSchedule constraints filter, ScheduleAnyway ones
 // score; a Pod that belongs to a Service or workload and has none gets upstream's defaults (host name 3, zone 5, score only).
-import { isTolerated } from '#api';
+
 import type { TopologySpreadConstraint } from '#api/core/v1';
+import { isTolerated } from '#api/node-selection';
 import { type DeepReadonly, Selector, selectorOf } from '#machinery';
 import type { NodeInfo } from '../cache/node-info.ts';
 import type { PodInfo } from '../cache/pod-info.ts';

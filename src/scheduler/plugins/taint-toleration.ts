@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // TaintToleration: a Pod fits a node whose NoSchedule and NoExecute taints it tolerates, and prefers one without PreferNoSchedule
 // taints that it does not.
-import { isTolerated } from '#api';
+import { isTolerated } from '#api/node-selection';
 import { type Plugin, scaleToMax, unresolvable } from '../framework/plugin.ts';
 
 const REJECTED = unresolvable('node(s) had untolerated taint(s)');

@@ -2,8 +2,9 @@
 // VolumeBinding, as far as the scheduler itself decides: claims must exist and be bound, and a bound volume must be usable on the node.
 // A claim that waits for its first consumer gets the chosen node as an annotation, for a provisioner to act on, and the Pod waits
 // until it is bound; matching volumes to claims is the volume controller's.
-import { compileTerms, type NodeMatcher } from '#api';
+
 import type { PersistentVolume, PersistentVolumeClaim } from '#api/core/v1';
+import { compileTerms, type NodeMatcher } from '#api/node-selection';
 import type { StorageClass } from '#api/storage/v1';
 import type { Lister } from '#client';
 import type { DeepReadonly } from '#machinery';

@@ -9,14 +9,9 @@ test('a range has neither its network nor its broadcast address, and each other 
   const all = [...range.candidates(() => 0)];
 
   assert.equal(new Set(all).size, 14);
-  assert.equal(range.first, '10.96.0.1');
   assert.equal(range.contains('10.96.0.0'), false);
   assert.equal(range.contains('10.96.0.15'), false);
   assert.ok(all.every((address) => range.contains(address)));
-});
-
-test('an IPv6 range gives canonical addresses', () => {
-  assert.equal(new ServiceRange('fd00:10:96::/112').first, 'fd00:10:96::1');
 });
 
 test('a large range begins anywhere, and is not walked to its end', () => {

@@ -30,10 +30,6 @@ export class ServiceRange {
     return this.#prefix.family;
   }
 
-  get first(): string {
-    return this.#at(0n);
-  }
-
   /** Never given to anyone. */
   get network(): string {
     return formatAddress(this.#prefix.first, this.family);
@@ -66,9 +62,4 @@ export class ServiceRange {
   #at(index: bigint): string {
     return formatAddress(this.#prefix.first + 1n + index, this.family);
   }
-}
-
-/** The address of the `kubernetes` Service. @param ranges As `--service-cluster-ip-range` takes them: one, or two joined by a comma. */
-export function firstAddress(ranges: string): string {
-  return new ServiceRange(ranges.split(',')[0] ?? '').first;
 }
