@@ -4,7 +4,7 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { nodes } from '#api/resources';
 import { type Client, createClient, createInformerFactory, HttpsTransport, type InformerFactory } from '#client';
-import { createLogger, type Logger, systemClock } from '#component';
+import { createLogger, giveBackMemoryWhenQuiet, type Logger, systemClock } from '#component';
 import { createClusterDns, createDnsInterface, resolversOf } from '#dns';
 import { createKubelet, NO_EVICTION, plainMounter, systemCgroups } from '#kubelet';
 import { type CniNetwork, createCniNetwork, prepareNodeNetwork, runNodeRoutes, writeDefaultConfList } from '#network';
@@ -35,6 +35,7 @@ export async function runAgent(layout: Layout, nodeName: string, signal: AbortSi
   mkdirSync(layout.node(nodeName).folder, { recursive: true, mode: 0o700 });
   await using _control = await serveControl(layout.controlSocket(nodeName), components);
   components.startAll();
+  void giveBackMemoryWhenQuiet(systemClock, signal);
   await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
   await components.stopAll();
 }

@@ -5,7 +5,7 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { ApiServer, AUTHENTICATED_GROUP, apiServerOptions, MASTERS_GROUP, type UserInfo } from '#apiserver';
 import type { Client } from '#client';
-import { createLogger, systemClock } from '#component';
+import { createLogger, giveBackMemoryWhenQuiet, systemClock } from '#component';
 import { runControllerManager } from '#controllers';
 import { runScheduler } from '#scheduler';
 import { SqliteStore } from '#store';
@@ -41,6 +41,7 @@ export async function runControlPlane(layout: Layout, signal: AbortSignal): Prom
   const components = new ComponentSet(specsOf(layout, settings, store, log), log(CONTROL_PLANE));
   await using _control = await serveControl(layout.controlSocket(CONTROL_PLANE), components);
   components.startAll();
+  void giveBackMemoryWhenQuiet(systemClock, signal);
   await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
   await components.stopAll();
 }

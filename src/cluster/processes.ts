@@ -23,10 +23,10 @@ export type ProcessMessage = { readonly type: 'progress' | 'ready' | 'failed'; r
 /** How long a process may take to be ready. */
 const READY_MS = 90_000;
 
-/** What this program was started with, to start itself again. */
+/** What this program was started with, to start itself again; with `gc()`, for memory that is given back when all is quiet. */
 function selfCommand(nodeFlags: readonly string[]): string[] {
   const entry = process.argv[1] ?? '';
-  return [process.execPath, '--disable-warning=ExperimentalWarning', ...nodeFlags, entry];
+  return [process.execPath, '--disable-warning=ExperimentalWarning', '--expose-gc', ...nodeFlags, entry];
 }
 
 /** Where a network namespace made by `ip netns add` is. */

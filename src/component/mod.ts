@@ -8,3 +8,4 @@ export * from './flags.ts';
 export * from './follow-file.ts';
 export * from './logging.ts';
 export * from './metrics.ts';
+export * from './quiet-memory.ts';
