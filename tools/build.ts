@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Bundles the sources into dist/: one file for the program, one for the store's thread. Users run these; development runs src/.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { writeDescriptions } from './descriptions.ts';
@@ -32,6 +32,14 @@ async function bundle(): Promise<void> {
   });
 }
 
+/** V8 keeps a source with a single character beyond Latin-1 in two bytes a character: a megabyte, for a letter in a regular expression. */
+function refuseWideCharacters(): void {
+  for (const name of readdirSync(dist).filter((file) => file.endsWith('.js'))) {
+    const wide = /.{0,30}[\u{100}-\u{10ffff}].{0,10}/u.exec(readFileSync(join(dist, name), 'utf8'));
+    if (wide !== null) throw new Error(`build: write the character beyond Latin-1 as an escape in: ${wide[0]}`);
+  }
+}
+
 /** Small C programs beside the embedded runtime; without a compiler the runtime says what is missing when it needs them. */
 function compileNative(): void {
   const folder = join(root, 'src/runtime/embedded/native');
@@ -45,5 +53,6 @@ function compileNative(): void {
 }
 
 await bundle();
+refuseWideCharacters();
 writeDescriptions();
 compileNative();
