@@ -79,7 +79,7 @@ function isTime(text: string): boolean {
 
 /** Go's durations, and the words of Scala's: `1h30m`, `3 days`. */
 function isDuration(text: string): boolean {
-  if (/^[+-]?(0|(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)((\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h))*)$/.test(text)) return true;
+  if (/^[+-]?(0|(\d+\.?\d*|\.\d+)(ns|us|µs|\u03bcs|ms|s|m|h)((\d+\.?\d*|\.\d+)(ns|us|µs|\u03bcs|ms|s|m|h))*)$/.test(text)) return true;
   const words =
     'nanoseconds?|nanos?|microseconds?|micros?|milliseconds?|millis?|seconds?|minutes?|hours?|days?|weeks?|ns|us|µs|ms|secs?|s|mins?|m|hrs?|h|hours?|d|wk?|w';
   return new RegExp(`^(\\d+\\s*(${words})\\s*)+$`, 'i').test(text.trim());
