@@ -17,11 +17,12 @@ import {
 } from '../../machinery/mod.ts';
 import type { Endpoints } from '../generated/core/v1.ts';
 import type { EndpointSlice } from '../generated/discovery/v1.ts';
-import { ipProblems } from './ip.ts';
+import { ipProblems, isAddress } from './ip.ts';
 import { immutableCauses, labelCauses } from './object-meta.ts';
 import { enumCauses, isSet, portCauses, problems } from './rules.ts';
 import { PROTOCOLS, specialAddressCauses } from './services.ts';
 
+const NO_ADDRESS = 'must be a valid IP address';
 const [MOST_ENDPOINTS, MOST_ADDRESSES, MOST_LABELS, MOST_PORTS, MOST_HINTS] = [1000, 100, 16, 20_000, 8];
 
 export function endpointsCauses({ subsets }: DeepReadonly<Endpoints>): FieldCause[] {
@@ -35,13 +36,11 @@ export function endpointsCauses({ subsets }: DeepReadonly<Endpoints>): FieldCaus
       for (const [position, address] of (subset[name] ?? []).entries()) {
         const here = at.child(name).index(position);
         const { ip = '' } = address;
-        const wrong = ipProblems(ip);
-        causes.push(...problems(wrong, here.child('ip'), ip));
+        causes.push(...problems(ipProblems(ip), here.child('ip'), ip));
         if (address.hostname) causes.push(...problems(checkDns1123Label(address.hostname), here.child('hostname'), address.hostname));
         if (isSet(address.nodeName))
           causes.push(...problems(checkDns1123Subdomain(address.nodeName), here.child('nodeName'), address.nodeName));
-        if (wrong.length > 0) causes.push(invalidValue(here.child('ip'), ip, 'must be a valid IP address'));
-        else causes.push(...specialAddressCauses(ip, here.child('ip')));
+        causes.push(...(isAddress(ip) ? specialAddressCauses(ip, here.child('ip')) : [invalidValue(here.child('ip'), ip, NO_ADDRESS)]));
       }
     }
     for (const [position, port] of (subset.ports ?? []).entries()) {

@@ -3,7 +3,17 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { field } from '../../machinery/mod.ts';
-import { bitsOf, cidrProblems, cidrWarnings, ipProblems, ipWarnings, specialKindOf } from './ip.ts';
+import {
+  bitsOf,
+  canonicalAddress,
+  canonicalCidrProblems,
+  canonicalIpProblems,
+  cidrProblems,
+  interfaceCauses,
+  ipProblems,
+  specialKindOf,
+} from './ip.ts';
+import { cidrWarnings, ipWarnings } from './ip-warnings.ts';
 
 const IP = 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)';
 const CIDR = 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)';
@@ -65,6 +75,58 @@ describe('addresses', () => {
   for (const [text, expected] of Object.entries(RANGES))
     it(`${text} ${expected ?? 'is right'}`, () => assert.deepEqual(cidrProblems(text), expected ? [expected] : []));
   for (const [text, expected] of Object.entries(KINDS)) it(`${text} is ${expected}`, () => assert.equal(specialKindOf(text), expected));
+});
+
+/** Fields that take one form: addresses, ranges, and addresses with the length of their network. */
+const FORMS: Readonly<Record<string, readonly [of: 'address' | 'range' | 'interface', complaint?: string]>> = {
+  '1.2.3.4': ['address'],
+  '2001:db8::1': ['address'],
+  '2001:DB8::1': ['address', 'must be in canonical form ("2001:db8::1")'],
+  '1.2.3.04': ['address', 'must not have leading 0s'],
+  '2001:db8::/64': ['range'],
+  '2001:db8:0::/64': ['range', 'must be in canonical form ("2001:db8::/64")'],
+  '1.2.3.4/24': ['range', 'must not have bits set beyond the prefix length'],
+  '10.9.8.7/24': ['interface'],
+  '2001:db8::1/64': ['interface'],
+  '10.9.8.7': ['interface', 'must be a valid address in CIDR form, (e.g. 10.9.8.7/24 or 2001:db8::1/64)'],
+  '10.9.8.07/24': ['interface', 'must be in canonical form ("10.9.8.7/24")'],
+  '10.9.8.7/024': ['interface', 'must be in canonical form ("10.9.8.7/24")'],
+  '2001:DB8:0::1/64': ['interface', 'must be in canonical form ("2001:db8::1/64")'],
+  '::ffff:192.168.0.1/120': ['interface', 'must be in canonical form ("192.168.0.1/24")'],
+};
+
+it('the canonical form of an address is its own', () => {
+  fc.assert(
+    fc.property(fc.oneof(fc.ipV4(), fc.ipV6()), (text) => {
+      const canonical = canonicalAddress(text);
+      assert.equal(canonical === undefined ? undefined : canonicalAddress(canonical), canonical);
+    }),
+  );
+});
+
+describe('fields that take one form', () => {
+  const checks = {
+    address: canonicalIpProblems,
+    range: canonicalCidrProblems,
+    interface: (text: string) => interfaceCauses(text, PATH).map(({ message }) => message.replace(/^.*?": /, '')),
+  };
+  for (const [text, [of, complaint]] of Object.entries(FORMS))
+    it(`take ${text}: ${complaint ?? 'yes'}`, () => assert.deepEqual(checks[of](text), complaint ? [complaint] : []));
+});
+
+describe('addresses that an object had before', () => {
+  it('are spoken of', () => {
+    const later = 'will be considered invalid in a future Kubernetes release: use';
+    assert.deepEqual(ipWarnings('1.2.3.04', PATH), [`spec.x: non-standard IP address "1.2.3.04" ${later} "1.2.3.4"`]);
+    assert.deepEqual(ipWarnings('::ffff:1.2.3.4', PATH), [`spec.x: non-standard IP address "::ffff:1.2.3.4" ${later} "1.2.3.4"`]);
+    assert.deepEqual(cidrWarnings('1.2.3.4/24', PATH), [
+      'spec.x: CIDR value "1.2.3.4/24" is ambiguous in this context (should be "1.2.3.0/24" or "1.2.3.4/32"?)',
+    ]);
+    assert.deepEqual(cidrWarnings('1.2.03.0/24', PATH), [`spec.x: non-standard CIDR value "1.2.03.0/24" ${later} "1.2.3.0/24"`]);
+    assert.deepEqual(cidrWarnings('::ffff:1.2.3.0/120', PATH), [
+      `spec.x: non-standard CIDR value "::ffff:1.2.3.0/120" ${later} "1.2.3.0/24"`,
+    ]);
+  });
 });
 
 describe('forms of addresses', () => {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// IP addresses and CIDRs as the API takes them (apimachinery's validation/ip.go): strict forms only, with upstream's texts.
+// IP addresses and CIDRs as the API takes them: strict forms in fields that are older than the rules, canonical ones in newer fields,
+// with upstream's texts. @source upstream apimachinery pkg/util/validation/ip.go
 import { isIPv4, isIPv6 } from 'node:net';
-import { type FieldPath, quote } from '../../machinery/mod.ts';
+import { type FieldCause, type FieldPath, invalidValue, quote } from '../../machinery/mod.ts';
 
 const IP_RULE = 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)';
 const CIDR_RULE = 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)';
@@ -17,6 +18,54 @@ const isMapped = (address: string) => isIPv6(address) && bitsOf(address).startsW
 
 /** Whether this reads as an address, be it well written or not. */
 export const isAddress = (text = ''): boolean => addressIn(text) !== undefined;
+
+/** An address as Go prints it: of IPv6 in the form of RFC 5952, of IPv4 in the shape of IPv6 as IPv4. Undefined for what is none. */
+export function canonicalAddress(text: string): string | undefined {
+  const address = addressIn(text);
+  if (address === undefined || isIPv4(address)) return address;
+  const bits = bitsOf(address);
+  if (isMapped(address))
+    return Array.from({ length: 4 }, (_, index) => Number.parseInt(bits.slice(96 + index * 8, 104 + index * 8), 2)).join('.');
+  return shortened(bits);
+}
+
+function shortened(bits: string): string {
+  const groups = Array.from({ length: 8 }, (_, index) => Number.parseInt(bits.slice(index * 16, index * 16 + 16), 2).toString(16));
+  const text = groups.join(':');
+  // The longest run of zeros, the first of equals, becomes two colons; a single zero stays.
+  const runs = [...text.matchAll(/(?<![^:])0(?::0)+(?![^:])/g)];
+  const longest = runs.reduce<RegExpMatchArray | undefined>((best, it) => (best && best[0].length >= it[0].length ? best : it), undefined);
+  if (longest === undefined) return text;
+  const at = longest.index ?? 0;
+  return `${text.slice(0, at).replace(/:$/, '')}::${text.slice(at + longest[0].length).replace(/^:/, '')}`;
+}
+
+export interface Range {
+  /** The address that is given, canonical. */
+  readonly address: string;
+  /** The one without the bits beyond the prefix, canonical. */
+  readonly network: string;
+  readonly prefix: number;
+  /** Bits of an address of this family as it is written. */
+  readonly size: 32 | 128;
+}
+
+/** A CIDR, however badly written; undefined for what is none. */
+export function rangeIn(text: string): Range | undefined {
+  const slash = text.indexOf('/');
+  const [given, length] = [text.slice(0, slash), text.slice(slash + 1)];
+  const address = slash < 0 ? undefined : addressIn(given);
+  const size = address !== undefined && isIPv6(address) ? 128 : 32;
+  if (address === undefined || !/^\d+$/.test(length) || Number(length) > size) return undefined;
+  const bits = bitsOf(address).slice(0, Number(length)).padEnd(size, '0');
+  const prefix = isMapped(address) && Number(length) >= 96 ? Number(length) - 96 : Number(length);
+  return { address: canonicalAddress(given) ?? given, network: addressOfBits(bits), prefix, size };
+}
+
+function addressOfBits(bits: string): string {
+  if (bits.length === 128) return canonicalAddress(shortened(bits)) ?? '';
+  return Array.from({ length: 4 }, (_, index) => Number.parseInt(bits.slice(index * 8, index * 8 + 8), 2)).join('.');
+}
 
 /** What is wrong with an address; empty if nothing is. One that is not given at all is wrong, too. */
 export function ipProblems(text = ''): string[] {
@@ -84,33 +133,29 @@ export function specialKindOf(address: string): 'unspecified' | 'loopback' | 'li
   return /^1{8}....0010/.test(bits) ? 'link-local multicast' : undefined;
 }
 
-/** An address as RFC 5952 has it; only of those that {@link ipProblems} has nothing against. */
-function canonicalIp(address: string): string {
-  if (isIPv4(address)) return address;
-  const bits = bitsOf(address);
-  const groups = Array.from({ length: 8 }, (_, index) => Number.parseInt(bits.slice(index * 16, index * 16 + 16), 2).toString(16));
-  const text = groups.join(':');
-  // The longest run of zeros, the first of equals, becomes two colons; a single zero stays.
-  const runs = [...text.matchAll(/(?<![^:])0(?::0)+(?![^:])/g)];
-  const longest = runs.reduce<RegExpMatchArray | undefined>((best, it) => (best && best[0].length >= it[0].length ? best : it), undefined);
-  if (longest === undefined) return text;
-  const at = longest.index ?? 0;
-  return `${text.slice(0, at).replace(/:$/, '')}::${text.slice(at + longest[0].length).replace(/^:/, '')}`;
+const notCanonical = (canonical: string) => `must be in canonical form (${quote(canonical)})`;
+
+/** What is wrong with an address in a field that takes one form of each. */
+export function canonicalIpProblems(text = ''): string[] {
+  const wrong = ipProblems(text);
+  const canonical = canonicalAddress(text);
+  return wrong.length > 0 || canonical === undefined || canonical === text ? wrong : [notCanonical(canonical)];
 }
 
-/** What is said of an address that is right, but not written as it should be. */
-export function ipWarnings(address: string, path: FieldPath): string[] {
-  if (ipProblems(address).length > 0 || isIPv4(address)) return [];
-  const canonical = canonicalIp(address);
-  if (canonical === address) return [];
-  return [`${path}: IPv6 address ${quote(address)} should be in RFC 5952 canonical format (${quote(canonical)})`];
+/** The same of a CIDR. */
+export function canonicalCidrProblems(text = ''): string[] {
+  const wrong = cidrProblems(text);
+  const range = rangeIn(text);
+  const canonical = range && `${range.network}/${range.prefix}`;
+  return wrong.length > 0 || canonical === undefined || canonical === text ? wrong : [notCanonical(canonical)];
 }
 
-/** The same of a range. */
-export function cidrWarnings(cidr: string, path: FieldPath): string[] {
-  if (cidrProblems(cidr).length > 0) return [];
-  const [address = '', prefix = ''] = cidr.split('/');
-  const canonical = `${canonicalIp(address)}/${prefix}`;
-  if (canonical === cidr) return [];
-  return [`${path}: IPv6 CIDR value ${quote(cidr)} should be in RFC 5952 canonical format (${quote(canonical)})`];
+const INTERFACE_RULE = 'must be a valid address in CIDR form, (e.g. 10.9.8.7/24 or 2001:db8::1/64)';
+
+/** An address with the length of its network, in the one form that it has. */
+export function interfaceCauses(text: string, path: FieldPath): FieldCause[] {
+  const range = rangeIn(text);
+  if (range === undefined) return [invalidValue(path, text, INTERFACE_RULE)];
+  const canonical = `${range.address}/${range.prefix}`;
+  return canonical === text ? [] : [invalidValue(path, text, notCanonical(canonical))];
 }

@@ -18,6 +18,7 @@ import * as volumes from './persistent-volumes.ts';
 import { podCauses } from './pod-spec.ts';
 import * as policies from './policies.ts';
 import * as quotas from './quotas.ts';
+import type { ExpressionCheck } from './resource.ts';
 import * as resource from './resource.ts';
 import * as slices from './resource-slices.ts';
 import { resourceClaimStatusCauses } from './resource-status.ts';
@@ -28,9 +29,9 @@ import * as workloads from './workloads.ts';
 
 export interface Validator {
   /** All but `metadata`. */
-  readonly create?: (object: never) => FieldCause[];
+  readonly create?: (object: never, checkExpression?: ExpressionCheck) => FieldCause[];
   /** All but `metadata`; includes what create checks. */
-  readonly update?: (next: never, previous: never) => FieldCause[];
+  readonly update?: (next: never, previous: never, checkExpression?: ExpressionCheck) => FieldCause[];
   readonly subresources?: Readonly<Record<string, (next: never, previous: never) => FieldCause[]>>;
 }
 
@@ -104,17 +105,17 @@ export const VALIDATORS: Readonly<Record<string, Validator>> = {
     subresources: { status: networking.ingressStatusCauses },
   },
   'networking.k8s.io/IngressClass': { create: networking.ingressClassCauses, update: networking.ingressClassUpdateCauses },
-  'networking.k8s.io/NetworkPolicy': {
-    create: (object: never) => networking.networkPolicyCauses(object),
-    update: networking.networkPolicyUpdateCauses,
-  },
+  'networking.k8s.io/NetworkPolicy': { create: networking.networkPolicyCauses, update: networking.networkPolicyUpdateCauses },
   'networking.k8s.io/IPAddress': { create: networking.ipAddressCauses, update: networking.ipAddressUpdateCauses },
   'networking.k8s.io/ServiceCIDR': {
     create: networking.serviceCidrCauses,
     update: networking.serviceCidrUpdateCauses,
   },
-  'resource.k8s.io/ResourceSlice': { create: slices.resourceSliceCauses, update: slices.resourceSliceUpdateCauses },
-  'resource.k8s.io/DeviceClass': { create: resource.deviceClassCauses },
+  'resource.k8s.io/ResourceSlice': {
+    create: (object: never) => slices.resourceSliceCauses(object),
+    update: slices.resourceSliceUpdateCauses,
+  },
+  'resource.k8s.io/DeviceClass': { create: resource.deviceClassCauses, update: resource.deviceClassUpdateCauses },
   'rbac.authorization.k8s.io/Role': { create: groups.roleCauses },
   'rbac.authorization.k8s.io/ClusterRole': { create: groups.clusterRoleCauses },
   'rbac.authorization.k8s.io/RoleBinding': { create: groups.roleBindingCauses, update: groups.bindingUpdateCauses },
@@ -139,8 +140,14 @@ export const VALIDATORS: Readonly<Record<string, Validator>> = {
     subresources: { status: storage.volumeAttachmentUpdateCauses },
   },
   'storage.k8s.io/VolumeAttributesClass': { create: storage.attributesClassCauses, update: storage.attributesClassUpdateCauses },
-  'admissionregistration.k8s.io/ValidatingWebhookConfiguration': { create: webhooks.webhooksCauses, update: webhooks.webhooksUpdateCauses },
-  'admissionregistration.k8s.io/MutatingWebhookConfiguration': { create: webhooks.webhooksCauses, update: webhooks.webhooksUpdateCauses },
+  'admissionregistration.k8s.io/ValidatingWebhookConfiguration': {
+    create: (object: never) => webhooks.webhooksCauses(object),
+    update: webhooks.webhooksUpdateCauses,
+  },
+  'admissionregistration.k8s.io/MutatingWebhookConfiguration': {
+    create: (object: never) => webhooks.webhooksCauses(object),
+    update: webhooks.webhooksUpdateCauses,
+  },
   'admissionregistration.k8s.io/ValidatingAdmissionPolicyBinding': { create: policies.validatingBindingCauses },
   'admissionregistration.k8s.io/MutatingAdmissionPolicyBinding': { create: policies.mutatingBindingCauses },
   'flowcontrol.apiserver.k8s.io/FlowSchema': { create: flow.flowSchemaCauses, subresources: { status: flow.flowStatusCauses } },

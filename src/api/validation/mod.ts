@@ -2,18 +2,17 @@
 // Validation of every built-in kind, by group and kind of the storage version: `validateObject` on create,
 // `validateObjectUpdate` for PUT and PATCH of the object or of one of its subresources. Answers are causes in upstream's order.
 import type { DeepReadonly, FieldCause, KubeObject } from '../../machinery/mod.ts';
-import { findResourceOfKind } from '../scheme.ts';
 import { VALIDATORS } from './kinds.ts';
-import { hasFreeFinalizers, isMetaLate, metaUpdateCauses, timesOfUpdate } from './meta-update.ts';
-import { nameRuleOf } from './names.ts';
-import { validateObjectMeta } from './object-meta.ts';
+import { lateMetaCauses, metaUpdateCauses, newMetaCauses } from './meta-update.ts';
+import { ratcheted } from './ratchets.ts';
+import type { ExpressionCheck } from './resource.ts';
 
 export type ValidatedKind = { readonly group: string; readonly version: string; readonly kind: string };
 type AnyObject = DeepReadonly<KubeObject>;
 
 export { internalForm } from './difference.ts';
 export { nameRuleOf } from './names.ts';
-export { validateObjectMeta, validateObjectMetaUpdate } from './object-meta.ts';
+export { commonMetaUpdateCauses, validateObjectMeta, validateObjectMetaUpdate } from './object-meta.ts';
 export { objectWarnings } from './object-warnings.ts';
 export { qosClassOf } from './pod-qos.ts';
 export { podResizeCauses } from './pod-resize.ts';
@@ -22,26 +21,36 @@ export { ephemeralContainersCauses, podUpdateCauses } from './pod-update.ts';
 export { podWarnings } from './pod-warnings.ts';
 export { matchConstraintsCauses, paramKindCauses } from './policies.ts';
 export { clusterIpCauses } from './services.ts';
+export { podStatusWarnings, statusWarnings } from './status-warnings.ts';
 export { warningsOf } from './warnings.ts';
 export { sameMatchConditions } from './webhooks.ts';
 
-/** Everything wrong with a new object. */
-export function validateObject(of: ValidatedKind, object: AnyObject): FieldCause[] {
-  const namespaced = findResourceOfKind(of)?.namespaced ?? false;
-  const own = VALIDATORS[`${of.group}/${of.kind}`]?.create;
-  const isLate = isMetaLate(of);
-  const early = isLate ? (own?.(object as never) ?? []) : [];
-  if (early.length > 0) return early;
-  const causes = validateObjectMeta(object.metadata, { namespaced, nameRule: nameRuleOf(of), standardFinalizers: !hasFreeFinalizers(of) });
-  return isLate || own === undefined ? causes : [...causes, ...own(object as never)];
+/** Everything wrong with a new object. @param checkExpression Of kinds that choose devices by expressions, by who can compile them. */
+export function validateObject(of: ValidatedKind, object: AnyObject, checkExpression?: ExpressionCheck): FieldCause[] {
+  const causes = newMetaCauses(of, object);
+  const own = VALIDATORS[`${of.group}/${of.kind}`]?.create?.(object as never, checkExpression);
+  if (own !== undefined) causes.push(...own);
+  return causes.length > 0 ? causes : lateMetaCauses(of, object);
 }
 
 /** Everything wrong with a change. `subresource` is '' for the object itself. */
-export function validateObjectUpdate(of: ValidatedKind, next: AnyObject, previous: AnyObject, subresource: string): FieldCause[] {
-  const validator = VALIDATORS[`${of.group}/${of.kind}`];
-  const causes = metaUpdateCauses(of, next, previous, timesOfUpdate(of, subresource));
-  if (subresource !== '') return [...causes, ...(validator?.subresources?.[subresource]?.(next as never, previous as never) ?? [])];
-  const own = validator?.update?.(next as never, previous as never);
-  return [...causes, ...(own ?? validator?.create?.(next as never) ?? [])];
+export function validateObjectUpdate(
+  of: ValidatedKind,
+  next: AnyObject,
+  previous: AnyObject,
+  subresource: string,
+  checkExpression?: ExpressionCheck,
+): FieldCause[] {
+  const key = `${of.group}/${of.kind}`;
+  const validator = VALIDATORS[key];
+  const causes = metaUpdateCauses(of, next, previous, subresource);
+  if (subresource !== '') {
+    const check = validator?.subresources?.[subresource];
+    if (check === undefined) return causes;
+    const own = check(next as never, previous as never);
+    return [...causes, ...ratcheted(`${key}/${subresource}`, own, () => check(previous as never, previous as never))];
+  }
+  const own = validator?.update?.(next as never, previous as never, checkExpression) ?? validator?.create?.(next as never) ?? [];
+  return [...causes, ...ratcheted(key, own, () => validator?.create?.(previous as never) ?? [])];
 }
 export { webhookServiceCauses, webhookUrlCauses } from './webhooks.ts';

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which rule the name of each kind obeys (upstream's NameFunc per strategy), on top of machinery's checks.
 import { checkDns1123Label, checkDns1123Subdomain, checkPathSegmentName } from '../../machinery/mod.ts';
-import { ipProblems } from './ip.ts';
+import { canonicalIpProblems } from './ip.ts';
 
 export type NameRule = (name: string, prefix: boolean) => readonly string[];
 
@@ -12,7 +12,7 @@ const subdomain: NameRule = (name, prefix) => checkDns1123Subdomain(masked(name,
 const label: NameRule = (name, prefix) => checkDns1123Label(masked(name, prefix));
 const pathSegment: NameRule = (name) => checkPathSegmentName(name);
 const anything: NameRule = () => [];
-const address: NameRule = (name) => ipProblems(name);
+const address: NameRule = (name) => canonicalIpProblems(name);
 
 const RULES: Readonly<Record<string, NameRule>> = {
   '/Namespace': label,

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Validation of networking.k8s.io: Ingresses and their classes, NetworkPolicies, addresses and ranges of Services.
 // @source upstream pkg/apis/networking/validation/validation.go
-import { isIP } from 'node:net';
 import {
   checkDns1123Label,
   checkDns1123Subdomain,
@@ -25,7 +24,7 @@ import type {
   NetworkPolicy,
   ServiceCIDR,
 } from '../generated/networking/v1.ts';
-import { bitsOf, cidrProblems, isAddress, isDualStackPair } from './ip.ts';
+import { bitsOf, canonicalCidrProblems, cidrProblems, isAddress, isDualStackPair, type Range, rangeIn } from './ip.ts';
 import { immutableCauses } from './object-meta.ts';
 import { domainPathCauses, isSet, portCauses, portNameProblems, problems, selectorCauses } from './rules.ts';
 import { loadBalancerStatusCauses } from './services.ts';
@@ -40,7 +39,7 @@ function hostCauses(host: string, path: FieldPath): FieldCause[] {
 }
 
 export function ingressCauses(ingress: DeepReadonly<Ingress>): FieldCause[] {
-  const causes = ingressSpecCauses(ingress, true);
+  const causes = ingressSpecCauses(ingress, {});
   const { metadata, spec: own = {} } = ingress;
   const annotation = metadata.annotations?.['kubernetes.io/ingress.class'];
   if (annotation !== undefined && isSet(own.ingressClassName) && annotation !== own.ingressClassName) {
@@ -54,11 +53,31 @@ export function ingressCauses(ingress: DeepReadonly<Ingress>): FieldCause[] {
 const hasWrongSecret = ({ spec }: DeepReadonly<Ingress>) =>
   spec?.tls?.some(({ secretName }) => secretName && checkDns1123Subdomain(secretName).length > 0) === true;
 
+/** Rules for all hosts of a name may be as wrong as they were. */
+const hasWrongWildcard = ({ spec }: DeepReadonly<Ingress>) =>
+  spec?.rules?.some((rule) => rule.host?.includes('*') === true && ruleCauses(rule, SPEC).length > 0) === true;
+
 export function ingressUpdateCauses(next: DeepReadonly<Ingress>, previous: DeepReadonly<Ingress>): FieldCause[] {
-  return ingressSpecCauses(next, !hasWrongSecret(previous));
+  return ingressSpecCauses(next, { anySecret: hasWrongSecret(previous), anyWildcard: hasWrongWildcard(previous) });
 }
 
-function ingressSpecCauses({ spec }: DeepReadonly<Ingress>, checksSecrets: boolean): FieldCause[] {
+interface IngressTolerance {
+  /** Names of secrets that none may have. */
+  readonly anySecret?: boolean;
+  /** Whatever rules for hosts with a wildcard say. */
+  readonly anyWildcard?: boolean;
+}
+
+type Rule = NonNullable<NonNullable<DeepReadonly<Ingress>['spec']>['rules']>[number];
+
+function ruleCauses({ http }: Rule, path: FieldPath): FieldCause[] {
+  if (!http) return [];
+  const paths = path.child('http', 'paths');
+  if ((http.paths ?? []).length === 0) return [required(paths)];
+  return http.paths.flatMap((rule, position) => pathCauses(rule, paths.index(position)));
+}
+
+function ingressSpecCauses({ spec }: DeepReadonly<Ingress>, { anySecret = false, anyWildcard = false }: IngressTolerance): FieldCause[] {
   const causes: FieldCause[] = [];
   const own = spec ?? {};
   if ((own.rules ?? []).length === 0 && !own.defaultBackend) {
@@ -71,16 +90,13 @@ function ingressSpecCauses({ spec }: DeepReadonly<Ingress>, checksSecrets: boole
       if (isAddress(rule.host)) causes.push(invalidValue(at.child('host'), rule.host, 'must be a DNS name, not an IP address'));
       causes.push(...hostCauses(rule.host, at.child('host')));
     }
-    if (!rule.http) continue;
-    const paths = at.child('http', 'paths');
-    if ((rule.http.paths ?? []).length === 0) causes.push(required(paths));
-    for (const [position, path] of (rule.http.paths ?? []).entries()) causes.push(...pathCauses(path, paths.index(position)));
+    if (!anyWildcard || rule.host?.includes('*') !== true) causes.push(...ruleCauses(rule, at));
   }
   for (const [index, tls] of (own.tls ?? []).entries()) {
     for (const [position, host] of (tls.hosts ?? []).entries()) {
       causes.push(...hostCauses(host, SPEC.child('tls').index(index).child('hosts').index(position)));
     }
-    if (checksSecrets && tls.secretName)
+    if (!anySecret && tls.secretName)
       causes.push(...problems(checkDns1123Subdomain(tls.secretName), SPEC.child('tls').index(index).child('secretName'), tls.secretName));
   }
   if (isSet(own.ingressClassName))
@@ -135,10 +151,6 @@ type PolicyPort = NonNullable<NonNullable<NetworkPolicy['spec']['ingress']>[numb
 type Peer = NonNullable<NonNullable<NetworkPolicy['spec']['ingress']>[number]['from']>[number];
 const PROTOCOLS = ['TCP', 'UDP', 'SCTP'];
 
-/** The CIDRs that a policy had stay as they are, whatever the rules say by now. */
-type Kept = ReadonlySet<string>;
-const NONE: Kept = new Set();
-
 function policyPortCauses({ protocol, port, endPort }: DeepReadonly<PolicyPort>, path: FieldPath): FieldCause[] {
   const causes: FieldCause[] =
     isSet(protocol) && !PROTOCOLS.includes(protocol) ? [notSupported(path.child('protocol'), protocol, PROTOCOLS)] : [];
@@ -156,35 +168,30 @@ function policyPortCauses({ protocol, port, endPort }: DeepReadonly<PolicyPort>,
   return [...causes, ...portCauses(endPort, end)];
 }
 
-function ipBlockCauses({ cidr, except }: DeepReadonly<NonNullable<Peer['ipBlock']>>, path: FieldPath, kept: Kept): FieldCause[] {
+function ipBlockCauses({ cidr, except }: DeepReadonly<NonNullable<Peer['ipBlock']>>, path: FieldPath): FieldCause[] {
   if (!cidr) return [required(path.child('cidr'))];
-  const wrong = kept.has(cidr) ? [] : problems(cidrProblems(cidr), path.child('cidr'), cidr);
-  if (!isCidrText(cidr)) return wrong;
+  const wrong = problems(cidrProblems(cidr), path.child('cidr'), cidr);
+  const outer = rangeIn(cidr);
+  if (outer === undefined) return wrong;
   for (const [index, inner] of (except ?? []).entries()) {
     const at = path.child('except').index(index);
-    if (!kept.has(inner)) wrong.push(...problems(cidrProblems(inner), at, inner));
-    if (isCidrText(inner) && !isWithin(inner, cidr)) wrong.push(invalidValue(at, inner, 'must be a strict subset of `cidr`'));
+    wrong.push(...problems(cidrProblems(inner), at, inner));
+    const range = rangeIn(inner);
+    if (range !== undefined && !isWithin(range, outer)) wrong.push(invalidValue(at, inner, 'must be a strict subset of `cidr`'));
   }
   return wrong;
 }
 
-/** Whether a text is a CIDR at all, strict or not. */
-function isCidrText(text: string): boolean {
-  const [address = '', length = ''] = text.split('/');
-  return isIP(address) !== 0 && /^[0-9]{1,3}$/.test(length) && Number(length) <= (isIP(address) === 6 ? 128 : 32);
+function isWithin(inner: Range, outer: Range): boolean {
+  const [bits, others] = [bitsOf(inner.network), bitsOf(outer.network)];
+  return bits.length === others.length && outer.prefix < inner.prefix && bits.slice(0, outer.prefix) === others.slice(0, outer.prefix);
 }
 
-function isWithin(inner: string, outer: string): boolean {
-  const [[from = '', most = ''], [to = '', least = '']] = [inner.split('/'), outer.split('/')];
-  if (isIP(from) !== isIP(to) || Number(least) >= Number(most)) return false;
-  return bitsOf(from).slice(0, Number(least)) === bitsOf(to).slice(0, Number(least));
-}
-
-function peerCauses(peer: DeepReadonly<Peer>, path: FieldPath, kept: Kept): FieldCause[] {
+function peerCauses(peer: DeepReadonly<Peer>, path: FieldPath): FieldCause[] {
   const causes = [
     ...selectorCauses(peer.podSelector, path.child('podSelector')),
     ...selectorCauses(peer.namespaceSelector, path.child('namespaceSelector')),
-    ...(peer.ipBlock ? ipBlockCauses(peer.ipBlock, path.child('ipBlock'), kept) : []),
+    ...(peer.ipBlock ? ipBlockCauses(peer.ipBlock, path.child('ipBlock')) : []),
   ];
   const hasSelector = isSet(peer.podSelector) || isSet(peer.namespaceSelector);
   if (!hasSelector && !peer.ipBlock) causes.push(required(path, 'must specify a peer'));
@@ -192,7 +199,7 @@ function peerCauses(peer: DeepReadonly<Peer>, path: FieldPath, kept: Kept): Fiel
   return causes;
 }
 
-export function networkPolicyCauses({ spec }: DeepReadonly<NetworkPolicy>, kept: Kept = NONE): FieldCause[] {
+export function networkPolicyCauses({ spec }: DeepReadonly<NetworkPolicy>): FieldCause[] {
   const causes = selectorCauses(spec?.podSelector, SPEC.child('podSelector'));
   const rule = (
     at: FieldPath,
@@ -201,7 +208,7 @@ export function networkPolicyCauses({ spec }: DeepReadonly<NetworkPolicy>, kept:
     name: string,
   ) => {
     for (const [index, port] of (ports ?? []).entries()) causes.push(...policyPortCauses(port, at.child('ports').index(index)));
-    for (const [index, peer] of (peers ?? []).entries()) causes.push(...peerCauses(peer, at.child(name).index(index), kept));
+    for (const [index, peer] of (peers ?? []).entries()) causes.push(...peerCauses(peer, at.child(name).index(index)));
   };
   for (const [index, it] of (spec?.ingress ?? []).entries()) rule(SPEC.child('ingress').index(index), it.ports, it.from, 'from');
   for (const [index, it] of (spec?.egress ?? []).entries()) rule(SPEC.child('egress').index(index), it.ports, it.to, 'to');
@@ -213,12 +220,9 @@ export function networkPolicyCauses({ spec }: DeepReadonly<NetworkPolicy>, kept:
   return causes;
 }
 
-export function networkPolicyUpdateCauses(next: DeepReadonly<NetworkPolicy>, previous: DeepReadonly<NetworkPolicy>): FieldCause[] {
-  const rules = [...(previous.spec?.ingress ?? []), ...(previous.spec?.egress ?? [])];
-  const peers: readonly DeepReadonly<Peer>[] = rules.flatMap((it) => ('from' in it ? it.from : 'to' in it ? it.to : undefined) ?? []);
-  const kept = new Set(peers.flatMap(({ ipBlock }) => (ipBlock ? [ipBlock.cidr, ...(ipBlock.except ?? [])] : [])));
-  // Upstream looks at the object as a whole and then once more as a change.
-  const causes = networkPolicyCauses(next, kept);
+/** Upstream looks at the object as a whole and then once more as a change. */
+export function networkPolicyUpdateCauses(next: DeepReadonly<NetworkPolicy>): FieldCause[] {
+  const causes = networkPolicyCauses(next);
   return [...causes, ...causes];
 }
 
@@ -297,12 +301,9 @@ export function serviceCidrCauses({ spec }: DeepReadonly<ServiceCIDR>): FieldCau
   const cidrs = spec?.cidrs ?? [];
   const path = SPEC.child('cidrs');
   if (cidrs.length === 0) return [required(path, 'at least one CIDR required')];
-  if (cidrs.length > 2) return [invalidValue(path, cidrs, 'may only hold up to 2 values')];
-  const pair = cidrs.length === 2 && !isDualStackPair(cidrs);
-  return [
-    ...(pair
-      ? [invalidValue(path, cidrs, 'may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64')]
-      : []),
-    ...cidrs.flatMap((cidr, index) => problems(cidrProblems(cidr), path.index(index), cidr)),
-  ];
+  if (cidrs.length > 2) return [invalidValue(path, { CIDRs: cidrs }, 'may only hold up to 2 values')];
+  const causes = cidrs.flatMap((cidr, index) => problems(canonicalCidrProblems(cidr), path.index(index), cidr));
+  const isPair = cidrs.length < 2 || isDualStackPair(cidrs) || !cidrs.every((cidr) => rangeIn(cidr) !== undefined);
+  const one = 'may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64';
+  return isPair ? causes : [...causes, invalidValue(path, cidrs, one)];
 }

@@ -13,6 +13,7 @@ import {
   invalidValue,
 } from '../../machinery/mod.ts';
 import type { Node, Taint } from '../generated/core/v1.ts';
+import { annotatedNodeCauses } from './annotated-values.ts';
 import { internalForm } from './difference.ts';
 import { cidrProblems } from './ip.ts';
 import { amountCauses } from './pod-resources.ts';
@@ -22,10 +23,10 @@ const SPEC = field('spec');
 const TAINTS = field('metadata', 'taints');
 const EFFECTS = ['NoSchedule', 'PreferNoSchedule', 'NoExecute'];
 
-function taintCauses(taints: readonly DeepReadonly<Taint>[] | undefined): FieldCause[] {
+function taintCauses(taints: readonly DeepReadonly<Taint>[] | undefined, path = TAINTS): FieldCause[] {
   const seen = new Set<string>();
   return (taints ?? []).flatMap((taint, index) => {
-    const at = TAINTS.index(index);
+    const at = path.index(index);
     const wrong = checkLabelValue(taint.value ?? '');
     const key = `${taint.key}:${taint.effect}`;
     const causes = [
@@ -61,8 +62,11 @@ function networkCauses({ spec }: DeepReadonly<Node>): FieldCause[] {
   return [...causes, ...repeated];
 }
 
+const annotationCauses = ({ metadata }: DeepReadonly<Node>) =>
+  annotatedNodeCauses(metadata.annotations, field('metadata', 'annotations'), taintCauses);
+
 export function nodeCauses(node: DeepReadonly<Node>): FieldCause[] {
-  return [...taintCauses(node.spec?.taints), ...resourceCauses(node), ...networkCauses(node)];
+  return [...annotationCauses(node), ...taintCauses(node.spec?.taints), ...resourceCauses(node), ...networkCauses(node)];
 }
 
 /** Each address of a node once. */
@@ -93,7 +97,7 @@ function frozenCauses({ spec: now = {} }: DeepReadonly<Node>, { spec: old = {} }
 
 /** PUT and PATCH of `status`. */
 export function nodeStatusCauses(next: DeepReadonly<Node>, previous: DeepReadonly<Node>): FieldCause[] {
-  return [...resourceCauses(next), ...addressCauses(next), ...frozenCauses(next, previous)];
+  return [...annotationCauses(next), ...resourceCauses(next), ...addressCauses(next), ...frozenCauses(next, previous)];
 }
 
 /** PUT and PATCH of the node: as a new one, and as a changed one. */

@@ -3,6 +3,7 @@
 import {
   checkDns1123Label,
   checkLabelValue,
+  checkPathSegmentName,
   checkQualifiedName,
   type DeepReadonly,
   type FieldCause,
@@ -52,20 +53,20 @@ export function validateObjectMeta(
   } else if (meta.namespace) {
     causes.push(forbiddenField(path.child('namespace'), 'not allowed on this type'));
   }
-  causes.push(...metaAccessorCauses(meta, path));
-  if (standardFinalizers && meta.finalizers) causes.push(...standardFinalizerCauses(meta.finalizers, path.child('finalizers')));
+  causes.push(...accessorCauses(meta, path, true));
+  if (standardFinalizers && meta.finalizers !== undefined) causes.push(...kubeFinalizerCauses(meta, path.child('finalizers')));
   return causes;
 }
 
-function metaAccessorCauses(meta: Meta, path: FieldPath): FieldCause[] {
+/** @param isNew Whether generation and finalizers are looked at, too: a change of them has rules of its own. */
+function accessorCauses(meta: Meta, path: FieldPath, isNew: boolean): FieldCause[] {
   const causes: FieldCause[] = [];
-  if ((meta.generation ?? 0) < 0) {
+  if (isNew && (meta.generation ?? 0) < 0)
     causes.push(invalidValue(path.child('generation'), meta.generation, 'must be greater than or equal to 0'));
-  }
   if (meta.labels !== undefined) causes.push(...labelCauses(meta.labels, path.child('labels')));
   if (meta.annotations !== undefined) causes.push(...annotationCauses(meta.annotations, path.child('annotations')));
   if (meta.ownerReferences !== undefined) causes.push(...ownerCauses(meta, path.child('ownerReferences')));
-  if (meta.finalizers !== undefined) causes.push(...finalizerCauses(meta.finalizers, path.child('finalizers')));
+  if (isNew && meta.finalizers !== undefined) causes.push(...finalizerCauses(meta.finalizers, path.child('finalizers')));
   if (meta.managedFields !== undefined) causes.push(...managedFieldsCauses(meta.managedFields, path.child('managedFields')));
   return causes;
 }
@@ -129,8 +130,13 @@ function finalizerCauses(finalizers: readonly string[], path: FieldPath): FieldC
 }
 
 /** Names without a domain are Kubernetes' own; most kinds take no others. */
-export function standardFinalizerCauses(finalizers: readonly string[], path: FieldPath): FieldCause[] {
+function standardFinalizerCauses(finalizers: readonly string[], path: FieldPath): FieldCause[] {
   return finalizers.flatMap((name, index) => (isStandardFinalizer(name) ? [] : [invalidValue(path.index(index), name, ODD_FINALIZER)]));
+}
+
+/** {@link standardFinalizerCauses} of an object. */
+export function kubeFinalizerCauses({ finalizers }: Meta, path: FieldPath = field('metadata', 'finalizers')): FieldCause[] {
+  return finalizers === undefined ? [] : standardFinalizerCauses(finalizers, path);
 }
 
 export const isStandardFinalizer = (name: string): boolean => name.includes('/') || STANDARD_FINALIZERS.has(name);
@@ -160,7 +166,19 @@ export function validateObjectMetaUpdate(next: Meta, previous: Meta, path: Field
   for (const name of ['name', 'namespace', 'uid', 'creationTimestamp', 'deletionTimestamp', 'deletionGracePeriodSeconds'] as const) {
     causes.push(...immutableCauses(next[name], previous[name], path.child(name)));
   }
-  return [...causes, ...metaAccessorCauses(next, path)];
+  return [...causes, ...accessorCauses(next, path, false)];
+}
+
+const SEGMENT = { nameRule: (name: string) => checkPathSegmentName(name), standardFinalizers: false } as const;
+
+/** What every kind's `metadata` has to obey, whatever the kind says itself. @source upstream rest/create.go BeforeCreate */
+export function commonMetaCauses(meta: Meta, namespaced: boolean): FieldCause[] {
+  return validateObjectMeta(meta, { ...SEGMENT, namespaced });
+}
+
+/** The same of a change: as a new object's, and as a change. @source upstream rest/update.go validateCommonFields */
+export function commonMetaUpdateCauses(next: Meta, previous: Meta): FieldCause[] {
+  return [...commonMetaCauses(next, next.namespace !== undefined), ...validateObjectMetaUpdate(next, previous)];
 }
 
 /** Values that are maps, or of types that upstream shows as they are on the wire. */

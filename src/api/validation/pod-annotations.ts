@@ -3,6 +3,7 @@
 // @source upstream pkg/apis/core/validation/validation.go ValidatePodSpecificAnnotations, validateSeccompAnnotationsAndFields
 import { type DeepReadonly, type FieldCause, type FieldPath, forbiddenField, invalidValue } from '../../machinery/mod.ts';
 import type { AppArmorProfile, PodSpec, SeccompProfile } from '../generated/core/v1.ts';
+import { annotatedTolerationCauses } from './annotated-values.ts';
 import { relativePathCauses, sortedEntries } from './rules.ts';
 
 type Spec = DeepReadonly<PodSpec>;
@@ -43,6 +44,7 @@ export function podAnnotationCauses(annotations: Annotations, spec: Spec, path: 
   const mirror = annotations[MIRROR];
   if (mirror !== undefined && !spec.nodeName)
     causes.push(invalidValue(path.key(MIRROR), mirror, 'must set spec.nodeName if mirror pod annotation is set'));
+  causes.push(...annotatedTolerationCauses(annotations, path));
   const cost = annotations[DELETION_COST];
   if (cost !== undefined && !isInt32(cost)) causes.push(invalidValue(path.key(DELETION_COST), cost, 'must be a 32bit integer'));
   const entries = sortedEntries(annotations);

@@ -26,7 +26,7 @@ const LISTS = ['containers', 'initContainers'] as const;
 export function podResizeCauses(next: Old, previous: Old): FieldCause[] {
   if (previous.metadata.annotations?.[MIRROR] !== undefined) return [forbiddenField('[]', 'static pods cannot be resized')];
   if (previous.spec.os?.name === 'windows') return [forbiddenField('[]', 'windows pods cannot be resized')];
-  const causes = commonUpdateCauses(next, previous, true);
+  const causes = commonUpdateCauses(next, previous, 'resize');
   if (qosClassOf(next) !== (previous.status?.qosClass || qosClassOf(previous)))
     causes.push(invalidValue(SPEC, next.status?.qosClass ?? '', 'Pod QOS Class may not change as a result of resizing'));
   if (!isSupported(previous)) causes.push(forbiddenField(SPEC, 'Pod running on node without support for resize'));

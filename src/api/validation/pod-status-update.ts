@@ -16,6 +16,7 @@ import { ipProblems } from './ip.ts';
 import { immutableCauses } from './object-meta.ts';
 import { idCauses } from './pod-security-context.ts';
 import { commonUpdateCauses } from './pod-update.ts';
+import { ratcheted } from './ratchets.ts';
 import { problems } from './rules.ts';
 
 type Old = DeepReadonly<Pod>;
@@ -54,6 +55,11 @@ function hostAddressCauses(list: Addresses, hostIP: string | undefined, path: Fi
   causes.push(...list.flatMap(({ ip = '' }, index) => problems(ipProblems(ip), path.index(index), ip)));
   return list.length > 1 ? [...causes, ...duplicateCauses(list, path), ...familyCauses(list, path)] : causes;
 }
+
+const addressCauses = ({ status }: Old) => [
+  ...podAddressCauses(status?.podIPs ?? [], STATUS.child('podIPs')),
+  ...hostAddressCauses(status?.hostIPs ?? [], status?.hostIP, STATUS.child('hostIPs')),
+];
 
 function claimStatusCauses({ spec, status }: Old, path: FieldPath): FieldCause[] {
   const seen = new Set<string>();
@@ -114,15 +120,14 @@ function nameCauses({ status }: Old, previous: Old): FieldCause[] {
 /** PUT and PATCH of `status`. */
 export function podStatusCauses(next: Old, previous: Old): FieldCause[] {
   const { status } = next;
-  const causes = [...commonUpdateCauses(next, previous, false), ...conditionCauses(next)];
+  const causes = [...commonUpdateCauses(next, previous, 'status'), ...conditionCauses(next)];
   if ((next.spec.nodeName ?? '') !== (previous.spec.nodeName ?? ''))
     causes.push(forbiddenField(STATUS.child('nodeName'), 'may not be changed directly'));
   causes.push(...nameCauses(next, previous));
   causes.push(...immutableCauses(status?.qosClass ?? '', previous.status?.qosClass ?? '', STATUS.child('qosClass')));
   for (const list of LISTS) causes.push(...restartCauses(next, previous, list));
   causes.push(...claimStatusCauses(next, STATUS.child('resourceClaimStatuses')));
-  causes.push(...podAddressCauses(status?.podIPs ?? [], STATUS.child('podIPs')));
-  causes.push(...hostAddressCauses(status?.hostIPs ?? [], status?.hostIP, STATUS.child('hostIPs')));
+  causes.push(...ratcheted('/Pod/status', addressCauses(next), () => addressCauses(previous)));
   const os = next.spec.os?.name ?? 'linux';
   for (const list of LISTS) causes.push(...userCauses(status?.[list], STATUS.child(list), os));
   return causes;

@@ -20,29 +20,32 @@ import { metaUpdateCauses } from './meta-update.ts';
 import { tolerationCauses } from './pod-affinity.ts';
 import { annotationUpdateCauses, MIRROR, podAnnotationCauses } from './pod-annotations.ts';
 import { wholePodCauses } from './pod-spec.ts';
+import { ratcheted } from './ratchets.ts';
 import { isSet } from './rules.ts';
 
 type Old = DeepReadonly<Pod>;
+const POD = { group: '', version: 'v1', kind: 'Pod' };
 const SPEC = field('spec');
 const ALLOWED =
   'pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)';
 
 /** `metadata`, the annotations that mean something, and of changed specs all that a new Pod has to obey. */
-export function commonUpdateCauses(next: Old, previous: Old, isSpec: boolean): FieldCause[] {
-  const of = { group: '', kind: 'Pod' };
+export function commonUpdateCauses(next: Old, previous: Old, subresource: string): FieldCause[] {
   const { annotations } = next.metadata;
   const path = field('metadata', 'annotations');
   return [
-    ...metaUpdateCauses(of, next, previous, isSpec ? 3 : 2),
-    ...(isSpec ? wholePodCauses(next) : []),
+    ...metaUpdateCauses(POD, next, previous, subresource),
+    ...(subresource === 'status' ? [] : keptPodCauses(wholePodCauses(next), previous)),
     ...annotationUpdateCauses(annotations, previous.metadata.annotations, path),
-    ...podAnnotationCauses(annotations, next.spec, path),
+    ...keptPodCauses(podAnnotationCauses(annotations, next.spec, path), previous),
   ];
 }
 
+const keptPodCauses = (causes: FieldCause[], previous: Old) => ratcheted('/Pod', causes, () => wholePodCauses(previous));
+
 /** PUT and PATCH of the Pod itself. */
 export function podUpdateCauses(next: Old, previous: Old): FieldCause[] {
-  const causes = commonUpdateCauses(next, previous, true);
+  const causes = commonUpdateCauses(next, previous, '');
   for (const name of ['containers', 'initContainers'] as const) {
     if ((next.spec[name] ?? []).length !== (previous.spec[name] ?? []).length)
       return [...causes, forbiddenField(SPEC.child(name), 'pod updates may not add or remove containers')];
@@ -187,7 +190,7 @@ export function ephemeralContainersCauses(next: Old, previous: Old): FieldCause[
   if (previous.metadata.annotations?.[MIRROR] !== undefined)
     return [forbiddenField('[]', 'static pods do not support ephemeral containers')];
   const path = SPEC.child('ephemeralContainers');
-  const causes = commonUpdateCauses(next, previous, true);
+  const causes = commonUpdateCauses(next, previous, 'ephemeralcontainers');
   const now = new Map((next.spec.ephemeralContainers ?? []).map((it) => [it.name, it]));
   for (const old of previous.spec.ephemeralContainers ?? []) {
     const own = now.get(old.name);

@@ -2,7 +2,7 @@
 // Warnings about Pods and pod templates: deprecated fields, duplicates, things that will not work (upstream's pkg/api/pod/warnings.go).
 import { checkDns1123Label, checkLabelValue, type DeepReadonly, type FieldPath, field, findQuantity } from '../../machinery/mod.ts';
 import type { Container, NodeSelectorTerm, PersistentVolumeClaimSpec, Pod, PodSpec, PodTemplateSpec } from '../generated/core/v1.ts';
-import { ipWarnings } from './ip.ts';
+import { ipWarnings } from './ip-warnings.ts';
 import { overlapWarnings } from './pod-overlap-warnings.ts';
 
 /** Labels of nodes that are not what they were. */

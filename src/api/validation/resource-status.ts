@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Validation of what became of a ResourceClaim: who has reserved it, which devices it got, what their drivers say of them. Addresses
-// of network devices are checked as CIDRs. @source upstream pkg/apis/resource/validation validateResourceClaimStatusUpdate
-import { isIP } from 'node:net';
+// Validation of what became of a ResourceClaim: who has reserved it, which devices it got, what their drivers say of them. @source upstream pkg/apis/resource/validation validateResourceClaimStatusUpdate
 import {
   checkDns1123Label,
   type DeepReadonly,
@@ -23,6 +21,7 @@ import type {
   ResourceClaim,
 } from '../generated/resource/v1.ts';
 import { conditionListCauses } from './conditions.ts';
+import { interfaceCauses } from './ip.ts';
 import { immutableCauses } from './object-meta.ts';
 import { nodeSelectorCauses } from './pod-affinity.ts';
 import { namesOf, type RequestNames, referenceCauses, referenceListCauses } from './resource.ts';
@@ -125,14 +124,4 @@ function networkCauses(data: Device['networkData'], path: FieldPath): FieldCause
   if (Buffer.byteLength(interfaceName) > LONGEST_INTERFACE) causes.push(tooLong(path.child('interfaceName'), LONGEST_INTERFACE));
   if (Buffer.byteLength(hardwareAddress) > LONGEST_HARDWARE) causes.push(tooLong(path.child('hardwareAddress'), LONGEST_HARDWARE));
   return [...causes, ...setCauses(ips, MOST_ADDRESSES, path.child('ips'), { rule: interfaceCauses, keyOf: String })];
-}
-
-const INTERFACE_RULE = 'must be a valid address in CIDR form, (e.g. 10.9.8.7/24 or 2001:db8::1/64)';
-
-/** An address with the length of its network. */
-function interfaceCauses(text: string, path: FieldPath): FieldCause[] {
-  const [address = '', prefix = '', ...more] = text.split('/');
-  const bits = isIP(address) === 6 ? 128 : 32;
-  const isRight = more.length === 0 && isIP(address) !== 0 && /^(?:0|[1-9][0-9]*)$/.test(prefix) && Number(prefix) <= bits;
-  return isRight ? [] : [invalidValue(path, text, INTERFACE_RULE)];
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Validation of resource.k8s.io: what claims ask for and what classes configure. CEL expressions are checked for length only:
-// the API server compiles them (registry/policy/device-selectors.ts). @source upstream pkg/apis/resource/validation/validation.go
+// Validation of resource.k8s.io: what claims ask for and what classes configure. CEL expressions are checked for length here, and
+// by whoever can compile them in their places (registry/policy/device-selectors.ts). @source upstream pkg/apis/resource/validation/validation.go
 import {
   checkDns1123Label,
   checkDns1123Subdomain,
@@ -13,6 +13,7 @@ import {
   invalidValue,
   notSupported,
   required,
+  semanticEqual,
   tooLong,
 } from '../../machinery/mod.ts';
 import type {
@@ -35,6 +36,10 @@ import { enumCauses, isSet, problems } from './rules.ts';
 const SPEC = field('spec');
 const [MOST_ITEMS, MOST_ALTERNATIVES, MOST_TOLERATIONS, LONGEST_EXPRESSION] = [32, 8, 16, 10 * 1024];
 
+/** What is wrong with an expression that chooses devices. */
+export type ExpressionCheck = (expression: string, path: FieldPath) => FieldCause[];
+const UNCHECKED: ExpressionCheck = () => [];
+
 /** Requests of a claim, each with its alternatives. */
 export type RequestNames = ReadonlyMap<string, ReadonlySet<string>>;
 
@@ -42,11 +47,14 @@ export function namesOf(claim: DeepReadonly<DeviceClaim> | undefined): RequestNa
   return new Map((claim?.requests ?? []).map(({ name, firstAvailable }) => [name, new Set((firstAvailable ?? []).map((it) => it.name))]));
 }
 
-function claimCauses(claim: DeepReadonly<DeviceClaim> | undefined, path: FieldPath): FieldCause[] {
+function claimCauses(claim: DeepReadonly<DeviceClaim> | undefined, path: FieldPath, check: ExpressionCheck): FieldCause[] {
   const { requests, constraints, config } = claim ?? {};
   const names = namesOf(claim);
   return [
-    ...setCauses(requests, MOST_ITEMS, path.child('requests'), { rule: requestCauses, keyOf: ({ name }) => name }),
+    ...setCauses(requests, MOST_ITEMS, path.child('requests'), {
+      rule: (it, at) => requestCauses(it, at, check),
+      keyOf: ({ name }) => name,
+    }),
     ...listCauses(constraints, MOST_ITEMS, path.child('constraints'), (it, at) => constraintCauses(it, at, names)),
     ...listCauses(config, MOST_ITEMS, path.child('config'), (it, at) => [
       ...referenceListCauses(it.requests, at.child('requests'), names),
@@ -55,16 +63,16 @@ function claimCauses(claim: DeepReadonly<DeviceClaim> | undefined, path: FieldPa
   ];
 }
 
-function requestCauses(request: DeepReadonly<DeviceRequest>, path: FieldPath): FieldCause[] {
+function requestCauses(request: DeepReadonly<DeviceRequest>, path: FieldPath, check: ExpressionCheck): FieldCause[] {
   const { name, exactly, firstAvailable } = request;
   const causes = problems(checkDns1123Label(name ?? ''), path.child('name'), name ?? '');
   const hasList = (firstAvailable ?? []).length > 0;
   const one = 'exactly one of `exactly` or `firstAvailable` is required';
   if (!exactly && !hasList) return [...causes, required(path, one)];
   if (exactly && hasList) return [...causes, invalidValue(path, null, `${one}, but multiple fields are set`)];
-  if (exactly) return [...causes, ...deviceCauses(exactly, path.child('exactly'))];
+  if (exactly) return [...causes, ...deviceCauses(exactly, path.child('exactly'), check)];
   const list = setCauses(firstAvailable, MOST_ALTERNATIVES, path.child('firstAvailable'), {
-    rule: (it, at) => [...problems(checkDns1123Label(it.name ?? ''), at.child('name'), it.name ?? ''), ...deviceCauses(it, at)],
+    rule: (it, at) => [...problems(checkDns1123Label(it.name ?? ''), at.child('name'), it.name ?? ''), ...deviceCauses(it, at, check)],
     keyOf: (it) => it.name,
   });
   return [...causes, ...list];
@@ -72,22 +80,22 @@ function requestCauses(request: DeepReadonly<DeviceRequest>, path: FieldPath): F
 
 type Wanted = DeepReadonly<Omit<DeviceSubRequest, 'name'>>;
 
-function deviceCauses(wanted: Wanted, path: FieldPath): FieldCause[] {
+function deviceCauses(wanted: Wanted, path: FieldPath, check: ExpressionCheck): FieldCause[] {
   const name = wanted.deviceClassName;
   const at = path.child('deviceClassName');
   return [
     ...(name ? problems(checkDns1123Subdomain(name), at, name) : [required(at)]),
-    ...listCauses(wanted.selectors, MOST_ITEMS, path.child('selectors'), selectorCauses),
+    ...listCauses(wanted.selectors, MOST_ITEMS, path.child('selectors'), (it, at) => selectorCauses(it, at, check)),
     ...allocationCauses(wanted, path),
     ...listCauses(wanted.tolerations, MOST_TOLERATIONS, path.child('tolerations'), tolerationCauses),
   ];
 }
 
-function selectorCauses({ cel }: DeepReadonly<DeviceSelector>, path: FieldPath): FieldCause[] {
+function selectorCauses({ cel }: DeepReadonly<DeviceSelector>, path: FieldPath, check: ExpressionCheck): FieldCause[] {
   if (!cel) return [required(path.child('cel'))];
   const at = path.child('cel', 'expression');
   if (!cel.expression) return [required(at)];
-  return Buffer.byteLength(cel.expression) > LONGEST_EXPRESSION ? [tooLong(at, LONGEST_EXPRESSION)] : [];
+  return Buffer.byteLength(cel.expression) > LONGEST_EXPRESSION ? [tooLong(at, LONGEST_EXPRESSION)] : check(cel.expression, at);
 }
 
 function allocationCauses({ allocationMode: mode = '', count = 0 }: Wanted, path: FieldPath): FieldCause[] {
@@ -136,33 +144,43 @@ function constraintCauses(constraint: DeepReadonly<DeviceConstraint>, path: Fiel
   return [...causes, required(path, one)];
 }
 
-export function resourceClaimCauses({ spec }: DeepReadonly<ResourceClaim>): FieldCause[] {
-  return claimCauses(spec?.devices, SPEC.child('devices'));
+export function resourceClaimCauses({ spec }: DeepReadonly<ResourceClaim>, check: ExpressionCheck = UNCHECKED): FieldCause[] {
+  return claimCauses(spec?.devices, SPEC.child('devices'), check);
 }
 
 export function resourceClaimUpdateCauses(next: DeepReadonly<ResourceClaim>, previous: DeepReadonly<ResourceClaim>): FieldCause[] {
   return immutableCauses(next.spec, previous.spec, SPEC);
 }
 
-export function claimTemplateCauses({ spec }: DeepReadonly<ResourceClaimTemplate>): FieldCause[] {
+export function claimTemplateCauses({ spec }: DeepReadonly<ResourceClaimTemplate>, check: ExpressionCheck = UNCHECKED): FieldCause[] {
   return [
     ...templateMetaCauses(spec?.metadata, SPEC.child('metadata')),
-    ...claimCauses(spec?.spec?.devices, SPEC.child('spec', 'devices')),
+    ...claimCauses(spec?.spec?.devices, SPEC.child('spec', 'devices'), check),
   ];
 }
 
 export function claimTemplateUpdateCauses(
   next: DeepReadonly<ResourceClaimTemplate>,
   previous: DeepReadonly<ResourceClaimTemplate>,
+  check: ExpressionCheck = UNCHECKED,
 ): FieldCause[] {
-  return immutableCauses(next.spec, previous.spec, SPEC);
+  return [...claimTemplateCauses(next, check), ...immutableCauses(next.spec, previous.spec, SPEC)];
 }
 
-export function deviceClassCauses({ spec }: DeepReadonly<DeviceClass>): FieldCause[] {
+/** Selectors that stay as they are are not looked at again. */
+export function deviceClassUpdateCauses(
+  next: DeepReadonly<DeviceClass>,
+  previous: DeepReadonly<DeviceClass>,
+  check: ExpressionCheck = UNCHECKED,
+): FieldCause[] {
+  return deviceClassCauses(next, semanticEqual(next.spec?.selectors, previous.spec?.selectors) ? UNCHECKED : check);
+}
+
+export function deviceClassCauses({ spec }: DeepReadonly<DeviceClass>, check: ExpressionCheck = UNCHECKED): FieldCause[] {
   const name = spec?.extendedResourceName;
   const isOdd = isSet(name) && !isExtendedResource(name);
   return [
-    ...listCauses(spec?.selectors, MOST_ITEMS, SPEC.child('selectors'), selectorCauses),
+    ...listCauses(spec?.selectors, MOST_ITEMS, SPEC.child('selectors'), (it, at) => selectorCauses(it, at, check)),
     ...listCauses(spec?.config, MOST_ITEMS, SPEC.child('config'), configurationCauses),
     ...(isOdd ? [invalidValue(SPEC.child('extendedResourceName'), name, 'must be a valid extended resource name')] : []),
   ];

@@ -17,7 +17,7 @@ import {
 } from '../../machinery/mod.ts';
 import type { LoadBalancerStatus, Service } from '../generated/core/v1.ts';
 import { internalForm } from './difference.ts';
-import { cidrProblems, ipProblems, isAddress, specialKindOf } from './ip.ts';
+import { canonicalAddress, cidrProblems, ipProblems, isAddress, specialKindOf } from './ip.ts';
 import { labelCauses } from './object-meta.ts';
 import { choiceCauses, enumCauses, isSet, portCauses, portOrNameCauses, problems } from './rules.ts';
 
@@ -316,7 +316,7 @@ function hostAddressCauses(address: string, path: FieldPath): FieldCause[] {
 }
 
 export function specialAddressCauses(address: string, path: FieldPath): FieldCause[] {
-  const kind = specialKindOf(address);
+  const kind = specialKindOf(canonicalAddress(address) ?? address);
   if (kind === undefined) return [];
   return [invalidValue(path, address, kind === 'unspecified' ? `may not be unspecified (${address})` : SPECIAL[kind])];
 }

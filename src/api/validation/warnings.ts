@@ -3,7 +3,7 @@
 import { type DeepReadonly, field, type KubeObject } from '../../machinery/mod.ts';
 import type { Node, PersistentVolume, PersistentVolumeClaim, PodTemplateSpec, Secret, Service } from '../generated/core/v1.ts';
 import type { CSIDriver } from '../generated/storage/v1.ts';
-import { cidrWarnings, ipWarnings } from './ip.ts';
+import { cidrWarnings, ipWarnings } from './ip-warnings.ts';
 import { keyPairProblem } from './key-pair.ts';
 import { claimSpecWarnings, deprecatedSourceWarnings, nameWarnings, templateWarnings, termWarnings } from './pod-warnings.ts';
 
@@ -20,9 +20,7 @@ const NAMING = new Set(['apps/Deployment', 'apps/ReplicaSet', 'batch/Job', '/Rep
 
 interface Templated {
   readonly template?: DeepReadonly<PodTemplateSpec>;
-  readonly volumeClaimTemplates?: readonly DeepReadonly<PersistentVolumeClaim>[];
 }
-const ENFORCE = 'kubernetes.io/enforce-mountable-secrets';
 
 /** @param isNew Whether it is being created: some things are said only then. */
 export function warningsOf(
@@ -34,10 +32,7 @@ export function warningsOf(
   if (TEMPLATED.has(key)) {
     const { spec } = object as unknown as { spec: Templated };
     const name = isNew && NAMING.has(key) ? nameWarnings(object.metadata.name, 'Pod names and hostnames') : [];
-    const claims = (spec.volumeClaimTemplates ?? []).flatMap((claim, index) =>
-      claimSpecWarnings(claim.spec, field('spec', 'volumeClaimTemplates').index(index).child('spec')),
-    );
-    return [...name, ...templateWarnings(spec.template, field('spec', 'template')), ...claims];
+    return [...name, ...templateWarnings(spec.template, field('spec', 'template'))];
   }
   switch (key) {
     case '/PodTemplate':
@@ -54,10 +49,6 @@ export function warningsOf(
       return nodeWarnings(object as unknown as Node);
     case '/Secret':
       return secretWarnings(object as unknown as Secret);
-    case '/ServiceAccount':
-      return object.metadata.annotations?.[ENFORCE] === undefined
-        ? []
-        : [`metadata.annotations[${ENFORCE}]: deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets`];
     case 'storage.k8s.io/CSIDriver':
       return isNew ? driverWarnings(object as unknown as CSIDriver) : [];
     case '/Service':
