@@ -33,6 +33,8 @@ export interface CompileOptions {
   readonly variables: Readonly<Record<string, CelType>>;
   /** What the whole must be; several types are alternatives. @default any */
   readonly result?: 'bool' | 'string' | 'any' | CelType | readonly CelType[];
+  /** Adds `cel.bind(name, value, expression)`. @default false */
+  readonly hasBindings?: boolean;
   /** Adds what only mutations have: `jsonpatch.escapeKey`, and types that expressions construct, by name. */
   readonly mutation?: { readonly struct: (name: string) => ObjectType | undefined };
 }
@@ -159,7 +161,7 @@ export function compile(expression: string, options: CompileOptions): Compiled {
     source.report(-1, `expression code point size exceeds limit: size: ${source.length}, limit ${LIMITS.codePoints}`);
     return failed('compilation', source.print());
   }
-  const expr = new Parser(source).parse();
+  const expr = new Parser(source, options).parse();
   const variables = new Map(Object.entries(options.variables));
   const functions = options.mutation === undefined ? FUNCTIONS : MUTATION_FUNCTIONS;
   const struct = options.mutation?.struct ?? (() => undefined);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Macros: calls that the parser replaces by what they mean, mostly a fold over a list or map. Standard ones, those over two
-// variables, `optMap`, `optFlatMap` and `sortBy` (cel-go's parser/macro.go, ext/comprehensions.go, cel/library.go, ext/lists.go).
+// variables, `optMap`, `optFlatMap`, `sortBy` and, where it is asked for, `cel.bind` (cel-go's parser/macro.go, ext/comprehensions.go,
+// cel/library.go, ext/lists.go, ext/bindings.go).
 import type { CallNode, Expr, FoldNode } from './ast.ts';
 import type { Source } from './source.ts';
 import type { Value } from './values.ts';
@@ -222,8 +223,22 @@ const MEMBER: Readonly<Record<string, readonly Macro[]>> = {
   sortBy: [sortBy],
 };
 
-/** What the call means, if it is a macro; reports what is wrong with its arguments. */
-export function expandMacro(call: CallNode, source: Source): Expr | undefined {
+/** `cel.bind(name, initial, body)`: only some environments have it. */
+const celBind: Macro = {
+  args: 3,
+  expand({ at, args }, source) {
+    const [name, initial, body] = args;
+    if (name?.kind !== 'ident') return refuse(name, 'cel.bind() variable names must be simple identifiers', source);
+    return bind(new Builder(at), name.name, initial as Expr, body as Expr);
+  },
+};
+
+const isBinding = ({ target, function: name, args }: CallNode) =>
+  target?.kind === 'ident' && target.name === 'cel' && name === 'bind' && args.length === celBind.args;
+
+/** What the call means, if it is a macro; reports what is wrong with its arguments. @param hasBindings Whether `cel.bind` is one. */
+export function expandMacro(call: CallNode, source: Source, hasBindings: boolean): Expr | undefined {
+  if (hasBindings && isBinding(call)) return celBind.expand(call, source);
   if (call.target === undefined) return call.function === 'has' && call.args.length === 1 ? has.expand(call, source) : undefined;
   if (!Object.hasOwn(MEMBER, call.function)) return undefined;
   return MEMBER[call.function]?.find(({ args }) => args === call.args.length)?.expand(call, source);

@@ -70,8 +70,12 @@ export class Parser {
   /** Tokens that may follow what is being parsed: the closers of the brackets around it. */
   readonly #closers: string[][] = [['<EOF>']];
 
-  constructor(source: Source) {
+  readonly #hasBindings: boolean;
+
+  /** @param options.hasBindings Whether `cel.bind` is known. @default false */
+  constructor(source: Source, { hasBindings = false }: { readonly hasBindings?: boolean } = {}) {
     this.#source = source;
+    this.#hasBindings = hasBindings;
     this.#tokens = tokenize(source);
   }
 
@@ -309,7 +313,7 @@ export class Parser {
     });
     this.#match(')');
     const node: CallNode = { kind: 'call', at: open.at, function: name, target, args };
-    return expandMacro(node, this.#source) ?? node;
+    return expandMacro(node, this.#source, this.#hasBindings) ?? node;
   }
 
   #primary(): Expr {

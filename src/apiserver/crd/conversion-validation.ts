@@ -50,11 +50,27 @@ function clientCauses(config: ClientConfig | undefined, path: FieldPath, { allow
 }
 
 function bundleCauses(bundle: string, path: FieldPath): FieldCause[] {
-  const text = Buffer.from(bundle, 'base64').toString();
-  const blocks = text.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? [];
-  if (blocks.some(isCertificate)) return [];
-  const why = blocks.length === 0 ? 'unable to parse bytes as PEM block' : 'failed to parse certificate: x509: malformed certificate';
-  return [invalidValue(path, bundle, `unable to load root certificates: ${why}`)];
+  const problem = bundleProblem(Buffer.from(bundle, 'base64').toString('latin1'));
+  return problem === undefined ? [] : [invalidValue(path, bundle, `unable to load root certificates: ${problem}`)];
+}
+
+/** A block: its label, and the lines between. @source RFC 7468, as Go's pem.Decode reads it */
+const PEM_BLOCK = /^-----BEGIN ([^\n]*)-----[ \t\r]*\n([\s\S]*?)^-----END \1-----[ \t\r]*(?:\n|(?![\s\S]))/m;
+
+/** One certificate that can be read is enough; where there is none, the first thing that is wrong. @source client-go transport.go */
+function bundleProblem(bundle: string): string | undefined {
+  let problem: string | undefined;
+  for (let rest = bundle; rest !== ''; ) {
+    const found = PEM_BLOCK.exec(rest);
+    if (found === null) return problem ?? 'unable to parse bytes as PEM block';
+    const [block, label, body = ''] = found;
+    rest = rest.slice(found.index + block.length);
+    // Blocks with headers, and others, are passed over.
+    if (label !== 'CERTIFICATE' || body.includes(':')) continue;
+    if (isCertificate(block)) return undefined;
+    problem ??= 'failed to parse certificate: x509: malformed certificate';
+  }
+  return problem ?? 'no valid certificate authority data seen';
 }
 
 function isCertificate(block: string): boolean {

@@ -43,7 +43,7 @@ const WRONG: readonly (readonly [name: string, reply: (review: object) => unknow
   [
     'a failure',
     (review) => answer(review, (one) => one, { status: 'Failed', message: 'no way' }),
-    /^conversion webhook for g\/v1, Kind=Kite failed: no way$/,
+    /^conversion for g\/v1, Kind=Kite failed: conversion webhook for \/, Kind= failed: no way$/,
   ],
   ['no answer', () => ({ kind: 'ConversionReview', apiVersion: 'apiextensions.k8s.io/v1' }), /failed: no response provided$/],
   ['something else', () => 'odd', /failed: expected webhook response of apiextensions\.k8s\.io\/v1, Kind=ConversionReview, got \/, Kind=$/],
@@ -63,34 +63,47 @@ const WRONG: readonly (readonly [name: string, reply: (review: object) => unknow
   [
     'another name',
     (review) => answer(review, (one) => ({ ...one, metadata: { name: 'z' } })),
-    /returned invalid object: must have the same name: a != z$/,
+    /returned invalid converted object at index 1: must have the same name: a != z$/,
   ],
   [
     'another version',
     (review) => answer(review, (one) => ({ ...one, apiVersion: 'g/v1' })),
-    /returned invalid object at index 0: invalid groupVersion \(expected g\/v2, received g\/v1\)$/,
+    /returned invalid converted object at index 1: invalid groupVersion \(expected g\/v2, received g\/v1\)$/,
   ],
   [
     'another kind',
     (review) => answer(review, (one) => ({ ...one, kind: 'Odd' })),
-    /returned invalid object at index 0: invalid kind \(expected Kite, received Odd\)$/,
+    /returned invalid converted object at index 1: invalid kind \(expected Kite, received Odd\)$/,
   ],
   [
     'a label that is no text',
     (review) => answer(review, (one) => ({ ...one, metadata: { ...one.metadata, labels: { a: 1 } } })),
-    /returned invalid metadata: metadata\.labels\[a\] must be a string, but is int64 in converted object$/,
+    /returned invalid metadata in object at index 1: metadata\.labels\[a\] must be a string, but is int64 in converted object$/,
   ],
   [
     'labels that are no map',
     (review) => answer(review, (one) => ({ ...one, metadata: { ...one.metadata, labels: 'x' } })),
-    /returned invalid metadata: invalid metadata\.labels of type string in converted object$/,
+    /returned invalid metadata in object at index 1: invalid metadata\.labels of type string in converted object$/,
   ],
   [
     'a label that is none',
     (review) => answer(review, (one) => ({ ...one, metadata: { ...one.metadata, labels: { a: 'x y' } } })),
-    /returned invalid metadata: metadata\.labels: Invalid value: "x y": a valid label must be/,
+    /returned invalid metadata in object at index 1: metadata\.labels: Invalid value: "x y": a valid label must be/,
   ],
 ];
+
+test('all() sends the form of an answer beside its request', async () => {
+  let sent: unknown;
+  const converter = webhookConverter(async (review) => {
+    sent = review;
+    return answer(review, (one) => one);
+  });
+
+  await converter.all([object('a')], 'g/v2');
+
+  assert.deepEqual(Object.keys(sent as object), ['kind', 'apiVersion', 'request', 'response']);
+  assert.deepEqual((sent as { response: unknown }).response, { uid: '', convertedObjects: null, result: { metadata: {} } });
+});
 
 test('all() speaks v1beta1 to a webhook that knows no other, and asks it for no uid', async () => {
   const seen: unknown[] = [];
@@ -109,7 +122,9 @@ test('all() speaks v1beta1 to a webhook that knows no other, and asks it for no 
 test('all() refuses where the webhook knows no review of ours', async () => {
   const converter = webhookConverter(async () => assert.fail('called'), ['v2']);
 
-  await assert.rejects(converter.all([object('a')], 'g/v2'), { message: 'no supported conversion review versions' });
+  await assert.rejects(converter.all([object('a')], 'g/v2'), {
+    message: /^conversion for g\/v1, Kind=Kite failed: no supported conversion review versions$/,
+  });
 });
 
 for (const [name, reply, message] of WRONG) {

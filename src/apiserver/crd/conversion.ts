@@ -31,11 +31,14 @@ function renamed(object: Stored, apiVersion: string): MutableObject {
 /** Sends a ConversionReview and brings back what came. */
 export type Post = (review: object) => Promise<unknown>;
 
+/** Told of each call: between which versions, and what came of it. */
+export type ObserveConversion = (from: string, to: string, succeeded: boolean, seconds: number) => void;
+
 const GROUP = 'apiextensions.k8s.io';
 const REVIEWS: readonly string[] = ['v1', 'v1beta1'];
 
 /** @param reviewVersions What the webhook understands: the first that the server does is sent. */
-export function webhookConverter(post: Post, reviewVersions: readonly string[] = REVIEWS): Converter {
+export function webhookConverter(post: Post, reviewVersions: readonly string[] = REVIEWS, observe?: ObserveConversion): Converter {
   const review = reviewVersions.find((version) => REVIEWS.includes(version)) ?? '';
   return {
     now: undefined,
@@ -44,29 +47,64 @@ export function webhookConverter(post: Post, reviewVersions: readonly string[] =
       // What is in the version already needs no webhook.
       const foreign = objects.flatMap((object, index) => (object.apiVersion === apiVersion ? [] : [index]));
       if (foreign.length === 0) return result;
-      if (review === '') throw failure('no supported conversion review versions');
       const originals = foreign.map((index) => result[index] as MutableObject);
-      const converted = await callWebhook(post, originals, apiVersion, review);
+      const converted = await observed(
+        () => callWebhook(post, originals, apiVersion, review),
+        originals[0]?.apiVersion,
+        apiVersion,
+        observe,
+      );
       for (const [place, index] of foreign.entries()) result[index] = converted[place] as MutableObject;
       return result;
     },
   };
 }
 
+async function observed<T>(
+  call: () => Promise<T>,
+  from: string | undefined,
+  to: string,
+  observe: ObserveConversion | undefined,
+): Promise<T> {
+  if (observe === undefined) return call();
+  const versionIn = (apiVersion = '') => apiVersion.slice(apiVersion.indexOf('/') + 1);
+  const start = performance.now();
+  const tell = (succeeded: boolean) => observe(versionIn(from), versionIn(to), succeeded, (performance.now() - start) / 1_000);
+  try {
+    const result = await call();
+    tell(true);
+    return result;
+  } catch (error) {
+    tell(false);
+    throw error;
+  }
+}
+
+/** What upstream sends beside the request: the answer's form, not yet filled in. */
+const NO_RESPONSE = { uid: '', convertedObjects: null, result: { metadata: {} } };
+
 async function callWebhook(post: Post, originals: readonly MutableObject[], apiVersion: string, version: string): Promise<MutableObject[]> {
   const [first] = originals;
-  const of = `conversion webhook for ${first?.apiVersion}, Kind=${first?.kind}`;
-  const uid = randomUUID();
-  const request = { uid, desiredAPIVersion: apiVersion, objects: originals };
-  let converted: readonly unknown[];
-  try {
-    const answer = await post({ kind: 'ConversionReview', apiVersion: `${GROUP}/${version}`, request });
-    converted = convertedObjects(answer, version === 'v1' ? uid : undefined);
-  } catch (error) {
+  const of = `conversion for ${first?.apiVersion}, Kind=${first?.kind}`;
+  const converted = await answered(post, originals, apiVersion, version).catch((error: unknown) => {
     throw failure(`${of} failed: ${error instanceof Error ? error.message : String(error)}`, error);
-  }
+  });
   if (converted.length !== originals.length) throw failure(`${of} returned ${converted.length} objects, expected ${originals.length}`);
   return originals.map((original, index) => checked(original, converted[index], apiVersion, `${of} returned invalid`));
+}
+
+/** @throws {Error} */
+async function answered(post: Post, objects: readonly MutableObject[], desiredAPIVersion: string, version: string) {
+  if (version === '') throw new Error('no supported conversion review versions');
+  const uid = randomUUID();
+  const request = { uid, desiredAPIVersion, objects };
+  try {
+    const answer = await post({ kind: 'ConversionReview', apiVersion: `${GROUP}/${version}`, request, response: NO_RESPONSE });
+    return convertedObjects(answer, version === 'v1' ? uid : undefined);
+  } catch (error) {
+    // The list that upstream sends has no kind of its own.
+    throw new Error(`conversion webhook for /, Kind= failed: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  }
 }
 
 function failure(message: string, cause?: unknown): Error {
@@ -99,25 +137,26 @@ function convertedObjects(review: unknown, uid: string | undefined): readonly un
   return response.convertedObjects ?? [];
 }
 
+/** Upstream asks for one object at a time, and counts from one. */
+const PLACE = 'converted object at index 1';
 const FIXED = { name: 'name', namespace: 'namespace', uid: 'UID' } as const;
 
 /** The converted object with the original's metadata, save for labels and annotations. @throws {ApiError} 500 */
 function checked(original: MutableObject, converted: unknown, apiVersion: string, what: string): MutableObject {
   const object = (isRecord(converted) ? deepCopy(converted) : {}) as unknown as MutableObject;
   const [version, kind] = [object.apiVersion ?? '', object.kind ?? ''];
-  if (version !== apiVersion)
-    throw failure(`${what} object at index 0: invalid groupVersion (expected ${apiVersion}, received ${version || '/'})`);
-  if (kind !== original.kind) throw failure(`${what} object at index 0: invalid kind (expected ${original.kind}, received ${kind})`);
+  if (version !== apiVersion) throw failure(`${what} ${PLACE}: invalid groupVersion (expected ${apiVersion}, received ${version || '/'})`);
+  if (kind !== original.kind) throw failure(`${what} ${PLACE}: invalid kind (expected ${original.kind}, received ${kind})`);
   const { metadata } = object as { metadata?: unknown };
   const found: Partial<ObjectMeta> = isRecord(metadata) ? metadata : {};
   for (const [name, shown] of Object.entries(FIXED)) {
     const [before, now] = [original.metadata[name as keyof typeof FIXED] ?? '', found[name as keyof typeof FIXED] ?? ''];
-    if (before !== now) throw failure(`${what} object: must have the same ${shown}: ${before} != ${now}`);
+    if (before !== now) throw failure(`${what} ${PLACE}: must have the same ${shown}: ${before} != ${now}`);
   }
   try {
     object.metadata = restored(original.metadata, metadata);
   } catch (error) {
-    throw failure(`${what} metadata: ${(error as Error).message}`, error);
+    throw failure(`${what} metadata in object at index 1: ${(error as Error).message}`, error);
   }
   return object;
 }
@@ -147,7 +186,7 @@ function checkedTexts(
   }
   // What was wrong before may stay.
   const causes = deepEqual(texts, before) ? [] : textCauses({ name: 'converted', [name]: texts } as unknown as ObjectMeta);
-  const problems = causes.map(({ field, message }) => `${field}: ${message}`);
+  const problems = causes.map(({ field, message }) => `${field.replace('metadata.annotations', 'metadata.annotation')}: ${message}`);
   if (problems.length > 0) throw new Error(problems.length === 1 ? problems[0] : `[${problems.join(', ')}]`);
   return texts as Record<string, string>;
 }

@@ -52,13 +52,23 @@ test('deleting a definition deletes its objects, ends their watches and waits fo
     (status as { conditions: { reason: string }[] }).conditions.some(({ reason }) => reason === 'InstanceDeletionInProgress'),
   );
   const refused = await server.send('POST', KITES, { body: kite('late') });
+  const applied = await server.send('PATCH', `${KITES}/late`, { headers: APPLY, query: 'fieldManager=m', body: kite('late') });
+  const changed = await server.send('PATCH', `${KITES}/held`, { headers: APPLY, query: 'fieldManager=m', body: kite('held', { n: 2 }) });
+  const missing = await server.send('PATCH', `${KITES}/late`, { headers: MERGE, body: {} });
   const left = await server.send('GET', KITES);
   await server.send('PATCH', `${KITES}/held`, { headers: MERGE, body: { metadata: { finalizers: null } } });
   const frames = await watch;
 
   assert.deepEqual(deleted.body.metadata.finalizers, ['customresourcecleanup.apiextensions.k8s.io']);
-  assert.equal(refused.status, 405);
-  assert.equal(refused.body.message, 'create not allowed while custom resource definition is terminating');
+  const why = `kites.${GROUP} "late" is forbidden: create not allowed while custom resource definition is terminating`;
+  assert.deepEqual(
+    [refused, applied].map(({ status, body }) => [status, body.reason, body.message]),
+    [
+      [403, 'Forbidden', why],
+      [403, 'Forbidden', why],
+    ],
+  );
+  assert.deepEqual([changed.status, missing.status], [200, 404]);
   assert.deepEqual(
     left.body.items.map((item: { metadata: { name: string } }) => item.metadata.name),
     ['held'],

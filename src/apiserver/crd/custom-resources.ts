@@ -16,6 +16,7 @@ import { hasRules } from './rule-validator.ts';
 import { scaleHandlers } from './scale.ts';
 import type { Json, SchemaProps } from './schema-props.ts';
 import { DEFINITIONS, type Definition, type ServedDefinition, type ServingDeps, serveDefinition } from './served-definition.ts';
+import { forbiddingCreates } from './terminating.ts';
 
 export interface CustomResourcesOptions extends Omit<ServingDeps, 'convert'> {
   readonly logger: Logger;
@@ -123,7 +124,8 @@ export class CustomResources implements CustomRoutes, AsyncDisposable {
     const { name } = definition.metadata;
     try {
       const served = serveDefinition(definition, { ...this.#options, convert: (of, review) => this.#convert(of, review) });
-      this.#remove(name);
+      const reason = this.#drop(name) ? 'update' : 'add';
+      this.#options.metrics.regenerated(name, definition.spec.group, versionsOf(served), reason);
       this.#entries.set(name, { served, signature });
       const { group, versions } = definition.spec;
       const replicas = versions.map(
@@ -134,7 +136,7 @@ export class CustomResources implements CustomRoutes, AsyncDisposable {
           served: one.served,
           scale: one.scale === undefined ? NO_HANDLERS : scaleHandlers(one.scale, replicas),
           deprecation: one.deprecation,
-          isTerminating: () => this.#terminating.has(name),
+          partsNow: (parts) => (this.#terminating.has(name) ? forbiddingCreates(parts) : parts),
         });
       }
       return true;
@@ -146,6 +148,13 @@ export class CustomResources implements CustomRoutes, AsyncDisposable {
   }
 
   #remove(name: string): boolean {
+    const served = this.#entries.get(name)?.served;
+    if (served === undefined) return false;
+    this.#options.metrics.regenerated(name, served.resource.group, versionsOf(served), 'remove');
+    return this.#drop(name);
+  }
+
+  #drop(name: string): boolean {
     const entry = this.#entries.get(name);
     if (entry === undefined) return false;
     this.#entries.delete(name);
@@ -193,6 +202,7 @@ export class CustomResources implements CustomRoutes, AsyncDisposable {
   }
 }
 
+const versionsOf = ({ versions }: ServedDefinition) => versions.map(({ resource }) => resource.version);
 const keyOf = ({ group, version, resource }: Resource) => `${group}/${version}/${resource}`;
 
 function groupsOf(resources: readonly Resource[]): readonly DiscoveryGroup[] {

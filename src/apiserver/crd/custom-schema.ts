@@ -53,6 +53,13 @@ export function coerceStored(value: unknown, of: CustomKind, props: SchemaProps)
   return coerceObject(value, of, props, { dropMalformed: true });
 }
 
+/** As `coerceStored`, for what a conversion made: nulls that this version forbids are gone, those that a default stands for stay. */
+export function coerceConverted(value: unknown, of: CustomKind, props: SchemaProps): Json {
+  const object = coerceStored(value, of, props);
+  dropForbiddenNulls(object, props, true);
+  return object;
+}
+
 function coerceObject(value: unknown, { group, kind }: CustomKind, props: SchemaProps, options: MetaOptions): Json {
   const source = isRecord(value) ? value : {};
   const found = source['metadata'];

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Defaults in a schema must be values that the schema takes, with nothing that it would prune.
 // @source upstream apiextensions-apiserver pkg/apiserver/schema/defaulting/validation.go
-import { DecodeError, deepCopy, deepEqual, type FieldCause, FieldPath, invalidValue } from '#machinery';
+import { deepCopy, deepEqual, type FieldCause, FieldPath, invalidValue } from '#machinery';
 import { inOrder } from './in-order.ts';
-import { coerceEmbedded, embeddedCauses } from './object-meta.ts';
+import { coerceEmbedded, EmbeddedError, embeddedCauses } from './object-meta.ts';
 import { prune } from './pruning.ts';
-import { isEmbedded, itemSchema, META_FIELDS, type SchemaProps } from './schema-props.ts';
+import { isEmbedded, itemSchema, type Json, META_FIELDS, type SchemaProps } from './schema-props.ts';
 import { valueValidator } from './value-validator.ts';
 
 /** Checks the rules of a default's schema; for schemas without rules there is none. */
@@ -17,17 +17,64 @@ export interface DefaultOptions {
   readonly rules: DefaultRules;
 }
 
-export function defaultCauses(schema: SchemaProps, path: FieldPath, options: DefaultOptions, isRoot = true): FieldCause[] {
-  const causes = schema.default === undefined ? [] : ownCauses(schema, path.child('default'), options);
+/** Where a schema is: defaults of metadata are judged by the whole object that they would be part of. */
+interface Place {
+  /** The nearest object around it. */
+  readonly root: SchemaProps;
+  readonly isInMeta: boolean;
+  /** An object of `root` with a value at this place. */
+  readonly around: (value: unknown) => Json;
+}
+
+const asObject = (value: unknown): Json => ({ ...(value as Json), kind: 'Validation', apiVersion: 'validation/v1' });
+const objectPlace = (root: SchemaProps): Place => ({ root, isInMeta: false, around: asObject });
+
+function inside({ root, around }: Place, isInMeta: boolean, wrap: (value: unknown) => unknown): Place {
+  return { root, isInMeta, around: (value) => around(wrap(value)) };
+}
+
+/** @param schema Of the root: an object by itself. */
+export function defaultCauses(schema: SchemaProps, path: FieldPath, options: DefaultOptions): FieldCause[] {
+  return causesAt(schema, path, options, objectPlace({ ...schema, 'x-kubernetes-embedded-resource': true }), true);
+}
+
+function causesAt(schema: SchemaProps, path: FieldPath, options: DefaultOptions, given: Place, isRoot: boolean): FieldCause[] {
+  const place = isEmbedded(schema) ? objectPlace(schema) : given;
+  const isObject = isRoot || isEmbedded(schema);
+  const at = path.child('default');
+  const causes =
+    schema.default === undefined ? [] : place.isInMeta ? metaCauses(schema, at, options, place) : ownCauses(schema, at, options);
   const items = itemSchema(schema);
-  if (items !== undefined) causes.push(...defaultCauses(items, path.child('items'), options, isEmbedded(items)));
-  for (const [name, inner] of Object.entries(schema.properties ?? {})) {
-    // Defaults of metadata are refused elsewhere.
-    if (isRoot && META_FIELDS.has(name)) continue;
-    causes.push(...defaultCauses(inner, path.child('properties').key(name), options, isEmbedded(inner)));
-  }
   // Defaults in the values of maps are not looked at.
+  if (items !== undefined)
+    causes.push(
+      ...causesAt(
+        items,
+        path.child('items'),
+        options,
+        inside(place, place.isInMeta, (value) => [value]),
+        false,
+      ),
+    );
+  for (const [name, inner] of Object.entries(schema.properties ?? {})) {
+    const isInMeta = place.isInMeta || (isObject && META_FIELDS.has(name));
+    const next = inside(place, isInMeta, (value) => ({ [name]: value }));
+    causes.push(...causesAt(inner, path.child('properties').key(name), options, next, false));
+  }
   return causes;
+}
+
+function metaCauses(schema: SchemaProps, path: FieldPath, { rules }: DefaultOptions, { root, around }: Place): FieldCause[] {
+  const value = schema.default;
+  const object = around(deepCopy(value));
+  const problem = formProblem(object, root)?.message ?? aggregated(embeddedCauses(object, root));
+  if (problem !== undefined) return [invalidValue(path, inOrder(value), `must result in valid metadata: ${problem}`)];
+  return valueCauses(schema, path, rules);
+}
+
+function aggregated(causes: readonly FieldCause[]): string | undefined {
+  const texts = causes.map(({ field, message }) => `${field}: ${message}`);
+  return texts.length > 1 ? `[${texts.join(', ')}]` : texts[0];
 }
 
 function ownCauses(schema: SchemaProps, path: FieldPath, { requirePruned, rules }: DefaultOptions): FieldCause[] {
@@ -35,20 +82,23 @@ function ownCauses(schema: SchemaProps, path: FieldPath, { requirePruned, rules 
   const causes: FieldCause[] = [];
   if (requirePruned && !deepEqual(prune(value, schema, isEmbedded(schema)), value))
     causes.push(invalidValue(path, inOrder(value), 'must not have unknown fields'));
-  const problem = metadataProblem(value, schema);
-  if (problem !== undefined) return [...causes, invalidValue(path, inOrder(value), problem)];
+  const problem = formProblem(deepCopy(value), schema);
+  if (problem !== undefined) return [...causes, invalidValue(`${path}.${problem.place}`, problem.value, problem.why)];
   const embedded = embeddedCauses(value, schema, path);
-  if (embedded.length > 0) return [...causes, ...embedded];
-  const wrong = valueValidator(schema).validate(value, String(path));
-  return [...causes, ...(wrong.length > 0 ? wrong : rules(value, schema, path))];
+  return [...causes, ...(embedded.length > 0 ? embedded : valueCauses(schema, path, rules))];
 }
 
-function metadataProblem(value: unknown, schema: SchemaProps): string | undefined {
+function valueCauses(schema: SchemaProps, path: FieldPath, rules: DefaultRules): FieldCause[] {
+  const wrong = valueValidator(schema).validate(schema.default, String(path));
+  return wrong.length > 0 ? wrong : rules(schema.default, schema, path);
+}
+
+function formProblem(value: unknown, schema: SchemaProps): EmbeddedError | undefined {
   try {
-    coerceEmbedded(deepCopy(value), schema, '', { dropMalformed: false });
+    coerceEmbedded(value, schema, '', { dropMalformed: false });
     return undefined;
   } catch (error) {
-    if (error instanceof DecodeError) return error.message;
+    if (error instanceof EmbeddedError) return error;
     throw error;
   }
 }

@@ -53,18 +53,22 @@ function fillMembers(record: Json, schema: SchemaProps): void {
   }
 }
 
-/** Takes out the nulls that are left where none may be: as if they had not been sent. List items stay. */
-export function dropForbiddenNulls(value: unknown, schema: SchemaProps): void {
+/**
+ * Takes out the nulls that stand where none may be: as if they had not been sent. List items stay.
+ *
+ * @param keepsDefaulted Leaves those that a default may take the place of.
+ */
+export function dropForbiddenNulls(value: unknown, schema: SchemaProps, keepsDefaulted = false): void {
   if (Array.isArray(value)) {
     const items = itemSchema(schema);
-    if (items !== undefined) for (const item of value) dropForbiddenNulls(item, items);
+    if (items !== undefined) for (const item of value) dropForbiddenNulls(item, items, keepsDefaulted);
     return;
   }
   if (!isRecord(value)) return;
   for (const name of Object.keys(value)) {
     const inner = memberSchema(schema, name);
     if (inner === undefined) continue;
-    if (isForbiddenNull(value[name], inner)) delete value[name];
-    else dropForbiddenNulls(value[name], inner);
+    if (!isForbiddenNull(value[name], inner)) dropForbiddenNulls(value[name], inner, keepsDefaulted);
+    else if (!keepsDefaulted || inner.default === undefined) delete value[name];
   }
 }

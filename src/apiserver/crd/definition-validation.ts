@@ -2,7 +2,7 @@
 // Everything that can be wrong with a CustomResourceDefinition, in upstream's order and words. What all versions have alike is named as
 // the definition's own (`spec.validation`), as upstream's internal form holds it. On update, what was accepted before is not held
 // against the definition. @source upstream apiextensions-apiserver pkg/apis/apiextensions/validation/validation.go
-import { internalForm, validateObjectMeta, validateObjectMetaUpdate } from '#api';
+import { commonMetaUpdateCauses, internalForm, validateObjectMeta, validateObjectMetaUpdate } from '#api';
 import type { CustomResourceColumnDefinition, CustomResourceSubresources } from '#api/apiextensions/v1';
 import {
   checkDns1035Label,
@@ -66,7 +66,7 @@ export function definitionCauses(definition: Definition, engine: RuleEngine): Fi
 
 export function definitionUpdateCauses(next: Definition, previous: Definition, engine: RuleEngine): FieldCause[] {
   return [
-    ...metaTwice(next, previous),
+    ...metaCauses(next, previous),
     // A spec that was accepted stays so: a definition must always be able to lose its finalizer.
     ...(deepEqual(next.spec, previous.spec) ? [] : specUpdateCauses(next, previous, engine)),
     ...nameCauses(next.status?.acceptedNames, STATUS.child('acceptedNames')),
@@ -82,13 +82,13 @@ function specUpdateCauses(next: Definition, previous: Definition, engine: RuleEn
 }
 
 export function definitionStatusCauses(next: Definition, previous: Definition): FieldCause[] {
-  return [...metaTwice(next, previous), ...nameCauses(next.status?.acceptedNames, STATUS.child('acceptedNames'))];
+  return [...metaCauses(next, previous), ...nameCauses(next.status?.acceptedNames, STATUS.child('acceptedNames'))];
 }
 
 /** Upstream checks metadata for all kinds, and again for each. */
-function metaTwice(next: Definition, previous: Definition): FieldCause[] {
-  const found = validateObjectMetaUpdate(next.metadata, previous.metadata);
-  return [...found, ...found];
+function metaCauses(next: Definition, previous: Definition): FieldCause[] {
+  const common = commonMetaUpdateCauses(next.metadata, previous.metadata);
+  return common.length === 0 ? common : [...common, ...validateObjectMetaUpdate(next.metadata, previous.metadata)];
 }
 
 function strictOptions(engine: RuleEngine): Options {

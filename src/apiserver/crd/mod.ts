@@ -7,5 +7,6 @@
 // the stored objects (version-view.ts, conversion.ts).
 export { CustomResources, type CustomResourcesOptions } from './custom-resources.ts';
 export { DefinitionController, type DefinitionControllerOptions } from './definition-controller.ts';
+export { DefinitionMetrics } from './definition-metrics.ts';
 export { RuleEngine } from './rule-engine.ts';
 export { DEFINITIONS, type Definition, type ServedDefinition, type ServedVersion } from './served-definition.ts';

@@ -2,7 +2,7 @@
 // Names and conditions of definitions, as a pure plan.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { approvalOf, isProtectedGroup, planNames, withCondition } from './naming.ts';
+import { approvalOf, establishment, isProtectedGroup, planNames, withCondition } from './naming.ts';
 import type { Definition } from './served-definition.ts';
 
 const names = (plural: string, kind: string, shortNames?: readonly string[]) => ({
@@ -25,8 +25,20 @@ test('planNames() accepts names that nobody has', () => {
   assert.deepEqual(acceptedNames, names('balls', 'Ball', ['bl']));
   assert.deepEqual(
     conditions.map(({ type, status, reason }) => `${type} ${status} ${reason}`),
-    ['NamesAccepted True NoConflicts', 'Established True InitialNamesAccepted'],
+    ['NamesAccepted True NoConflicts', 'Established False Installing'],
   );
+});
+
+test('establishment() is due once names are accepted, and only until it is done', () => {
+  const accepted = { type: 'NamesAccepted', status: 'True' };
+  const rows: readonly (readonly [conditions: readonly object[], reason: string | undefined])[] = [
+    [[], undefined],
+    [[{ type: 'NamesAccepted', status: 'False' }], undefined],
+    [[accepted, { type: 'Established', status: 'False', reason: 'Installing' }], 'InitialNamesAccepted'],
+    [[accepted, { type: 'Established', status: 'True' }], undefined],
+  ];
+
+  for (const [conditions, reason] of rows) assert.equal(establishment(definition({}, { conditions }))?.reason, reason);
 });
 
 test('planNames() keeps what is free and tells of the last conflict', () => {

@@ -94,9 +94,16 @@ function conditionsOf(definition: Definition, conflict: { reason: string; messag
     wasEstablished?.status === 'True'
       ? { type: 'Established', status: 'True', reason: wasEstablished.reason ?? '', message: wasEstablished.message ?? '' }
       : conflict === undefined
-        ? { type: 'Established', status: 'True', reason: 'InitialNamesAccepted', message: 'the initial names have been accepted' }
+        ? { type: 'Established', status: 'False', reason: 'Installing', message: 'the initial names have been accepted' }
         : { type: 'Established', status: 'False', reason: 'NotAccepted', message: 'not all names are accepted' };
   return [naming, established, ...otherConditions(definition)];
+}
+
+/** The step after accepted names, which clients that watch see as one of its own; undefined where it is not due. */
+export function establishment(definition: Definition): PlannedCondition | undefined {
+  const isTrue = (type: string) => findCondition(definition, type)?.status === 'True';
+  if (!isTrue('NamesAccepted') || isTrue('Established')) return undefined;
+  return { type: 'Established', status: 'True', reason: 'InitialNamesAccepted', message: 'the initial names have been accepted' };
 }
 
 /** The conditions that have nothing to do with names. */

@@ -26,6 +26,21 @@ export interface MetaOptions {
   readonly unknown?: string[] | undefined;
 }
 
+/** Thrown when a part of an embedded object is of a wrong type: where, what it is, and why it cannot be. */
+export class EmbeddedError extends DecodeError {
+  readonly place: string;
+  readonly value: unknown;
+  readonly why: string;
+
+  constructor(place: string, value: unknown, why: string, options?: ErrorOptions) {
+    const at = place.startsWith('.') ? place.slice(1) : place;
+    super(`${at}: Invalid value: ${JSON.stringify(inOrder(value))}: ${why}`, options);
+    this.place = at;
+    this.value = inOrder(value);
+    this.why = why;
+  }
+}
+
 /** Metadata in printed form. @throws {DecodeError} */
 export function coerceMeta(value: unknown, path: string, { dropMalformed, unknown }: MetaOptions): Json {
   const found: string[] = [];
@@ -51,7 +66,7 @@ function wellFormed(meta: Json): Json {
   return result;
 }
 
-/** Brings the metadata of embedded objects into form, in place. @throws {DecodeError} */
+/** Brings the metadata of embedded objects into form, in place. @throws {EmbeddedError} */
 export function coerceEmbedded(value: unknown, schema: SchemaProps, path: string, options: MetaOptions): void {
   if (!hasEmbedded(schema)) return;
   if (Array.isArray(value)) {
@@ -71,8 +86,7 @@ function coerceResource(resource: Json, path: string, options: MetaOptions): voi
   for (const name of ['apiVersion', 'kind']) {
     const value = resource[name];
     if (value === undefined || typeof value === 'string') continue;
-    if (!options.dropMalformed)
-      throw new DecodeError(`${path}.${name}: Invalid value: ${JSON.stringify(inOrder(value))}: must be a string`);
+    if (!options.dropMalformed) throw new EmbeddedError(`${path}.${name}`, value, 'must be a string');
     delete resource[name];
   }
   const { metadata } = resource;
@@ -81,7 +95,7 @@ function coerceResource(resource: Json, path: string, options: MetaOptions): voi
     resource['metadata'] = coerceMeta(metadata, `${path}.metadata`, options);
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error;
-    throw new DecodeError(`${path}.metadata: Invalid value: ${JSON.stringify(inOrder(metadata))}: ${error.message}`, { cause: error });
+    throw new EmbeddedError(`${path}.metadata`, metadata, error.message, { cause: error });
   }
 }
 

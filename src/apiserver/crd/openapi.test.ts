@@ -8,6 +8,21 @@ import type { SchemaProps } from './schema-props.ts';
 
 const NAME = 'com.example.toys.v1.Kite';
 
+test('both documents have the operations of a custom resource', async () => {
+  await using server = await startTestServer();
+  await define(server, { version: { subresources: { status: {} } } });
+  const path = `/apis/${GROUP}/v1/namespaces/{namespace}/kites/{name}/status`;
+
+  const third = await server.send('GET', `/openapi/v3/apis/${GROUP}/v1`);
+  const second = await server.send('GET', '/openapi/v2');
+
+  assert.deepEqual(third.body.info, { title: 'Kubernetes CRD Swagger', version: 'v0.1.0' });
+  assert.equal(third.body.paths[path].get.responses[200].content['application/json'].schema.$ref, `#/components/schemas/${NAME}`);
+  assert.equal(second.body.paths[path].put.parameters[0].schema.$ref, `#/definitions/${NAME}`);
+  assert.equal(second.body.paths[path].put.operationId, 'replaceToysExampleComV1NamespacedKiteStatus');
+  assert.equal(second.body.definitions['io.k8s.apimachinery.pkg.apis.meta.v1.Patch'].type, 'object');
+});
+
 test('both documents name the fields that can be selected by', async () => {
   await using server = await startTestServer();
   const spec: SchemaProps = { type: 'object', properties: { color: { type: 'string' } } };

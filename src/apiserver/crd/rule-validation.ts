@@ -24,13 +24,20 @@ export interface RuleBudget {
   totalCauses(path: FieldPath): FieldCause[];
 }
 
-/** Checks the rules of a default's schema on it, as if it were an update without a change. */
+/** Checks the rules of a default's schema on it: as an update without a change, then as a value that is new. */
 export function defaultRules(engine: RuleEngine): DefaultRules {
   return (value, schema, path) => {
-    if (!hasRules(schema) || typeof value !== 'object' || value === null) return [];
-    const causes = ruleValidator(schema, engine, false)?.validate(value, value) ?? [];
-    return causes.map((cause) => ({ ...cause, field: cause.field === '<nil>' ? String(path) : `${path}.${cause.field}` }));
+    const validator = ruleValidator(schema, engine, false);
+    if (validator === undefined || value === null) return [];
+    const unchanged = validator.validate(value as object, value as object);
+    const causes = unchanged.length > 0 ? unchanged : validator.validate(value as object, undefined);
+    return causes.map((cause) => ({ ...cause, field: below(path, cause.field) }));
   };
+}
+
+function below(path: FieldPath, place: string): string {
+  if (place === '<nil>') return String(path);
+  return place.startsWith('[') ? `${path}${place}` : `${path}.${place}`;
 }
 
 /** Undefined where a schema has no rules. @param perExpression Off for schemas that were accepted before. */

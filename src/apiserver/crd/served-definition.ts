@@ -9,13 +9,15 @@ import type { DeepReadonly, Resource, StructSchema, Subresource } from '#machine
 import type { Store } from '#store';
 import type { CachedObject } from '../cacher/cached-object.ts';
 import type { Cacher } from '../cacher/cacher.ts';
+import { compareVersions } from '../discovery/version-order.ts';
 import { GenericStore, type StoreVersion } from '../registry/generic/generic-store.ts';
 import { prefixOf } from '../registry/generic/keys.ts';
 import { type ServedResource, serve } from '../registry/generic/served-resource.ts';
 import type { MutableObject, ObjectReader } from '../registry/strategy.ts';
 import type { StoredForm } from '../storage.ts';
-import { type Converter, noConverter, webhookConverter } from './conversion.ts';
-import { type CustomKind, coerceStored, customSchema, fillAll } from './custom-schema.ts';
+import { type Converter, noConverter, type ObserveConversion, webhookConverter } from './conversion.ts';
+import { type CustomKind, coerceConverted, coerceStored, customSchema, fillAll } from './custom-schema.ts';
+import type { DefinitionMetrics } from './definition-metrics.ts';
 import type { RuleEngine } from './rule-engine.ts';
 import { ruleValidator } from './rule-validator.ts';
 import type { ScalePaths } from './scale-paths.ts';
@@ -34,6 +36,8 @@ export interface ServingDeps {
   readonly reader: ObjectReader;
   readonly form: StoredForm;
   readonly rules: RuleEngine;
+  /** Told of conversions by webhooks. */
+  readonly metrics: DefinitionMetrics;
   /** Sends a ConversionReview to the webhook of a definition. */
   readonly convert: (definition: Definition, review: object) => Promise<unknown>;
 }
@@ -115,10 +119,12 @@ interface Shared {
   readonly schemas: Map<string, StructSchema> | undefined;
 }
 
-function converterOf(definition: Definition, { convert }: ServingDeps): Converter {
+function converterOf(definition: Definition, { convert, metrics }: ServingDeps): Converter {
   const { conversion } = definition.spec;
   if (conversion?.strategy !== 'Webhook') return noConverter;
-  return webhookConverter((review) => convert(definition, review), conversion.webhook?.conversionReviewVersions);
+  const observe: ObserveConversion = (from, to, succeeded, seconds) =>
+    metrics.converted({ definition: definition.metadata.name, from, to, succeeded, seconds });
+  return webhookConverter((review) => convert(definition, review), conversion.webhook?.conversionReviewVersions, observe);
 }
 
 function propsByVersion({ spec }: Definition): (version: string) => SchemaProps {
@@ -162,7 +168,7 @@ function serveVersion(version: Version, shared: Shared, views: VersionView[]): S
   });
   const listKind = names.listKind || `${resource.kind}List`;
   const served = serve({ resource, schema, store, table: strategy.table, itemsHaveKind: true, listKind, otherVersions: shared.schemas });
-  return { resource, served, props, scale, deprecation: deprecationOf(version, of) };
+  return { resource, served, props, scale, deprecation: deprecationOf(version, of, spec.versions) };
 }
 
 /** Stored objects are pruned and defaulted by the schema of the version that they are stored in, then converted and pruned by that of this one. */
@@ -170,7 +176,7 @@ function viewOf(of: CustomKind, { deps, prefix, converter, propsOf }: Shared): V
   const apiVersion = `${of.group}/${of.version}`;
   const props = propsOf(of.version);
   const inForm = (object: DeepReadonly<MutableObject>) => formed(object, of, propsOf);
-  const shown = (object: MutableObject) => coerceStored(object, of, props) as unknown as MutableObject;
+  const shown = (object: MutableObject) => coerceConverted(object, of, props) as unknown as MutableObject;
   const { now } = converter;
   const convert = (object: MutableObject) =>
     object.apiVersion === apiVersion || now === undefined ? object : shown(now(object, apiVersion));
@@ -203,7 +209,7 @@ function storeVersion(view: VersionView, of: CustomKind, { definition, storage, 
   const apiVersion = `${definition.spec.group}/${storage.name}`;
   const target: CustomKind = { ...of, version: storage.name };
   const props = propsOf(storage.name);
-  const stored = (object: MutableObject) => coerceStored(object, target, props) as unknown as MutableObject;
+  const stored = (object: MutableObject) => coerceConverted(object, target, props) as unknown as MutableObject;
   return {
     cache: view,
     toStored(object) {
@@ -248,7 +254,12 @@ function scaleOf({ subresources }: Version): ScalePaths | undefined {
   return { spec: scale.specReplicasPath, status: scale.statusReplicasPath, selector: scale.labelSelectorPath };
 }
 
-function deprecationOf({ deprecated, deprecationWarning }: Version, { group, version, kind }: CustomKind): string | undefined {
-  if (deprecated !== true) return undefined;
-  return deprecationWarning ?? `${group}/${version} ${kind} is deprecated`;
+/** A version that is better and not deprecated is named. */
+function deprecationOf(version: Version, { group, kind }: CustomKind, versions: readonly Version[]): string | undefined {
+  if (version.deprecated !== true) return undefined;
+  if (version.deprecationWarning !== undefined) return version.deprecationWarning;
+  const names = versions.filter(({ served, deprecated }) => served && deprecated !== true).map(({ name }) => name);
+  const [best] = names.filter((name) => compareVersions(name, version.name) < 0).sort(compareVersions);
+  const hint = best === undefined ? '' : `; use ${group}/${best} ${kind}`;
+  return `${group}/${version.name} ${kind} is deprecated${hint}`;
 }

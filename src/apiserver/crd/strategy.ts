@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The strategy of one version of a custom resource: generation, the status endpoint, defaults and validation by its schema, scale
 // paths, selectable fields. @source upstream apiextensions-apiserver pkg/registry/customresource/{strategy,status_strategy,validator}.go
-import { validateObjectMeta, validateObjectMetaUpdate } from '#api';
+import { commonMetaUpdateCauses, validateObjectMeta, validateObjectMetaUpdate } from '#api';
 import {
   checkDns1123Subdomain,
   type DeepReadonly,
@@ -122,7 +122,7 @@ function objectChecks(options: CustomStrategyOptions): ObjectChecks {
     },
     update(next, previous, scope) {
       const wrongKind = kindCauses(next, resource);
-      const causes = wrongKind.length > 0 ? [...metaTwice(next, previous, 1), ...wrongKind] : metaTwice(next, previous, 2);
+      const causes = [...metaCauses(next, previous, wrongKind.length > 0), ...wrongKind];
       if (wrongKind.length === 0) {
         causes.push(...values.validateUpdate(next, previous), ...scaleCauses(next, options.scale));
       }
@@ -132,10 +132,10 @@ function objectChecks(options: CustomStrategyOptions): ObjectChecks {
   };
 }
 
-/** Upstream checks metadata for all kinds, and again for this one. */
-function metaTwice(next: Old, previous: Old, times: number): FieldCause[] {
-  const found = validateObjectMetaUpdate(next.metadata, previous.metadata);
-  return Array.from({ length: times }, () => found).flat();
+/** Upstream checks metadata for all kinds, and again for this one where it is of this kind. */
+function metaCauses(next: Old, previous: Old, isOther: boolean): FieldCause[] {
+  const common = commonMetaUpdateCauses(next.metadata, previous.metadata);
+  return common.length === 0 || isOther ? common : [...common, ...validateObjectMetaUpdate(next.metadata, previous.metadata)];
 }
 
 /** What was wrong before may stay wrong. */
@@ -219,7 +219,7 @@ function statusRules(options: CustomStrategyOptions): SubresourceRules {
     },
     validateUpdate(next, previous, scope) {
       const wrongKind = kindCauses(next, resource);
-      const causes = wrongKind.length > 0 ? [...metaTwice(next, previous, 1), ...wrongKind] : metaTwice(next, previous, 2);
+      const causes = [...metaCauses(next, previous, wrongKind.length > 0), ...wrongKind];
       const { status } = next as { status?: unknown };
       if (wrongKind.length === 0 && status !== undefined && values !== undefined) {
         causes.push(...values.validateUpdate(status, (previous as { status?: unknown }).status, 'status'));

@@ -152,5 +152,5 @@ test('a webhook that does not answer fails what needs it, and nothing else', asy
   assert.equal(created.status, 201);
   assert.equal(again.status, 409);
   assert.equal(other.status, 500);
-  assert.match(other.body.message, /^conversion webhook for toys\.example\.com\/v1, Kind=Kite failed: /);
+  assert.match(other.body.message, /^conversion for toys\.example\.com\/v1, Kind=Kite failed: conversion webhook for \/, Kind= failed: /);
 });

@@ -2,9 +2,11 @@
 // Custom resources in the OpenAPI documents: the schema of each version under its name, with the fields that every object has.
 // Version 2 cannot say everything: what it lacks (alternatives, nullable, int-or-string) is left open there, so that nothing that the
 // server would take is refused by a client. @source upstream apiextensions-apiserver pkg/controller/openapi/builder
-import { descriptionOf, findSchema, schemaOfType } from '#api';
+import { descriptionOf, schemaOfType } from '#api';
 import type { Resource, StructSchema } from '#machinery';
-import { addPaths, INFO, kindOf, type OpenApiSource } from './documents.ts';
+import { kindOf, type OpenApiSource, referTo } from './documents.ts';
+import { pathsOf } from './operation-forms.ts';
+import { CUSTOM, type Gvk, operationsOf, pathOf } from './operations.ts';
 import { Components, type Json } from './schemas.ts';
 
 const META = 'io.k8s.apimachinery.pkg.apis.meta.v1';
@@ -34,11 +36,9 @@ export class CustomSources {
     const known = this.#known.get(path);
     const schemas = own.map(({ schema }) => schema);
     const isSame = known?.schemas.length === schemas.length && known.schemas.every((schema, index) => schema === schemas[index]);
-    return known !== undefined && isSame ? known : { schemas, make: () => documentV3(path, own) };
+    return known !== undefined && isSame ? known : { schemas, make: () => documentV3(own) };
   }
 }
-
-const pathOf = ({ group, version }: { group: string; version: string }) => `apis/${group}/${version}`;
 
 /** `com.example.v1.Kite`: the group backwards. */
 function typeName({ group, version }: Resource, kind: string): string {
@@ -47,33 +47,32 @@ function typeName({ group, version }: Resource, kind: string): string {
 
 const gvkOf = ({ group, version }: Resource, kind: string) => [{ group, version, kind }];
 
-function documentV3(path: string, versions: readonly CustomVersion[]): Json {
+const INFO = { title: 'Kubernetes CRD Swagger', version: 'v0.1.0' };
+
+function documentV3(versions: readonly CustomVersion[]): Json {
   const components = new Components(kindOf, '#/components/schemas/');
   const schemas: Record<string, Json> = {};
-  const names = new Map<string, string>();
   for (const version of versions) {
     const { resource, listKind, schema } = version;
     const name = typeName(resource, resource.kind);
     schemas[name] = objectSchema(version, structural(schema, components), components, true);
     schemas[typeName(resource, listKind)] = listSchema(resource, listKind, name, components, true);
-    names.set(resource.kind, name);
-    names.set(`${resource.kind}List`, typeName(resource, listKind));
   }
-  const paths: Record<string, Json> = {};
-  for (const { resource } of versions) {
-    addPaths(paths, resource, (gvk) => {
-      const own = gvk.group === resource.group && gvk.version === resource.version ? names.get(gvk.kind) : undefined;
-      if (own !== undefined) return { $ref: `#/components/schemas/${own}` };
-      const schema = findSchema(gvk);
-      return schema === undefined ? undefined : components.reference(schema);
-    });
-  }
-  const [first] = versions;
-  const root =
-    first === undefined
-      ? {}
-      : { [`/${path}/`]: { get: { tags: [path.slice(5).replace('/', '_')], responses: { 200: { description: 'OK' } } } } };
-  return { openapi: '3.0.0', info: INFO, paths: { ...root, ...paths }, components: { schemas: { ...components.schemas, ...schemas } } };
+  const paths = customPaths(versions, components, 'v3');
+  return { openapi: '3.0.0', info: INFO, paths, components: { schemas: { ...components.schemas, ...schemas } } };
+}
+
+function customPaths(versions: readonly CustomVersion[], components: Components, form: 'v2' | 'v3'): Record<string, Json> {
+  const prefix = form === 'v3' ? '#/components/schemas/' : '#/definitions/';
+  const paths = versions.map(({ resource, listKind }) => {
+    const own = ({ group, version, kind }: Gvk) => {
+      if (group !== resource.group || version !== resource.version) return undefined;
+      const name = kind === resource.kind ? kind : kind === `${resource.kind}List` ? listKind : undefined;
+      return name === undefined ? undefined : { $ref: `${prefix}${typeName(resource, name)}` };
+    };
+    return pathsOf(operationsOf(resource, CUSTOM), referTo(components, own), form);
+  });
+  return Object.assign({}, ...paths);
 }
 
 function partV2(versions: readonly CustomVersion[]): { definitions: Record<string, Json>; paths: Record<string, Json> } {
@@ -85,10 +84,8 @@ function partV2(versions: readonly CustomVersion[]): { definitions: Record<strin
     definitions[name] = objectSchema(version, structural(schema, undefined), components, false);
     definitions[typeName(resource, listKind)] = listSchema(resource, listKind, name, components, false);
   }
-  return {
-    definitions: { ...components.schemas, ...definitions },
-    paths: Object.fromEntries(versions.map(({ resource }) => [`/${pathOf(resource)}/`, {}])),
-  };
+  const paths = customPaths(versions, components, 'v2');
+  return { definitions: { ...components.schemas, ...definitions }, paths };
 }
 
 /** `apiVersion` and `kind`, which every object has. */

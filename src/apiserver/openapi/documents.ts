@@ -1,76 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // OpenAPI documents: version 3 per group and version, version 2 whole. Made on first request and kept; what kubectl reads of them
-// are the kinds' schemas, and which parameters an operation takes.
-// @source kube-openapi pkg/builder3, apiserver pkg/endpoints/installer.go for operation names
+// are the kinds' schemas, and which parameters an operation takes; generators of clients read all of it.
+// @source kube-openapi pkg/builder, pkg/builder3
 import { createHash } from 'node:crypto';
-import { findSchema, RESOURCES } from '#api';
-import type { Resource, Subresource } from '#machinery';
+import { findSchema, RESOURCES, schemaOfType } from '#api';
+import type { Resource, StructSchema } from '#machinery';
 import { type ApiResult, plainText, type RequestContext } from '../request/context.ts';
+import { pathsOf, type ReferTo } from './operation-forms.ts';
+import { BUILT_IN, type Gvk, operationsOf, pathOf, tagOf, versionWords } from './operations.ts';
 import { encodeDocumentV2, PROTOBUF_V2, wantsProtobufV2 } from './protobuf-v2.ts';
 import { Components, type Json } from './schemas.ts';
 
 export const INFO = { title: 'Kubernetes', version: 'v1.36.2' };
-const MEDIA = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf'];
-const WRITE_PARAMETERS = ['dryRun', 'fieldManager', 'fieldValidation'];
-const LIST_PARAMETERS = [
-  'allowWatchBookmarks',
-  'continue',
-  'fieldSelector',
-  'labelSelector',
-  'limit',
-  'resourceVersion',
-  'resourceVersionMatch',
-  'sendInitialEvents',
-  'timeoutSeconds',
-  'watch',
-];
-const PARAMETERS: Readonly<Record<string, readonly string[]>> = {
-  create: WRITE_PARAMETERS,
-  update: WRITE_PARAMETERS,
-  patch: [...WRITE_PARAMETERS, 'force'],
-  delete: ['dryRun', 'gracePeriodSeconds', 'orphanDependents', 'propagationPolicy'],
-  deletecollection: [...LIST_PARAMETERS, 'dryRun', 'gracePeriodSeconds', 'orphanDependents', 'propagationPolicy'],
-  list: LIST_PARAMETERS,
-  get: [],
-};
-const NUMBERS = new Set(['limit', 'timeoutSeconds', 'gracePeriodSeconds']);
-const BOOLEANS = new Set(['allowWatchBookmarks', 'watch', 'force', 'orphanDependents', 'sendInitialEvents']);
-const METHODS: Readonly<Record<string, string>> = {
-  get: 'get',
-  list: 'get',
-  create: 'post',
-  update: 'put',
-  patch: 'patch',
-  delete: 'delete',
-  deletecollection: 'delete',
-};
-const ACTIONS: Readonly<Record<string, string>> = {
-  get: 'read',
-  list: 'list',
-  create: 'create',
-  update: 'replace',
-  patch: 'patch',
-  delete: 'delete',
-  deletecollection: 'deleteCollection',
-};
-/** What `x-kubernetes-action` says. */
-const ACTION_NAMES: Readonly<Record<string, string>> = {
-  get: 'get',
-  list: 'list',
-  create: 'post',
-  update: 'put',
-  patch: 'patch',
-  delete: 'delete',
-  deletecollection: 'deletecollection',
-};
-
-interface Operation {
-  readonly resource: Resource;
-  readonly subresource: Subresource | undefined;
-  readonly verb: string;
-  readonly allNamespaces: boolean;
-}
-
 /** What one part of the server adds to the documents: custom resources, API services that other servers answer. */
 export interface OpenApiSource {
   /** Version 3 documents by path (`apis/example.com/v1`), each made when it is first asked for. */
@@ -187,105 +128,40 @@ for (const { group, version, kind } of RESOURCES) {
 }
 export const kindOf = (typeName: string) => KINDS.get(typeName) ?? [];
 
-const pathOf = ({ group, version }: { group: string; version: string }) => (group === '' ? `api/${version}` : `apis/${group}/${version}`);
-
-/** `Core`, `AdmissionregistrationV1`: how operation names spell a group and version. */
-function groupWord(group: string): string {
-  const first = group === '' ? 'core' : group.replace(/\.k8s\.io$/, '').replace(/\.(\w)/g, (_, letter: string) => letter.toUpperCase());
-  return (first[0]?.toUpperCase() ?? '') + first.slice(1);
+const META = 'io.k8s.apimachinery.pkg.apis.meta.v1';
+/** References into the components of a document. @param own Kinds that are not built in. */
+export function referTo(components: Components, own: (gvk: Gvk) => Json | undefined = () => undefined): ReferTo {
+  return (type) => {
+    if (type === 'text') return { type: 'string' };
+    if (typeof type === 'string') return components.reference(schemaOfType(`${META}.${type}`) as StructSchema);
+    const schema = findSchema(type);
+    return own(type) ?? (schema === undefined ? { type: 'string' } : components.reference(schema));
+  };
 }
-const versionWord = (version: string) => (version[0]?.toUpperCase() ?? '') + version.slice(1);
+
+/** The root of a group and version, which lists its resources. */
+function rootPath(path: string, first: Resource, schema: Json): Record<string, Json> {
+  const content = Object.fromEntries(BUILT_IN.media.map((media) => [media, { schema }]));
+  const responses = { 200: { description: 'OK', content }, 401: { description: 'Unauthorized' } };
+  const operationId = `get${versionWords(first)}APIResources`;
+  return { [`/${path}/`]: { get: { tags: [tagOf(first)], description: 'get available resources', operationId, responses } } };
+}
+
+const SECURITY = {
+  BearerToken: { description: 'Bearer Token authentication', in: 'header', name: 'authorization', type: 'apiKey' },
+};
 
 function documentV3(name: string): Json {
   const components = new Components(kindOf, '#/components/schemas/');
   const resources = RESOURCES.filter((resource) => pathOf(resource) === name);
-  const paths: Record<string, Json> = {};
   const [first] = resources;
-  if (first !== undefined) {
-    const operationId = `get${groupWord(first.group)}${versionWord(first.version)}APIResources`;
-    paths[`/${name}/`] = { get: { tags: [tagOf(first)], operationId, responses: { 200: { description: 'OK' } } } };
-  }
-  for (const resource of resources) addPaths(paths, resource, referTo(components));
-  return { openapi: '3.0.0', info: INFO, paths, components: { schemas: components.schemas } };
-}
-
-const tagOf = ({ group, version }: Resource) => `${group === '' ? 'core' : group.replace('.k8s.io', '')}_${version}`;
-
-/** How an operation refers to the schema of a kind; undefined where there is none. */
-type ReferTo = (gvk: { group: string; version: string; kind: string }) => Json | undefined;
-
-const referTo =
-  (components: Components): ReferTo =>
-  (gvk) => {
-    const schema = findSchema(gvk);
-    return schema === undefined ? undefined : components.reference(schema);
+  const operations = resources.flatMap((resource) => operationsOf(resource, BUILT_IN));
+  const resourceList = () => components.reference(schemaOfType(`${META}.APIResourceList`) as StructSchema);
+  const paths = {
+    ...(first === undefined ? {} : rootPath(name, first, resourceList())),
+    ...pathsOf(operations, referTo(components), 'v3'),
   };
-
-/** The operations of a resource, added to `paths`. */
-export function addPaths(paths: Record<string, Json>, resource: Resource, refer: ReferTo): void {
-  const scope = resource.namespaced ? '/namespaces/{namespace}' : '';
-  const base = `/${pathOf(resource)}${scope}/${resource.resource}`;
-  const add = (path: string, verbs: readonly string[], subresource?: Subresource, allNamespaces = false) => {
-    const operations = verbs.flatMap((verb) => {
-      const method = METHODS[verb];
-      return method === undefined ? [] : [[method, operation({ resource, subresource, verb, allNamespaces }, refer)]];
-    });
-    if (operations.length > 0) paths[path] = { ...paths[path], ...Object.fromEntries(operations), parameters: pathParameters(path) };
-  };
-  add(
-    base,
-    resource.verbs.filter((verb) => verb === 'list' || verb === 'create' || verb === 'deletecollection'),
-  );
-  add(
-    `${base}/{name}`,
-    resource.verbs.filter((verb) => verb === 'get' || verb === 'update' || verb === 'patch' || verb === 'delete'),
-  );
-  if (resource.namespaced)
-    add(
-      `/${pathOf(resource)}/${resource.resource}`,
-      resource.verbs.filter((verb) => verb === 'list'),
-      undefined,
-      true,
-    );
-  for (const subresource of resource.subresources) add(`${base}/{name}/${subresource.name}`, subresource.verbs, subresource);
-}
-
-function pathParameters(path: string): Json[] {
-  return [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
-    name,
-    in: 'path',
-    required: true,
-    schema: { type: 'string', uniqueItems: true },
-  }));
-}
-
-function operation({ resource, subresource, verb, allNamespaces }: Operation, refer: ReferTo): Json {
-  const { group, version, kind } = {
-    group: subresource?.group ?? resource.group,
-    version: subresource?.version ?? resource.version,
-    kind: subresource?.kind ?? resource.kind,
-  };
-  const body = refer({ group, version, kind: verb === 'list' ? `${kind}List` : kind }) ?? { type: 'string' };
-  const scope = resource.namespaced && !allNamespaces ? 'Namespaced' : '';
-  const suffix = subresource === undefined ? '' : (subresource.name[0]?.toUpperCase() ?? '') + subresource.name.slice(1);
-  const collection = verb === 'deletecollection' ? 'Collection' : '';
-  const operationId = `${(ACTIONS[verb] ?? verb).replace('Collection', '')}${groupWord(resource.group)}${versionWord(resource.version)}${collection}${scope}${resource.kind}${suffix}${allNamespaces ? 'ForAllNamespaces' : ''}`;
-  const content = Object.fromEntries(MEDIA.map((media) => [media, { schema: body }]));
-  const takesBody = verb === 'create' || verb === 'update';
-  return {
-    tags: [tagOf(resource)],
-    operationId,
-    parameters: (PARAMETERS[verb] ?? []).map(queryParameter),
-    ...(takesBody ? { requestBody: { content: { '*/*': { schema: body } }, required: true } } : {}),
-    responses: { [verb === 'create' ? 201 : 200]: { description: 'OK', content } },
-    'x-kubernetes-action': ACTION_NAMES[verb],
-    'x-kubernetes-group-version-kind': { group, version, kind },
-  };
-}
-
-function queryParameter(name: string): Json {
-  const type = NUMBERS.has(name) ? 'integer' : BOOLEANS.has(name) ? 'boolean' : 'string';
-  return { name, in: 'query', schema: { type, uniqueItems: true } };
+  return { openapi: '3.0.0', info: INFO, paths, components: { schemas: components.schemas, securitySchemes: SECURITY } };
 }
 
 function documentV2(): Json {
@@ -296,6 +172,14 @@ function documentV2(): Json {
       if (schema !== undefined) components.reference(schema);
     }
   }
-  const paths = Object.fromEntries(RESOURCES.map((resource) => [`/${pathOf(resource)}/`, {}]));
-  return { swagger: '2.0', info: INFO, paths, definitions: components.schemas };
+  const operations = RESOURCES.flatMap((resource) => operationsOf(resource, BUILT_IN));
+  const paths = pathsOf(operations, referTo(components), 'v2');
+  return {
+    swagger: '2.0',
+    info: INFO,
+    paths,
+    definitions: components.schemas,
+    securityDefinitions: SECURITY,
+    security: [{ BearerToken: [] }],
+  };
 }
