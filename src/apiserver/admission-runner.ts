@@ -3,7 +3,7 @@
 // RBAC's refusal of escalation runs with it, since it too needs the object as it will be stored.
 import type { Client } from '#client';
 import type { Clock } from '#component';
-import { type DeepReadonly, deepCopy } from '#machinery';
+import { type DeepReadonly, deepCopy, type Resource } from '#machinery';
 import type { AdmissionDeps, AdmissionOperation, AdmissionPlugin, AdmissionRequest } from './admission/admission.ts';
 import type { PluginConfigurations } from './admission/admission-configuration.ts';
 import { createAdmissionChain } from './admission/chain.ts';
@@ -11,7 +11,9 @@ import type { AuthorizerChoice } from './auth/authorization-configuration.ts';
 import { decide } from './auth/authorizer.ts';
 import { type EscalationDeps, refuseEscalation } from './auth/escalation.ts';
 import type { AdmissionRunner } from './handlers/endpoint.ts';
+import type { ReviewAdmission } from './handlers/reviews.ts';
 import type { AdmissionMetrics } from './metrics/admission-metrics.ts';
+import type { AdmissionCalls } from './registry/generic/generic-store.ts';
 import type { ServedResource } from './registry/generic/served-resource.ts';
 import type { MutableObject } from './registry/strategy.ts';
 import type { RequestContext } from './request/context.ts';
@@ -56,7 +58,9 @@ const OPTION_KINDS = { CREATE: 'CreateOptions', DELETE: 'DeleteOptions' } as con
 /** What the plugins are told of every write of one request. */
 interface RequestFacts {
   readonly context: RequestContext;
-  readonly served: ServedResource;
+  readonly resource: Resource;
+  /** Undefined for what is never stored. */
+  readonly served: ServedResource | undefined;
   readonly operation: AdmissionOperation;
   readonly subresource: string;
   readonly dryRun: boolean;
@@ -71,22 +75,22 @@ class WriteRequest implements AdmissionRequest {
   readonly resource: AdmissionRequest['resource'];
   readonly subresource: string;
   readonly namespace: string;
-  readonly name: string;
+  name: string;
   readonly object: MutableObject | undefined;
   readonly oldObject: DeepReadonly<MutableObject> | undefined;
   readonly dryRun: boolean;
   readonly user: AdmissionRequest['user'];
-  readonly served: ServedResource;
+  readonly served: ServedResource | undefined;
   reinvocation: AdmissionRequest['reinvocation'];
 
   constructor(facts: RequestFacts, object: MutableObject | undefined, oldObject: DeepReadonly<MutableObject> | undefined) {
-    const { context, served, operation, subresource, dryRun, name } = facts;
+    const { context, resource, served, operation, subresource, dryRun, name } = facts;
     this.#facts = facts;
     this.operation = operation === 'UPDATE' && oldObject === undefined ? 'CREATE' : operation;
-    this.resource = served.resource;
+    this.resource = resource;
     this.subresource = subresource;
     this.namespace = context.info.namespace;
-    this.name = name;
+    this.name = name === '' && served === undefined ? (object?.metadata?.name ?? '') : name;
     this.object = object;
     this.oldObject = oldObject;
     this.dryRun = dryRun;
@@ -100,9 +104,14 @@ class WriteRequest implements AdmissionRequest {
     return this.#facts.context.request.signal;
   }
 
+  get deadline(): number | undefined {
+    const { receivedAt, timeoutMs } = this.#facts.context;
+    return timeoutMs === 0 ? undefined : receivedAt + timeoutMs;
+  }
+
   get annotate(): AdmissionRequest['annotate'] {
     const { audit } = this.#facts.context;
-    return audit === undefined ? undefined : (key, value) => audit.annotate(key, value);
+    return audit === undefined ? undefined : (key, value, level) => audit.annotate(key, value, level);
   }
 
   options(): object | undefined {
@@ -141,9 +150,8 @@ export function createAdmissionRunner(
   escalation: EscalationDeps,
   client: Client,
   extras: AdmissionExtras,
-): AdmissionRunner {
-  const isGrant = ({ resource }: ServedResource) =>
-    resource.group === 'rbac.authorization.k8s.io' && options.authorizationModes.includes('RBAC');
+): AdmissionRunner & ReviewAdmission {
+  const isGrant = ({ group }: Resource) => group === 'rbac.authorization.k8s.io' && options.authorizationModes.includes('RBAC');
   const chain = createAdmissionChain({
     enabled: options.enableAdmission,
     disabled: options.disableAdmission,
@@ -156,31 +164,39 @@ export function createAdmissionRunner(
   const deps: AdmissionDeps = { ...depsOf(options, escalation, client), findCustom: extras.findCustom };
   /** @throws {ApiError} Where a user grants what they have not. */
   const guardGrants = (
-    { context, served }: RequestFacts,
+    { context, resource }: RequestFacts,
     object: MutableObject | undefined,
     previous: DeepReadonly<MutableObject> | undefined,
   ) => {
-    if (object === undefined || !isGrant(served)) return;
+    if (object === undefined || !isGrant(resource)) return;
     const { knownUser: user, info } = context;
-    refuseEscalation({ user, resource: served.resource, namespace: info.namespace, object, previous }, escalation);
+    refuseEscalation({ user, resource, namespace: info.namespace, object, previous }, escalation);
   };
+  const callsOf = (facts: RequestFacts): AdmissionCalls => ({
+    mutate(object, previous) {
+      const run = () => chain.runMutating(new WriteRequest(facts, object, previous), deps);
+      const done = hasExpressions(facts.resource) ? extras.expressions.load().then(run) : run();
+      if (done !== undefined) return done.then(() => guardGrants(facts, object, previous));
+      guardGrants(facts, object, previous);
+    },
+    validate(object, previous) {
+      const request = new WriteRequest(facts, object, previous);
+      // By now a generated name is known.
+      if (request.name === '' && object !== undefined) request.name = object.metadata?.name ?? '';
+      return chain.runValidating(request, deps);
+    },
+  });
   return {
     callsFor(context, served, operation: AdmissionOperation, subresource, dryRun, name, given) {
-      const facts = { context, served, operation, subresource, dryRun, name, options: given };
-      return {
-        mutate(object, previous) {
-          const run = () => chain.runMutating(new WriteRequest(facts, object, previous), deps);
-          const done = hasExpressions(served.resource) ? extras.expressions.load().then(run) : run();
-          if (done !== undefined) return done.then(() => guardGrants(facts, object, previous));
-          guardGrants(facts, object, previous);
-        },
-        validate: (object, previous) => chain.runValidating(new WriteRequest(facts, object, previous), deps),
-      };
+      return callsOf({ context, resource: served.resource, served, operation, subresource, dryRun, name, options: given });
+    },
+    callsForReview(context, resource, dryRun) {
+      return callsOf({ context, resource, served: undefined, operation: 'CREATE', subresource: '', dryRun, name: '', options: undefined });
     },
   };
 }
 
 /** Whether objects of a resource carry CEL expressions that are compiled when they are written. */
-function hasExpressions({ group, resource }: ServedResource['resource']): boolean {
+function hasExpressions({ group, resource }: Resource): boolean {
   return group === 'admissionregistration.k8s.io' || (group === 'resource.k8s.io' && resource !== 'resourceslices');
 }

@@ -30,8 +30,10 @@ export interface AdmissionRequest {
   readonly signal?: AbortSignal | undefined;
   /** Set by a mutating plugin that may want the whole pass repeated. */
   reinvocation?: Reinvocation | undefined;
-  /** Adds an annotation to the audit event; absent where nobody keeps one. */
-  readonly annotate?: ((key: string, value: string) => void) | undefined;
+  /** When its time is up, in milliseconds of the clock; absent where it has no bound. */
+  readonly deadline?: number | undefined;
+  /** Adds an annotation to the audit event, of that level or above; absent where nobody keeps one. */
+  readonly annotate?: ((key: string, value: string, level?: 'Request') => void) | undefined;
   warn(text: string): void;
 }
 

@@ -7,19 +7,19 @@ import type { MutableObject, ObjectReader } from '../registry/strategy.ts';
 import type { AdmissionRequest } from './admission.ts';
 
 /**
- * A Namespace that is written is judged by its own labels; what is not in a namespace matches.
+ * A Namespace that is written is judged by the labels it will have; what is not in a namespace matches.
  *
  * @param namespace Of the request, or the name of the Namespace it is about.
  * @returns An error where the namespace is not there; it counts only where the rules match too.
  */
 export function namespaceMatches(
   selector: Selector,
-  { operation, object, resource: { group, resource } }: AdmissionRequest,
+  { operation, object, resource: { group, resource }, subresource }: AdmissionRequest,
   namespace: string,
   reader: ObjectReader,
 ): boolean | ApiError {
   if (selector.isEmpty) return true;
-  const isNamespace = group === '' && resource === 'namespaces';
+  const isNamespace = group === '' && resource === 'namespaces' && subresource === '';
   if (isNamespace && (operation === 'CREATE' || operation === 'UPDATE')) return selector.matches(object?.metadata.labels);
   if (namespace === '') return true;
   const found = reader.find(namespaces, { name: namespace });

@@ -4,7 +4,6 @@
 // @source upstream apiserver pkg/endpoints/filters/{audit,authn_audit}.go
 import type { Clock } from '#component';
 import { ApiError, internalError } from '#machinery';
-import { bearerOf } from '../auth/authenticators.ts';
 import { listMeta } from '../encoding/table.ts';
 import { isLongRunning } from '../filters/long-running.ts';
 import { observedFrames } from '../filters/observed-frames.ts';
@@ -29,72 +28,103 @@ export function withAudit(next: Handler, options: AuditFilterOptions): Handler {
     if (decision.level === 'None') return next(context);
     const record = new AuditRecord(context, decision, context.user);
     context.audit = record;
-    if (!write(record, 'RequestReceived', options)) {
+    const go = (taken: boolean) => {
+      if (taken) return follow(next, context, record, options);
       sink.countRejected();
       throw internalError('failed to store audit event');
-    }
-    return follow(next, context, record, options);
+    };
+    const taken = write(record, 'RequestReceived', options);
+    return taken instanceof Promise ? taken.then(go) : go(taken);
   };
 }
 
-/** Requests that authentication has refused. */
-export function withFailedAuthenticationAudit(next: Handler, options: AuditFilterOptions): Handler {
-  const refused = (context: RequestContext, result: ApiResult): ApiResult => {
-    if (context.user !== undefined || !('status' in result) || result.status !== 401) return result;
-    const decision = options.policy.evaluate(undefined, context.info);
-    if (decision.level === 'None') return result;
+/**
+ * Requests that are refused before it is known whose they are: nobody's credentials, a time limit that is none. One event each.
+ * @source upstream apiserver pkg/endpoints/filters/{authn_audit,request_deadline}.go
+ */
+export function withEarlyAudit(next: Handler, options: AuditFilterOptions): Handler {
+  const { policy, sink } = options;
+  const note = (context: RequestContext, code: number, status: unknown): Written => {
+    const decision = policy.evaluate(undefined, context.info);
+    sink.countLevel(decision.level);
+    if (decision.level === 'None') return true;
     const record = new AuditRecord(context, decision, undefined);
-    record.failure(401, { status: 'Failure', message: `Authentication failed, attempted: ${attempted(context)}`, reason: 'Unauthorized' });
-    write(record, 'ResponseStarted', options);
-    write(record, 'ResponseComplete', options);
-    return result;
+    record.response(code, status);
+    return write(record, 'ResponseStarted', options);
+  };
+  const settled = (context: RequestContext, result: ApiResult): ApiResult | Promise<ApiResult> => {
+    const isRefusal = context.user === undefined && result.type === 'object' && result.status === 401;
+    return isRefusal ? once([note(context, 401, result.object)], () => result) : result;
+  };
+  const failed = (context: RequestContext, error: unknown): ApiResult | Promise<ApiResult> => {
+    const isRefusal = context.user === undefined && error instanceof ApiError && EARLY.has(error.code);
+    return once(isRefusal ? [note(context, error.code, error.status)] : [], () => {
+      throw error;
+    });
   };
   return function auditRefusal(context) {
-    const result = next(context);
-    return result instanceof Promise ? result.then((settled) => refused(context, settled)) : refused(context, result);
+    try {
+      const result = next(context);
+      return result instanceof Promise
+        ? result.then(
+            (found) => settled(context, found),
+            (error: unknown) => failed(context, error),
+          )
+        : settled(context, result);
+    } catch (error) {
+      return failed(context, error);
+    }
   };
 }
 
-function attempted(context: RequestContext): string {
-  if (bearerOf(context) !== undefined) return 'bearer';
-  return context.header('authorization').toLowerCase().startsWith('basic ') ? 'basic' : 'unknown';
+const EARLY: ReadonlySet<number> = new Set([400, 401]);
+
+/** False: a strict backend has not taken it. A promise where a backend has to be waited for. */
+type Written = boolean | Promise<boolean>;
+
+function write(record: AuditRecord, stage: AuditStage, { sink, clock }: AuditFilterOptions): Written {
+  return record.decision.omitStages.has(stage) || sink.write(record.at(stage, stage === 'RequestReceived' ? undefined : clock.now()));
 }
 
-function write(record: AuditRecord, stage: AuditStage, { sink, clock }: AuditFilterOptions): boolean {
-  return record.decision.omitStages.has(stage) || sink.write(record.at(stage, clock.now()));
+/** Goes on once events are written: at once, where no backend has to be waited for. */
+function once<T>(written: readonly Written[], then: () => T | Promise<T>): T | Promise<T> {
+  return written.some((one) => one instanceof Promise) ? Promise.all(written).then(then) : then();
 }
 
 function follow(next: Handler, context: RequestContext, record: AuditRecord, options: AuditFilterOptions): ApiResult | Promise<ApiResult> {
-  const failed = (error: unknown): never => {
+  const started = (): Written => !isLongRunning(context) || write(record, 'ResponseStarted', options);
+  const failed = (error: unknown): ApiResult | Promise<ApiResult> => {
     noteFailure(record, error);
-    write(record, error instanceof ApiError ? 'ResponseComplete' : 'Panic', options);
-    throw error;
+    const written = error instanceof ApiError ? [started(), write(record, 'ResponseComplete', options)] : [write(record, 'Panic', options)];
+    return once(written, () => {
+      throw error;
+    });
   };
-  const done = (result: ApiResult): ApiResult => {
+  const done = (result: ApiResult): ApiResult | Promise<ApiResult> => {
     noteResult(record, context, result, record.decision.level);
-    if (isLongRunning(context)) write(record, 'ResponseStarted', options);
-    return complete(context, result, () => write(record, 'ResponseComplete', options));
+    return once([started()], () => complete(context, result, () => write(record, 'ResponseComplete', options)));
   };
+  let result: ApiResult | Promise<ApiResult>;
   try {
-    const result = next(context);
-    return result instanceof Promise ? result.then(done, failed) : done(result);
+    result = next(context);
   } catch (error) {
     return failed(error);
   }
+  return result instanceof Promise ? result.then(done, failed) : done(result);
 }
 
 /** Says when the answer is complete: at once, or when a long-running one has ended. */
-function complete(context: RequestContext, result: ApiResult, completed: () => void): ApiResult {
+function complete(context: RequestContext, result: ApiResult, completed: () => Written): ApiResult | Promise<ApiResult> {
   if (isLongRunning(context)) {
-    if (result.type === 'watch') return observedFrames(result, { ended: completed });
+    const ended = () => void completed();
+    if (result.type === 'watch') return observedFrames(result, { ended });
     const lasts = result.type === 'stream' || result.type === 'hijacked';
     if (lasts && context.request.cancel !== undefined) {
-      context.request.signal.addEventListener('abort', completed, { once: true });
+      context.request.signal.addEventListener('abort', ended, { once: true });
       return result;
     }
   }
-  completed();
-  return result;
+  return once([completed()], () => result);
 }
 
 function noteFailure(record: AuditRecord, error: unknown): void {

@@ -165,10 +165,16 @@ describe('a server with an audit log', () => {
 
     assert.deepEqual(
       events('wrong').map(({ stage, responseStatus }) => [stage, responseStatus.code, responseStatus.message]),
-      [
-        ['ResponseStarted', 401, 'Authentication failed, attempted: bearer'],
-        ['ResponseComplete', 401, 'Authentication failed, attempted: bearer'],
-      ],
+      [['ResponseStarted', 401, 'Unauthorized']],
+    );
+  });
+
+  test('a time limit that is none is written though nobody is known', async () => {
+    await api.send('GET', '/api/v1/pods', { query: 'timeout=soon', headers: { 'audit-id': 'limit' } });
+
+    assert.deepEqual(
+      events('limit').map(({ stage, responseStatus, user }) => [stage, responseStatus.code, responseStatus.reason, user]),
+      [['ResponseStarted', 400, 'BadRequest', {}]],
     );
   });
 

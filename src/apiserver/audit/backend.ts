@@ -6,8 +6,10 @@ import type { AuditEvent } from './event.ts';
 
 export interface AuditBackend {
   readonly name: string;
-  /** Takes events. @throws If they could not be written, where the backend writes at once. */
-  process(events: readonly AuditEvent[]): void;
+  /** Whether a request is refused whose coming it cannot write down. @default false */
+  readonly strict?: boolean;
+  /** Takes events. @throws If they could not be written, where the backend writes at once. @returns A promise where it has to be waited for. */
+  process(events: readonly AuditEvent[]): void | Promise<void>;
   /** Writes what is still held back. */
   shutdown(): Promise<void>;
 }

@@ -40,6 +40,7 @@ export class AuditRecord implements AuditNotes {
   readonly #user: UserInfo | undefined;
   readonly #reference: ObjectReference | undefined;
   readonly #annotations = new Map<string, string>();
+  #impersonationConstraint: string | undefined;
   #requestObject: string | undefined;
   #responseObject: unknown;
   #status: object | undefined;
@@ -62,8 +63,13 @@ export class AuditRecord implements AuditNotes {
       : undefined;
   }
 
-  annotate(key: string, value: string): void {
+  annotate(key: string, value: string, level?: 'Request'): void {
+    if (level !== undefined && !this.#takes(level)) return;
     if (!this.#annotations.has(key)) this.#annotations.set(key, value);
+  }
+
+  impersonatedBy(verb: string): void {
+    this.#impersonationConstraint = verb;
   }
 
   requestObject(object: unknown): void {
@@ -90,9 +96,11 @@ export class AuditRecord implements AuditNotes {
     this.#status = { metadata: {}, ...status, code };
   }
 
-  at(stage: AuditStage, now: number): AuditEvent {
+  /** @param now Absent: when the request was received. */
+  at(stage: AuditStage, now: number | undefined): AuditEvent {
     const { request, receivedAt, info, auditId } = this.#context;
     const { user } = this.#context;
+    const constraint = this.#impersonationConstraint;
     const impersonated = user !== undefined && this.#user !== undefined && user !== this.#user ? userOf(user) : undefined;
     return {
       kind: 'Event',
@@ -104,6 +112,7 @@ export class AuditRecord implements AuditNotes {
       verb: info.verb,
       user: this.#user === undefined ? {} : userOf(this.#user),
       ...optional('impersonatedUser', impersonated),
+      ...optional('authenticationMetadata', constraint === undefined ? undefined : { impersonationConstraint: constraint }),
       ...optional('sourceIPs', sourceAddresses(this.#context)),
       ...optional('userAgent', userAgentOf(this.#context)),
       ...optional('objectRef', this.#reference === undefined ? undefined : withoutEmpty(this.#reference)),
@@ -111,7 +120,7 @@ export class AuditRecord implements AuditNotes {
       ...optional('requestObject', this.#requestObject === undefined ? undefined : (JSON.parse(this.#requestObject) as unknown)),
       ...optional('responseObject', this.#responseObject),
       requestReceivedTimestamp: formatMicroTime(receivedAt),
-      stageTimestamp: formatMicroTime(now),
+      stageTimestamp: formatMicroTime(now ?? receivedAt),
       ...optional('annotations', this.#annotations.size === 0 ? undefined : Object.fromEntries(this.#annotations)),
     };
   }

@@ -9,8 +9,6 @@ import type { AuditLevel } from './policy.ts';
 
 export interface AuditSinkOptions {
   readonly backends: readonly AuditBackend[];
-  /** Whether a request is refused whose coming cannot be written down: mode `blocking-strict`. */
-  readonly strict: boolean;
   readonly logger: Logger;
 }
 
@@ -25,21 +23,31 @@ export class AuditSink {
     this.#options = options;
   }
 
-  /** @returns False if a request must not go on because of it. */
-  write(event: AuditEvent): boolean {
-    const { backends, strict, logger } = this.#options;
+  /** @returns False if a request must not go on that has just come: a strict backend did not take it. */
+  write(event: AuditEvent): boolean | Promise<boolean> {
     this.#events += 1;
+    const waiting: Promise<boolean>[] = [];
     let taken = true;
-    for (const backend of backends) {
-      try {
-        backend.process([event]);
-      } catch (error) {
-        taken = false;
-        this.countLost(backend.name, 1);
-        logger.error({ backend: backend.name, error: String(error) }, 'Audit event was lost');
-      }
+    for (const backend of this.#options.backends) {
+      const one = this.#offer(backend, event);
+      if (one instanceof Promise) waiting.push(one);
+      else taken = taken && one;
     }
-    return taken || !strict || event.stage !== 'RequestReceived';
+    return waiting.length === 0 ? taken : Promise.all(waiting).then((all) => taken && all.every(Boolean));
+  }
+
+  #offer(backend: AuditBackend, event: AuditEvent): boolean | Promise<boolean> {
+    const failed = (error: unknown): boolean => {
+      this.countLost(backend.name, 1);
+      this.#options.logger.error({ backend: backend.name, error: String(error) }, 'Audit event was lost');
+      return backend.strict !== true;
+    };
+    try {
+      const done = backend.process([event]);
+      return done instanceof Promise ? done.then(() => true, failed) : true;
+    } catch (error) {
+      return failed(error);
+    }
   }
 
   countLevel(level: AuditLevel): void {

@@ -2,7 +2,7 @@
 // Audit events to a webhook, as an `EventList` of audit.k8s.io/v1, tried again a few times with growing pauses.
 // @source upstream apiserver plugin/pkg/audit/webhook/webhook.go, pkg/util/webhook
 import type { Clock } from '#component';
-import type { WebhookClient } from '../webhook-client/mod.ts';
+import { WebhookCallError, type WebhookClient } from '../webhook-client/mod.ts';
 import type { AuditEvent } from './event.ts';
 
 /** @source upstream DefaultRetryBackoffWithInitialDelay: 5 steps, factor 1.5 */
@@ -37,5 +37,5 @@ export async function deliverEvents(
 
 /** A success whose body is no JSON is a success: nobody reads what an audit webhook answers. */
 function isTaken(error: unknown): boolean {
-  return error instanceof SyntaxError;
+  return error instanceof WebhookCallError && error.status !== undefined && error.status >= 200 && error.status < 300;
 }

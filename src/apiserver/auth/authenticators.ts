@@ -15,15 +15,22 @@ import { ANONYMOUS, AUTHENTICATED_GROUP, CREDENTIAL_ID, UNAUTHENTICATED_GROUP, t
 /** Upstream's own attribute of a subject. */
 const UID_ATTRIBUTE = '1.3.6.1.4.1.57683.2';
 
-/** The user a verified client certificate names: CN the name, O the groups. More than one UID, or an empty one, makes it nobody's. */
+/** Stands for a certificate that proves nothing: who shows it is not taken for nobody, and may still have a token. */
+export const REFUSED_CERTIFICATE: UserInfo = { name: '', uid: '', groups: [], extra: {} };
+
+/**
+ * The user a verified client certificate names: CN the name, O the groups. One of an unknown authority, with more than one UID or an
+ * empty one, is refused; one without a name is as none.
+ */
 export function userOfCertificate(socket: TLSSocket): UserInfo | undefined {
-  if (!socket.authorized) return undefined;
   const { subject, fingerprint256 = '' } = socket.getPeerCertificate();
   if (subject === undefined) return undefined;
+  if (!socket.authorized) return REFUSED_CERTIFICATE;
   const { CN, O, [UID_ATTRIBUTE]: UID } = subject as Readonly<Record<string, string | readonly string[] | undefined>>;
   const name = [CN ?? []].flat().at(-1) ?? '';
   const uids = [UID ?? []].flat();
-  if (name === '' || uids.length > 1 || uids[0] === '') return undefined;
+  if (name === '') return undefined;
+  if (uids.length > 1 || uids[0] === '') return REFUSED_CERTIFICATE;
   const fingerprint = fingerprint256.replaceAll(':', '').toLowerCase();
   const extra = { [CREDENTIAL_ID]: [`X509SHA256=${fingerprint}`] };
   return { name, uid: uids[0] ?? '', groups: withGroup([O ?? []].flat(), AUTHENTICATED_GROUP), extra };
@@ -86,9 +93,11 @@ function createAuthenticator({ tokens, staticTokens, anonymous }: AuthenticatorO
   return {
     identify(context) {
       const { connectionUser } = context.request;
-      if (connectionUser !== undefined) return connectionUser;
+      const isRefused = connectionUser === REFUSED_CERTIFICATE;
+      if (connectionUser !== undefined && !isRefused) return connectionUser;
       const token = bearerOf(context);
-      if (token === undefined) return nobodyOn(context.info.path);
+      if (token === undefined) return isRefused ? undefined : nobodyOn(context.info.path);
+      if (token === UNREADABLE) return undefined;
       const known = staticTokens.get(token);
       if (known !== undefined) return known;
       return tokens.identify(token, []).then(userOf);
@@ -118,15 +127,43 @@ function serviceAccountTokenAuthenticator(tokens: ServiceAccountTokens): TokenAu
   };
 }
 
+/** In place of a token where one is given that cannot be read. */
+const UNREADABLE = Symbol('unreadable');
+
 /** The bearer token of the Authorization header, or of the WebSocket subprotocol that browsers use. */
-export function bearerOf(context: RequestContext): string | undefined {
+function bearerOf(context: RequestContext): string | typeof UNREADABLE | undefined {
   const header = context.header('authorization');
-  if (header.length > 7 && header.slice(0, 7).toLowerCase() === 'bearer ') return header.slice(7).trim();
+  return header === '' ? protocolToken(context) : (headerToken(header, context) ?? protocolToken(context));
+}
+
+/** @source upstream apiserver pkg/authentication/request/bearertoken */
+function headerToken(header: string, context: RequestContext): string | undefined {
+  const [scheme = '', token = '', rest] = header.trim().split(' ');
+  if (scheme.toLowerCase() !== 'bearer') return undefined;
+  if (token !== '') return token;
+  if (rest !== undefined) context.warn('the provided Authorization header contains extra space before the bearer token, and is ignored');
+  return undefined;
+}
+
+const TOKEN_PROTOCOL = 'base64url.bearer.authorization.k8s.io.';
+const UTF8 = new TextDecoder('utf-8', { fatal: true });
+
+/** @source upstream apiserver pkg/authentication/request/websocket */
+function protocolToken(context: RequestContext): string | typeof UNREADABLE | undefined {
   const protocols = context.header('sec-websocket-protocol');
-  if (protocols === '') return undefined;
-  const prefix = 'base64url.bearer.authorization.k8s.io.';
-  const found = protocols.split(',').find((text) => text.trim().startsWith(prefix));
-  return found === undefined ? undefined : Buffer.from(found.trim().slice(prefix.length), 'base64url').toString();
+  if (protocols === '' || context.header('upgrade').toLowerCase() !== 'websocket') return undefined;
+  const tokens = protocols
+    .split(',')
+    .flatMap((text) => (text.trim().startsWith(TOKEN_PROTOCOL) ? [text.trim().slice(TOKEN_PROTOCOL.length)] : []));
+  if (tokens.length > 1) return UNREADABLE;
+  const [encoded = ''] = tokens;
+  if (encoded === '') return undefined;
+  if (!/^[\w-]+$/.test(encoded)) return UNREADABLE;
+  try {
+    return UTF8.decode(Buffer.from(encoded, 'base64url'));
+  } catch {
+    return UNREADABLE;
+  }
 }
 
 /** Reads `token,user,uid,"group1,group2"` lines. @throws {Error} If a line has fewer than three columns. */

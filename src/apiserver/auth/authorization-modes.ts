@@ -52,7 +52,7 @@ export function createAuthorizer(modes: readonly AuthorizerChoice[], rbac: RbacA
         list.push(rbac);
         break;
       default:
-        throw new RangeError(`authorization mode "${mode}" is not known: use Node, RBAC, Webhook, AlwaysAllow or AlwaysDeny`);
+        throw new RangeError(`authorization mode "${mode}" is not known: use Node, RBAC, ABAC, Webhook, AlwaysAllow or AlwaysDeny`);
     }
   }
   return unionAuthorizer(list);

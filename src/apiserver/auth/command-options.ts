@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { FlagError, type FlagSpecs, type Flags, type Logger, parseDuration, systemClock } from '#component';
 import type { ApiServerOptions } from '../server-options.ts';
+import { abacAuthorizer, parseAbacPolicies } from './abac.ts';
 import { type AuthenticationOptions, readStaticTokens } from './authenticators.ts';
 import { type AuthorizerChoice, kubeconfigClient, parseAuthorizationConfiguration } from './authorization-configuration.ts';
 import { FollowedConfiguration } from './followed-configuration.ts';
@@ -35,8 +36,9 @@ export const AUTHORIZATION_FLAGS: FlagSpecs = {
   'authorization-mode': {
     type: 'strings',
     default: 'Node,RBAC',
-    help: 'Authorizers in order: Node, RBAC, Webhook, AlwaysAllow, AlwaysDeny.',
+    help: 'Authorizers in order: Node, RBAC, ABAC, Webhook, AlwaysAllow, AlwaysDeny.',
   },
+  'authorization-policy-file': { type: 'string', help: 'Policies of mode ABAC, one JSON object to a line.' },
   'authorization-config': { type: 'string', help: 'AuthorizationConfiguration file; instead of the mode and webhook flags.' },
   'authorization-webhook-config-file': { type: 'string', help: 'kubeconfig of the webhook of mode Webhook.' },
   'authorization-webhook-version': { type: 'string', default: 'v1beta1', help: 'v1 or v1beta1: its SubjectAccessReview.' },
@@ -57,7 +59,7 @@ export async function authenticationFrom(flags: Flags, audiences: readonly strin
     const signingAlgorithms = flags.strings('oidc-signing-algs');
     tokenAuthenticators.push(await oidcTokens({ jwt: [oidcFromFlags(flags)], signingAlgorithms, clock: systemClock }));
   }
-  const followed = file === '' ? undefined : await followAuthentication(file, logger);
+  const followed = file === '' ? undefined : await followAuthentication(file, flags.strings('service-account-issuer'), logger);
   if (followed !== undefined) tokenAuthenticators.push(followed.tokens);
   const webhook = flags.string('authentication-token-webhook-config-file');
   if (webhook !== '') {
@@ -91,9 +93,9 @@ interface Authenticated {
 }
 
 /** Issuers follow the file; where anonymous access is allowed is settled at the start, as upstream has it. */
-async function followAuthentication(file: string, logger: Deps['logger']) {
+async function followAuthentication(file: string, issuers: readonly string[], logger: Deps['logger']) {
   const parse = async (text: string): Promise<Authenticated> => {
-    const configuration = parseAuthenticationConfiguration(text, file);
+    const configuration = parseAuthenticationConfiguration(text, file, issuers);
     return { configuration, tokens: await oidcTokens({ jwt: configuration.jwt ?? [], clock: systemClock }) };
   };
   const followed = await FollowedConfiguration.open({ file, subsystem: 'authentication', parse, clock: systemClock, logger });
@@ -130,6 +132,29 @@ function splitAt(pair: string, index: number): [string, string] {
   return [pair.slice(0, index), pair.slice(index + 1)];
 }
 
+const MODES = ['AlwaysAllow', 'AlwaysDeny', 'ABAC', 'Webhook', 'RBAC', 'Node'];
+
+/** @throws {FlagError} */
+function checkModes(modes: readonly string[]): void {
+  if (modes.length === 0) throw new FlagError('at least one authorization-mode must be passed');
+  const unknown = modes.find((mode) => !MODES.includes(mode));
+  if (unknown !== undefined) throw new FlagError(`authorization-mode ${JSON.stringify(unknown)} is not a valid mode`);
+  if (new Set(modes).size === modes.length) return;
+  const shown = modes.map((mode) => JSON.stringify(mode)).join(' ');
+  throw new FlagError(`authorization-mode [${shown}] has mode specified more than once`);
+}
+
+/** Puts the policies in the place of the mode's name. @throws {FlagError} If they cannot be read, or nobody asks for them. */
+function withAbac(modes: readonly AuthorizerChoice[], flags: Flags): AuthorizerChoice[] {
+  const file = flags.string('authorization-policy-file');
+  const isWanted = modes.includes('ABAC');
+  if (isWanted && file === '') throw new FlagError("authorization-mode ABAC's authorization policy file not passed");
+  if (!isWanted && file !== '') throw new FlagError('cannot specify --authorization-policy-file without mode ABAC');
+  if (!isWanted) return [...modes];
+  const abac = abacAuthorizer(parseAbacPolicies(readFileSync(file, 'utf8'), file));
+  return modes.map((mode) => (mode === 'ABAC' ? abac : mode));
+}
+
 /** The authorizers in order, and the file that they follow. */
 type AuthorizationOptions = Pick<ApiServerOptions, 'authorizationModes' | 'authorizationFile'>;
 
@@ -141,15 +166,17 @@ export async function authorizationFrom(flags: Flags, { logger }: Deps): Promise
   if (file !== '') {
     if (webhook !== '')
       throw new FlagError('authorization-config can not be specified when authorization-webhook-config-file is specified');
-    const parse = (text: string): Promise<readonly AuthorizerChoice[]> => parseAuthorizationConfiguration(text, file, deps);
+    const parse = async (text: string): Promise<readonly AuthorizerChoice[]> =>
+      withAbac(await parseAuthorizationConfiguration(text, file, deps), flags);
     const followed = await FollowedConfiguration.open({ file, subsystem: 'authorization', parse, clock: systemClock, logger });
     return { authorizationModes: followed.initial, authorizationFile: followed };
   }
   const modes = flags.strings('authorization-mode');
-  if (modes.includes('Webhook') !== (webhook !== ''))
-    throw new FlagError('authorization-mode Webhook and authorization-webhook-config-file are needed together');
-  if (modes.includes('ABAC')) throw new FlagError('authorization-mode ABAC is not supported: write RBAC roles');
-  const authorizationModes = modes.map((mode) =>
+  checkModes(modes);
+  if (modes.includes('Webhook') && webhook === '') throw new FlagError("authorization-mode Webhook's authorization config file not passed");
+  if (!modes.includes('Webhook') && webhook !== '')
+    throw new FlagError('cannot specify --authorization-webhook-config-file without mode Webhook');
+  const authorizationModes = withAbac(modes, flags).map((mode) =>
     mode !== 'Webhook'
       ? mode
       : webhookAuthorizer({

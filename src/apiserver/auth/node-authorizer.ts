@@ -5,8 +5,9 @@
 // @source upstream plugin/pkg/auth/authorizer/node/node_authorizer.go
 import { quote } from '#machinery';
 import { ALLOW, type Attributes, type Authorizer, type Decision, NO_OPINION } from './authorizer.ts';
+import { compileRule, ruleAllows } from './compiled-rule.ts';
 import { isRelated, type NodeGraph, type Related } from './node-graph.ts';
-import { type Rule, ruleAllows } from './rbac.ts';
+import type { Rule } from './rbac.ts';
 import { NODES_GROUP, type UserInfo } from './user.ts';
 
 const NODE_USER = 'system:node:';
@@ -22,6 +23,7 @@ const denied = (reason: string): Decision => ({ verdict: 'no-opinion', reason })
 type Judge = (attributes: Attributes, node: string, graph: NodeGraph) => Decision;
 
 export function createNodeAuthorizer(graph: NodeGraph, rules: readonly Rule[]): Authorizer {
+  const compiled = rules.map(compileRule);
   return {
     name: 'Node',
     authorize(attributes) {
@@ -30,7 +32,7 @@ export function createNodeAuthorizer(graph: NodeGraph, rules: readonly Rule[]): 
       if (node === '') return denied(`unknown node for user ${quote(attributes.user.name)}`);
       const judge = attributes.isResource ? JUDGES[`${attributes.group}/${attributes.resource}`] : undefined;
       if (judge !== undefined) return judge(attributes, node, graph);
-      return rules.some((rule) => ruleAllows(rule, attributes)) ? ALLOW : NO_OPINION;
+      return compiled.some((rule) => ruleAllows(rule, attributes)) ? ALLOW : NO_OPINION;
     },
   };
 }

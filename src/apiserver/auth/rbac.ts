@@ -6,6 +6,7 @@
 import type { ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, Subject } from '#api/rbac/v1';
 import type { DeepReadonly } from '#machinery';
 import { ALLOW, type Attributes, type Authorizer, type Decision, NO_OPINION } from './authorizer.ts';
+import { type CompiledRule, compileRule, ruleAllows } from './compiled-rule.ts';
 import { serviceAccountUser, type UserInfo } from './user.ts';
 
 /** Roles and bindings as of now. */
@@ -19,9 +20,8 @@ export interface RbacObjects {
 export type Rule = DeepReadonly<PolicyRule>;
 
 interface Grant {
-  /** '' is the whole cluster. */
-  readonly namespace: string;
   readonly rules: readonly Rule[];
+  readonly compiled: readonly CompiledRule[];
   /** What is answered where a rule of it allows. */
   readonly decision: Decision;
   /** The role that it names and that is not there. */
@@ -33,8 +33,12 @@ export interface MissingRole {
   readonly name: string;
 }
 
+/** Grants of one subject by namespace; '' is the whole cluster. */
+type ByNamespace = Map<string, Grant[]>;
+
 interface Index {
-  readonly grants: ReadonlyMap<string, readonly Grant[]>;
+  readonly users: ReadonlyMap<string, ByNamespace>;
+  readonly groups: ReadonlyMap<string, ByNamespace>;
   /** Whether some binding names a role that is not there. */
   readonly hasMissing: boolean;
 }
@@ -52,17 +56,12 @@ export class RbacAuthorizer implements Authorizer {
   }
 
   authorize(attributes: Attributes): Decision {
-    const { grants, hasMissing } = this.#index();
-    const subjects = subjectsOf(attributes.user);
+    const index = this.#index();
     // What is granted in the whole cluster comes before what is granted in the namespace.
-    const namespaces = attributes.isResource && attributes.namespace !== '' ? ['', attributes.namespace] : [''];
-    for (const namespace of namespaces) {
-      for (const subject of subjects) {
-        for (const grant of grants.get(subject) ?? [])
-          if (grant.namespace === namespace && allows(grant, attributes)) return grant.decision;
-      }
-    }
-    return hasMissing ? this.#notAllowed(attributes) : NO_OPINION;
+    let found = allowedIn(index, '', attributes);
+    if (found === undefined && attributes.isResource && attributes.namespace !== '')
+      found = allowedIn(index, attributes.namespace, attributes);
+    return found ?? (index.hasMissing ? this.#notAllowed(attributes) : NO_OPINION);
   }
 
   /** Says which roles the user would have if they were there. */
@@ -89,11 +88,11 @@ export class RbacAuthorizer implements Authorizer {
     return this.#grantsOf(user, namespace).flatMap((grant) => grant.rules);
   }
 
-  #grantsOf(user: UserInfo, namespace: string): Grant[] {
-    const { grants } = this.#index();
-    return subjectsOf(user).flatMap((subject) =>
-      (grants.get(subject) ?? []).filter((grant) => grant.namespace === '' || grant.namespace === namespace),
-    );
+  #grantsOf({ name, groups }: UserInfo, namespace: string): Grant[] {
+    const index = this.#index();
+    const subjects = [index.users.get(name), ...groups.map((group) => index.groups.get(group))];
+    const namespaces = namespace === '' ? [''] : ['', namespace];
+    return subjects.flatMap((grants) => namespaces.flatMap((one) => grants?.get(one) ?? []));
   }
 
   #index(): Index {
@@ -103,71 +102,75 @@ export class RbacAuthorizer implements Authorizer {
   }
 }
 
-const allows = ({ rules }: Grant, attributes: Attributes): boolean => rules.some((rule) => ruleAllows(rule, attributes));
-
-function subjectsOf(user: UserInfo): string[] {
-  return [`User ${user.name}`, ...user.groups.map((group) => `Group ${group}`)];
+/** What allows a request, of the grants in one namespace. Every request comes here: it makes nothing. */
+function allowedIn({ users, groups }: Index, namespace: string, attributes: Attributes): Decision | undefined {
+  const { user } = attributes;
+  let found = firstAllowing(users.get(user.name)?.get(namespace), attributes);
+  for (let at = 0; found === undefined && at < user.groups.length; at++)
+    found = firstAllowing(groups.get(user.groups[at] ?? '')?.get(namespace), attributes);
+  return found;
 }
 
-function subjectKey(subject: DeepReadonly<Subject>, bindingNamespace: string): string {
-  if (subject.kind === 'ServiceAccount') return `User ${serviceAccountUser(subject.namespace || bindingNamespace, subject.name)}`;
-  return `${subject.kind} ${subject.name}`;
+function firstAllowing(grants: readonly Grant[] | undefined, attributes: Attributes): Decision | undefined {
+  if (grants === undefined) return undefined;
+  for (const { compiled, decision } of grants) for (const rule of compiled) if (ruleAllows(rule, attributes)) return decision;
+  return undefined;
 }
 
 function describeSubject({ kind, name, namespace }: DeepReadonly<Subject>, bindingNamespace: string): string {
   return `${kind} ${JSON.stringify(kind === 'ServiceAccount' ? `${name}/${namespace || bindingNamespace}` : name)}`;
 }
 
+interface Granted {
+  readonly rules: readonly Rule[];
+  readonly compiled: readonly CompiledRule[];
+}
+
+/** A role is compiled once, however many bindings name it. */
+function granted({ rules }: DeepReadonly<Role | ClusterRole>): Granted {
+  return { rules: rules ?? [], compiled: (rules ?? []).map(compileRule) };
+}
+
+const NOTHING: Granted = { rules: [], compiled: [] };
+
 function buildIndex({ roles, roleBindings, clusterRoles, clusterRoleBindings }: RbacObjects): Index {
-  const index = new Map<string, Grant[]>();
+  const users = new Map<string, ByNamespace>();
+  const groups = new Map<string, ByNamespace>();
   let hasMissing = false;
-  const clusterRules = new Map(clusterRoles.map((role) => [role.metadata.name, role.rules ?? []]));
-  const rules = new Map(roles.map((role) => [`${role.metadata.namespace}/${role.metadata.name}`, role.rules ?? []]));
-  const add = (kind: string, binding: DeepReadonly<RoleBinding | ClusterRoleBinding>, granted: readonly Rule[] | undefined) => {
+  const clusterRules = new Map(clusterRoles.map((role) => [role.metadata.name, granted(role)]));
+  const rules = new Map(roles.map((role) => [`${role.metadata.namespace}/${role.metadata.name}`, granted(role)]));
+  const add = (kind: string, binding: DeepReadonly<RoleBinding | ClusterRoleBinding>, given: Granted | undefined) => {
     const { name, namespace = '' } = binding.metadata;
     const { roleRef } = binding;
     const missing = { kind: roleRef.kind === 'Role' ? 'Role' : 'ClusterRole', name: roleRef.name } as const;
-    if (granted === undefined) hasMissing = true;
+    if (given === undefined) hasMissing = true;
     for (const subject of binding.subjects ?? []) {
-      const key = subjectKey(subject, namespace);
       const bound = namespace === '' ? name : `${name}/${namespace}`;
       const reason = `RBAC: allowed by ${kind} ${JSON.stringify(bound)} of ${roleRef.kind} ${JSON.stringify(roleRef.name)} to ${describeSubject(subject, namespace)}`;
-      const base = { namespace, rules: granted ?? [], decision: { ...ALLOW, reason } };
-      const grant = granted === undefined ? { ...base, missing } : base;
-      const grants = index.get(key);
-      if (grants === undefined) index.set(key, [grant]);
-      else grants.push(grant);
+      const base = { ...(given ?? NOTHING), decision: { ...ALLOW, reason } };
+      const grant = given === undefined ? { ...base, missing } : base;
+      const isGroup = subject.kind === 'Group';
+      const who = subject.kind === 'ServiceAccount' ? serviceAccountUser(subject.namespace || namespace, subject.name) : subject.name;
+      if (isGroup || subject.kind === 'User' || subject.kind === 'ServiceAccount')
+        addGrant(isGroup ? groups : users, who, namespace, grant);
     }
   };
   for (const binding of clusterRoleBindings) add('ClusterRoleBinding', binding, clusterRules.get(binding.roleRef.name));
   for (const binding of roleBindings) {
     const { roleRef, metadata } = binding;
-    const granted = roleRef.kind === 'ClusterRole' ? clusterRules.get(roleRef.name) : rules.get(`${metadata.namespace}/${roleRef.name}`);
-    add('RoleBinding', binding, granted);
+    const given = roleRef.kind === 'ClusterRole' ? clusterRules.get(roleRef.name) : rules.get(`${metadata.namespace}/${roleRef.name}`);
+    add('RoleBinding', binding, given);
   }
-  return { grants: index, hasMissing };
+  return { users, groups, hasMissing };
 }
 
-/** Whether one rule allows a request. */
-export function ruleAllows(rule: Rule, attributes: Attributes): boolean {
-  if (!has(rule.verbs, attributes.verb)) return false;
-  if (!attributes.isResource) return (rule.nonResourceURLs ?? []).some((pattern) => pathMatches(pattern, attributes.path));
-  return has(rule.apiGroups, attributes.group) && resourceMatches(rule, attributes) && nameMatches(rule, attributes.name);
-}
-
-const has = (list: readonly string[] | undefined, value: string) => list !== undefined && (list.includes('*') || list.includes(value));
-
-function resourceMatches({ resources }: Rule, { resource, subresource }: Attributes): boolean {
-  if (resources === undefined) return false;
-  if (resources.includes('*')) return true;
-  if (subresource === '') return resources.includes(resource);
-  return resources.includes(`${resource}/${subresource}`) || resources.includes(`*/${subresource}`);
-}
-
-function nameMatches({ resourceNames }: Rule, name: string): boolean {
-  return resourceNames === undefined || resourceNames.length === 0 || resourceNames.includes(name);
-}
-
-function pathMatches(pattern: string, path: string): boolean {
-  return pattern === '*' || pattern === path || (pattern.endsWith('*') && path.startsWith(pattern.slice(0, -1)));
+function addGrant(subjects: Map<string, ByNamespace>, who: string, namespace: string, grant: Grant): void {
+  let grants = subjects.get(who);
+  if (grants === undefined) {
+    grants = new Map();
+    subjects.set(who, grants);
+  }
+  const known = grants.get(namespace);
+  if (known === undefined) grants.set(namespace, [grant]);
+  else known.push(grant);
 }

@@ -8,7 +8,7 @@ import { createAuthority, createCertificate } from '#component/pki';
 import type { Authenticator } from '../filters/authentication.ts';
 import { type IncomingRequest, RequestContext } from '../request/context.ts';
 import { requestInfoOf } from '../request/request-info.ts';
-import { userOfCertificate } from './authenticators.ts';
+import { REFUSED_CERTIFICATE, userOfCertificate } from './authenticators.ts';
 import { FrontProxies } from './request-header.ts';
 import type { UserInfo } from './user.ts';
 
@@ -103,8 +103,8 @@ test('a certificate names its user, by the last common name, and is named in tur
     groups: ['g', 'h', 'system:authenticated'],
     extra,
   });
-  assert.equal(of({ CN: 'ada', [uid]: ['7', '8'] }), undefined);
-  assert.equal(of({ CN: 'ada', [uid]: '' }), undefined);
+  assert.equal(of({ CN: 'ada', [uid]: ['7', '8'] }), REFUSED_CERTIFICATE);
+  assert.equal(of({ CN: 'ada', [uid]: '' }), REFUSED_CERTIFICATE);
   assert.equal(of({ O: 'g' }), undefined);
 });
 
@@ -124,7 +124,7 @@ test('only a front proxy under an allowed name speaks for others, and its certif
   const cases: readonly (readonly [string, Shown, readonly string[], string])[] = [
     ['a front proxy', { of: 'front', common: 'proxy' }, ['proxy'], 'ada'],
     ['any name where none is listed', { of: 'front', common: 'other' }, [], 'ada'],
-    ['another name', { of: 'front', common: 'other' }, ['proxy'], 'nobody'],
+    ['another name', { of: 'front', common: 'other' }, ['proxy'], REFUSED_CERTIFICATE.name],
     ['an ordinary client', { of: 'client', common: 'proxy' }, ['proxy'], 'proxy'],
   ];
   for (const [name, shown, allowed, expected] of cases) {

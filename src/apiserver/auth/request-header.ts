@@ -8,6 +8,7 @@ import type { DetailedPeerCertificate, TLSSocket } from 'node:tls';
 import type { RequestHeaderConfig } from '../aggregation/authentication-config-map.ts';
 import type { Authenticator } from '../filters/authentication.ts';
 import { type IncomingRequest, RequestContext } from '../request/context.ts';
+import { REFUSED_CERTIFICATE } from './authenticators.ts';
 import { ANONYMOUS, AUTHENTICATED_GROUP, type UserInfo } from './user.ts';
 
 const MAX_DEPTH = 10;
@@ -48,11 +49,11 @@ export class FrontProxies {
     this.#proxyAnchors = certificatesOf(config.clientCa);
   }
 
-  /** Who a connection is. @param named The user that the certificate names, if a client may have that name. */
+  /** Who a connection is. @param named What its certificate says by itself. */
   identify(socket: TLSSocket, named: UserInfo | undefined): UserInfo | undefined {
-    if (!socket.authorized) return undefined;
+    if (!socket.authorized) return named;
     const certificate = socket.getPeerCertificate(true);
-    const user = isIssuedBy(certificate, this.#clientAnchors) ? named : undefined;
+    const user = isIssuedBy(certificate, this.#clientAnchors) ? named : REFUSED_CERTIFICATE;
     if (!isIssuedBy(certificate, this.#proxyAnchors) || !this.#isAllowed(named)) return user;
     const stand: UserInfo = { name: `front-proxy:${named?.name ?? ''}`, uid: '', groups: [], extra: {} };
     this.#connections.set(stand, user);

@@ -9,10 +9,12 @@ import type { RequestMetrics } from '../metrics/request-metrics.ts';
 import type { Handler } from '../request/context.ts';
 import { type Authenticator, withAuthentication } from './authentication.ts';
 import { withAuthorization } from './authorization.ts';
+import { withCors } from './cors.ts';
 import { withErrorBoundary } from './error-boundary.ts';
 import { withImpersonation } from './impersonation.ts';
 import { type LongRunningRequests, withLongRunningRequests } from './long-running.ts';
 import { withRequestTimeout } from './request-timeout.ts';
+import { withStrictTransport } from './strict-transport.ts';
 
 /** Puts a filter around a handler. */
 export type Filter = (next: Handler) => Handler;
@@ -26,7 +28,11 @@ export interface ChainDeps {
   readonly overload: Filter;
   readonly longRunning: LongRunningRequests;
   /** Undefined: nothing is audited. */
-  readonly audit: { readonly requests: Filter; readonly failedAuthentication: Filter } | undefined;
+  readonly audit: { readonly requests: Filter; readonly early: Filter } | undefined;
+  /** `--cors-allowed-origins`; none: browsers of other origins are not told anything. */
+  readonly corsAllowedOrigins: readonly string[];
+  /** `--strict-transport-security-directives` */
+  readonly strictTransport: readonly string[];
   /** Refuses requests while the server stops; undefined unless `--shutdown-send-retry-after`. */
   readonly retryAfter: Filter | undefined;
   readonly requests: Pick<RequestMetrics, 'measure' | 'timedOut'>;
@@ -41,13 +47,15 @@ export function buildChain(api: Handler, deps: ChainDeps): Handler {
   handler = withImpersonation(handler, deps.authorizer);
   if (audit !== undefined) handler = audit.requests(handler); // Sees the user before and after, and every refusal from here on.
   handler = withAuthentication(handler, deps.authenticator, deps.auth);
-  if (audit !== undefined) handler = audit.failedAuthentication(handler);
+  if (deps.corsAllowedOrigins.length > 0) handler = withCors(handler, deps.corsAllowedOrigins); // Browsers ask without credentials.
   handler = withRequestTimeout(handler, {
     clock,
     maxMs: deps.requestTimeoutMs,
     timedOut: (context) => requests.timedOut(context),
   });
+  if (audit !== undefined) handler = audit.early(handler); // What is refused before it is known whose it is.
   handler = withLongRunningRequests(handler, deps.longRunning);
+  if (deps.strictTransport.length > 0) handler = withStrictTransport(handler, deps.strictTransport);
   if (deps.retryAfter !== undefined) handler = deps.retryAfter(handler);
   handler = withErrorBoundary(handler, deps.logger); // Every throw becomes a Status.
   return deps.requests.measure(handler); // Outermost: what was refused counts too.

@@ -40,16 +40,27 @@ function isOfImpersonation(name: string): boolean {
 const LETTER_I = 'i'.charCodeAt(0);
 const CAPITAL_I = 'I'.charCodeAt(0);
 
-const listOf = (value: string | string[] | undefined) => (value === undefined ? [] : Array.isArray(value) ? value : value.split(', '));
-
-function requestedUser({ request: { headers } }: RequestContext): UserInfo {
-  const name = listOf(headers['impersonate-user'])[0] ?? '';
-  const groups = listOf(headers['impersonate-group']);
-  const uid = listOf(headers['impersonate-uid'])[0] ?? '';
-  const extra: Record<string, string[]> = {};
-  for (const header in headers) {
-    if (header.startsWith(EXTRA)) extra[unescaped(header.slice(EXTRA.length))] = listOf(headers[header]);
+/** Each value by itself, as it came: one that holds a comma is one group. */
+function valuesOf({ request: { headers, rawHeaders } }: RequestContext): Map<string, string[]> {
+  const found = new Map<string, string[]>();
+  const add = (name: string, values: readonly string[]) => {
+    if (isOfImpersonation(name)) found.set(name.toLowerCase(), [...(found.get(name.toLowerCase()) ?? []), ...values]);
+  };
+  if (rawHeaders === undefined) {
+    for (const [name, value] of Object.entries(headers)) add(name, typeof value === 'string' ? value.split(', ') : (value ?? []));
+  } else {
+    for (let index = 0; index + 1 < rawHeaders.length; index += 2) add(rawHeaders[index] ?? '', [rawHeaders[index + 1] ?? '']);
   }
+  return found;
+}
+
+function requestedUser(context: RequestContext): UserInfo {
+  const values = valuesOf(context);
+  const name = values.get(`${PREFIX}user`)?.[0] ?? '';
+  const groups = values.get(`${PREFIX}group`) ?? [];
+  const uid = values.get(`${PREFIX}uid`)?.[0] ?? '';
+  const extra: Record<string, string[]> = {};
+  for (const [header, list] of values) if (header.startsWith(EXTRA)) extra[unescaped(header.slice(EXTRA.length))] = list;
   if (name === '') {
     const what = groups.length > 0 || uid !== '' || Object.keys(extra).length > 0;
     if (what) throw badRequest(`requested ${goUser(uid, groups, extra)} without impersonating a user name`);
@@ -96,6 +107,7 @@ class ImpersonationModes {
     for (const mode of order) {
       try {
         await (mode === 'legacy' ? checkLegacy : checkConstrained)(context, wanted, this.#authorizer);
+        if (mode === 'constrained') context.audit?.impersonatedBy(`impersonate:${constraintOf(context.knownUser, wanted).mode}`);
         this.#remember(name, mode);
         return;
       } catch (error) {

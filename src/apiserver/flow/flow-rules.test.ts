@@ -119,6 +119,38 @@ test('a division never leaves a level below its floor nor above what it may borr
   );
 });
 
+/** Bytes of all objects, how many there are, the query, and the seats: from the store and from the cache. */
+const lists: readonly (readonly [number, number, string, number | undefined, number | undefined])[] = [
+  [99_999, 99, '', 1, 1],
+  [99_999, 10, '', 1, 1],
+  [999_999, 1000, '', 10, 10],
+  [999_999, 1000, 'limit=100', 1, 1],
+  [999_999, 1000, 'limit=100&labelSelector=a', 5, 1],
+  [999_999, 99, '', 10, 10],
+  [999_999, 99, 'limit=10', 2, undefined],
+  [999_999, 99, 'limit=10&labelSelector=a', 5, undefined],
+  [9_999_999, 1000, '', 100, 10],
+  [9_999_999, 1000, 'limit=100', 10, 10],
+  [9_999_999, 1000, 'limit=100&labelSelector=a', 50, 10],
+  [9_999_999, 99, '', 100, 10],
+  [9_999_999, 99, 'limit=10', 11, 10],
+  [9_999_999, 99, 'limit=10&fieldSelector=a%3Db', 50, 10],
+];
+for (const [bytes, objects, query, fromStore, fromCache] of lists) {
+  for (const [place, expected] of Object.entries({ 'continue=x': fromStore, '': fromCache })) {
+    if (expected === undefined) continue;
+    test(`a list of ${objects} objects with ${bytes} bytes by "${query}&${place}" takes ${expected} seats`, () => {
+      const parameters = new URLSearchParams(`${query}&${place}`);
+      const context = new RequestContext({} as never, requestInfoOf('GET', '/api/v1/pods', parameters), parameters, 0);
+
+      assert.equal(
+        seatsOf(context, 0, () => ({ objects, averageBytes: Math.floor(bytes / objects) })),
+        expected,
+      );
+    });
+  }
+}
+
 const widths: readonly (readonly [string, string, number])[] = [
   ['/api/v1/namespaces/a/pods/p', '', 1],
   ['/api/v1/pods', '', 10],
@@ -128,6 +160,12 @@ const widths: readonly (readonly [string, string, number])[] = [
   ['/api/v1/pods', 'watch=true', 1],
   ['/api/v1/pods', 'watch=true&sendInitialEvents=true', 10],
   ['/api/v1/secrets', '', 1],
+  ['/api/v1/pods', 'continue=x', 37],
+  ['/api/v1/pods', 'limit=500&resourceVersion=5&labelSelector=a', 25],
+  ['/api/v1/pods', 'limit=500&resourceVersion=0&labelSelector=a', 5],
+  ['/api/v1/pods', 'labelSelector=&resourceVersionMatch=Exact&resourceVersion=5&limit=500', 5],
+  ['/api/v1/pods', 'limit=many', 37],
+  ['/api/v1/empty', '', 1],
 ];
 for (const [path, query, expected] of widths) {
   test(`GET ${path}?${query} takes ${expected} seats`, () => {

@@ -25,18 +25,22 @@ export class ResourceSizes {
     }
   }
 
-  /** Undefined for what is not built in: custom resources are judged as the smallest. */
+  /** Undefined for what is not stored here: what other servers serve is judged as the smallest. */
   of(group: string, resource: string): ResourceSize | undefined {
-    const known = this.#known.get(`${group}/${resource}`);
-    if (known === undefined) return undefined;
-    let objects: number;
-    try {
-      objects = this.#cacher.cache(known.prefix).size;
-    } catch {
-      return undefined; // Not stored.
-    }
+    const known = this.#known.get(`${group}/${resource}`) ?? this.#learn(group, resource);
+    const objects = known === undefined ? undefined : this.#cacher.findCache(known.prefix)?.size;
+    if (known === undefined || objects === undefined) return undefined;
     if (objects > known.sampledAt * 2 || objects < known.sampledAt / 2) this.#sample(known, objects);
     return { objects, averageBytes: known.averageBytes };
+  }
+
+  /** A custom resource is known once it is asked for, as long as there is one. */
+  #learn(group: string, resource: string): Known | undefined {
+    const prefix = `${group}/${resource}/`;
+    if (this.#cacher.findCache(prefix) === undefined) return undefined;
+    const known = { prefix, sampledAt: -1, averageBytes: 0 };
+    this.#known.set(`${group}/${resource}`, known);
+    return known;
   }
 
   #sample(known: Known, objects: number): void {

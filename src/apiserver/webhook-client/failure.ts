@@ -73,38 +73,3 @@ function wrongName(error: unknown): string {
   const names = (cert?.subjectaltname ?? '').split(', ').flatMap((entry) => entry.split(':').slice(1).join(':') || []);
   return names.length === 0 ? `cannot validate certificate for ${host}` : `certificate is valid for ${names.join(', ')}, not ${host}`;
 }
-
-const STATUS_TEXTS: Readonly<Record<number, string>> = {
-  400: 'the server rejected our request for an unknown reason',
-  401: 'the server has asked for the client to provide credentials',
-  404: 'the server could not find the requested resource',
-  405: 'the server does not allow this method on the requested resource',
-  406: 'the server was unable to respond with a content type that the client supports',
-  409: 'the server reported a conflict',
-  415: 'the server was unable to respond with a content type that the client supports',
-  422: 'the server rejected our request due to an error in our request',
-  429: 'the server has received too many requests and has asked us to try again later',
-  503: 'the server is currently unable to handle the request',
-  504: 'the server was unable to return a response in the time allotted, but may still be processing the request',
-};
-
-/** The words for an answer that is no success: its own, where it is a Status. @source apimachinery errors NewGenericServerResponse */
-export function answerFailure(status: number, body: string): string {
-  const said = statusMessage(body);
-  if (said !== undefined) return said;
-  if (status === 403) return body.trim() || 'unknown';
-  const known = STATUS_TEXTS[status];
-  if (known !== undefined) return known;
-  if (status >= 500)
-    return `an error on the server (${JSON.stringify(body.trim() || 'unknown')}) has prevented the request from succeeding`;
-  return `the server responded with the status code ${status} but did not return more information`;
-}
-
-function statusMessage(body: string): string | undefined {
-  try {
-    const parsed = JSON.parse(body) as { kind?: unknown; message?: unknown } | null;
-    return parsed?.kind === 'Status' && typeof parsed.message === 'string' ? parsed.message : undefined;
-  } catch {
-    return undefined;
-  }
-}

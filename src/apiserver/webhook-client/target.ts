@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where a webhook is and how to prove who calls: the two forms of a `clientConfig`, and a kubeconfig's current context.
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { type ClientConfig, loadKubeconfig } from '#client';
 
 export interface WebhookTarget {
@@ -25,6 +26,24 @@ export interface WebhookTarget {
 /** The target that a kubeconfig file's current context names. @throws {KubeconfigError} If it cannot be used. */
 export function kubeconfigTarget(path: string): WebhookTarget {
   return targetOf(loadKubeconfig(path));
+}
+
+/** Where the kubelet puts the credentials of a Pod's service account. */
+const ACCOUNT_FOLDER = '/var/run/secrets/kubernetes.io/serviceaccount';
+
+/**
+ * The API server of the cluster that this process is a Pod of. @source client-go rest/config.go InClusterConfig
+ *
+ * @throws {Error} Where it is no Pod.
+ */
+export function inClusterTarget(environment: Readonly<Record<string, string | undefined>>, folder = ACCOUNT_FOLDER): WebhookTarget {
+  const { KUBERNETES_SERVICE_HOST: host = '', KUBERNETES_SERVICE_PORT: port = '' } = environment;
+  if (host === '' || port === '')
+    throw new Error('unable to load in-cluster configuration, KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT must be defined');
+  const token = () => readFileSync(join(folder, 'token'), 'utf8').trim();
+  token(); // Whether there is one.
+  const shown = host.includes(':') ? `[${host}]` : host;
+  return { url: `https://${shown}:${port}`, ca: readFileSync(join(folder, 'ca.crt'), 'utf8'), token };
 }
 
 function targetOf(config: ClientConfig): WebhookTarget {

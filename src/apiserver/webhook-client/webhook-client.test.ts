@@ -4,7 +4,8 @@ import { test } from 'node:test';
 import { notFound } from '#machinery';
 import type { ServiceResolver } from '../proxying/service-resolver.ts';
 import { startTestWebhook } from './_test-webhook.ts';
-import { answerFailure, connectionFailure } from './failure.ts';
+import { answerFailure, parseAnswer } from './answer.ts';
+import { connectionFailure } from './failure.ts';
 import type { WebhookTarget } from './target.ts';
 import { createWebhookClient } from './webhook-client.ts';
 
@@ -104,7 +105,10 @@ test('post() refuses answers that are no success or no JSON', async () => {
   await using webhook = await startTestWebhook({ reply: () => replies.shift() });
   const target = { url: webhook.url, caBundle: webhook.caBundle };
 
-  await assert.rejects(post(target), { status: 500, message: 'an error on the server ("oops") has prevented the request from succeeding' });
+  await assert.rejects(post(target), {
+    status: 500,
+    message: 'an error on the server ("unknown") has prevented the request from succeeding',
+  });
   await assert.rejects(post(target), /couldn't get version\/kind; json parse error/);
 });
 
@@ -121,10 +125,44 @@ test('createWebhookClient() refuses what is no https URL', () => {
   assert.throws(() => createWebhookClient({ url: 'http://x' }, { resolver: NOWHERE }), RangeError);
 });
 
-test('answerFailure() prefers the message of a Status', () => {
-  assert.equal(answerFailure(403, JSON.stringify({ kind: 'Status', message: 'no' })), 'no');
-  assert.equal(answerFailure(404, ''), 'the server could not find the requested resource');
-  assert.equal(answerFailure(418, ''), 'the server responded with the status code 418 but did not return more information');
+const STATUS = JSON.stringify({ kind: 'Status', status: 'Failure', message: 'no' });
+const SUCCESS = JSON.stringify({ kind: 'Status', status: 'Success', message: 'yes' });
+const failures: readonly (readonly [number, string, string, string])[] = [
+  [403, STATUS, 'application/json', 'no'],
+  [500, SUCCESS, 'application/json', 'an error on the server ("unknown") has prevented the request from succeeding'],
+  [404, '', '', 'the server could not find the requested resource'],
+  [418, 'tea', 'text/plain', 'the server responded with the status code 418 but did not return more information'],
+  [403, ' keep out ', 'text/plain; charset=utf-8', 'keep out'],
+  [403, '{}', 'application/json', 'unknown'],
+  [406, '{}', 'application/json', 'the server was unable to respond with a content type that the client supports'],
+  [406, 'only yaml', 'text/plain', 'only yaml'],
+  [415, 'no cbor', '', 'no cbor'],
+  [502, '{"error":"x"}', 'application/json', 'an error on the server ("unknown") has prevented the request from succeeding'],
+  [500, 'oops\n', 'text/plain', 'an error on the server ("oops") has prevented the request from succeeding'],
+];
+for (const [status, body, type, text] of failures) {
+  test(`answerFailure() for ${status} with ${JSON.stringify(body)} of "${type}" is: ${text}`, () => {
+    assert.equal(answerFailure(status, body, type), text);
+  });
+}
+
+const NO_TYPE = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }';
+const PARSE = "couldn't get version/kind; json parse error: ";
+const unreadable: readonly (readonly [string, string])[] = [
+  ['', '0-length response with status code: 200 and content type: text/plain'],
+  ['ok', `${PARSE}json: cannot unmarshal string into Go value of type ${NO_TYPE}`],
+  ['[]', `${PARSE}json: cannot unmarshal array into Go value of type ${NO_TYPE}`],
+  ['{x', `${PARSE}invalid character 'x' looking for beginning of object key string`],
+  ['{"kind":5}', `${PARSE}json: cannot unmarshal number into Go struct field .kind of type string`],
+];
+for (const [body, text] of unreadable) {
+  test(`parseAnswer() of ${JSON.stringify(body)} says: ${text}`, () => {
+    assert.throws(() => parseAnswer(body, 200, 'text/plain'), { message: text });
+  });
+}
+
+test('parseAnswer() takes YAML too', () => {
+  assert.deepEqual(parseAnswer('kind: A\nresponse: {allowed: true}\n', 200, 'text/plain'), { kind: 'A', response: { allowed: true } });
 });
 
 test('connectionFailure() names the host that is not known', () => {

@@ -4,7 +4,8 @@
 import type { TLSSocket } from 'node:tls';
 import { buildConnector, Pool } from 'undici';
 import type { NetworkAddress, ServiceResolver } from '../proxying/service-resolver.ts';
-import { answerFailure, connectionFailure, WebhookCallError } from './failure.ts';
+import { answerFailure, parseAnswer } from './answer.ts';
+import { connectionFailure, WebhookCallError } from './failure.ts';
 import type { WebhookTarget } from './target.ts';
 
 export interface WebhookClientDeps {
@@ -123,6 +124,7 @@ async function post({ pool, url, shown, target }: Call, body: unknown, options: 
   const token = target.token?.();
   let status: number;
   let text: string;
+  let contentType: string;
   try {
     const answer = await pool.request({
       method: 'POST',
@@ -137,17 +139,18 @@ async function post({ pool, url, shown, target }: Call, body: unknown, options: 
       body: JSON.stringify(body),
     });
     status = answer.statusCode;
+    contentType = [answer.headers['content-type'] ?? ''].flat()[0] ?? '';
     text = await answer.body.text();
   } catch (error) {
     if (options.signal?.aborted) throw options.signal.reason;
     const why = deadline.aborted ? 'context deadline exceeded' : failureText(error, url);
     throw new WebhookCallError(`Post "${shown}${query === '' ? '' : `?${query}`}": ${why}`, { cause: error });
   }
-  if (status < 200 || status > 299) throw new WebhookCallError(answerFailure(status, text), { status });
+  if (status < 200 || status > 299) throw new WebhookCallError(answerFailure(status, text, contentType), { status });
   try {
-    return JSON.parse(text);
+    return parseAnswer(text, status, contentType);
   } catch (error) {
-    throw new WebhookCallError(`couldn't get version/kind; json parse error: ${asError(error).message}`, { status, cause: error });
+    throw new WebhookCallError(asError(error).message, { status, cause: error });
   }
 }
 

@@ -2,10 +2,12 @@
 // One call of one webhook: dry-run rule, request, answer, its warnings and audit annotations, refusal.
 // @source upstream apiserver pkg/admission/plugin/webhook/{mutating,validating}/dispatcher.go, errors/statuserror.go
 import { randomUUID } from 'node:crypto';
-import { ApiError, badRequest, type Status } from '#machinery';
+import { ApiError, apiError, badRequest, checkQualifiedName, type Status } from '#machinery';
 import { WebhookCallError } from '../../webhook-client/mod.ts';
+import type { AdmissionRequest } from '../admission.ts';
 import type { Invocation } from './invocation.ts';
 import { type ReviewAnswer, readAnswer, reviewOf } from './review.ts';
+import { decodeReview, type Review } from './review-form.ts';
 
 /** Thrown when a webhook could not be called or did not answer as it must: what failurePolicy is about. */
 export class CallingWebhookError extends Error {
@@ -30,9 +32,14 @@ export class RejectedByWebhook extends Error {
   }
 }
 
+export interface CallOptions {
+  readonly isMutating: boolean;
+  readonly now: () => number;
+}
+
 /** @returns The answer of a webhook that allows. @throws {ApiError | CallingWebhookError | RejectedByWebhook} */
-export async function callWebhook({ webhook, versioned }: Invocation, isMutating: boolean): Promise<ReviewAnswer> {
-  const { name, sideEffects, reviewVersion, timeoutSeconds } = webhook;
+export async function callWebhook({ webhook, versioned }: Invocation, { isMutating, now }: CallOptions): Promise<ReviewAnswer> {
+  const { name, sideEffects, reviewVersion } = webhook;
   const { request } = versioned;
   if (request.dryRun && sideEffects !== 'None' && sideEffects !== 'NoneOnDryRun') {
     throw badRequest(`admission webhook ${JSON.stringify(name)} does not support dry run`);
@@ -42,22 +49,43 @@ export async function callWebhook({ webhook, versioned }: Invocation, isMutating
     throw new CallingWebhookError(name, `could not create admission objects: ${why}`);
   }
   const uid = randomUUID();
-  const body = await send({ webhook, versioned }, reviewOf(reviewVersion, uid, versioned), timeoutSeconds);
-  const answer = read(name, () => readAnswer(reviewVersion, uid, isMutating, body));
-  for (const [key, value] of Object.entries(answer.auditAnnotations)) request.annotate?.(`${name}/${key}`, value);
+  const review = await send({ webhook, versioned }, reviewOf(reviewVersion, uid, versioned), now);
+  const answer = read(name, () => readAnswer(reviewVersion, uid, isMutating, review));
+  for (const [key, value] of Object.entries(answer.auditAnnotations)) annotate(request, `${name}/${key}`, value);
   for (const text of answer.warnings) request.warn(text);
   if (!answer.allowed) throw new RejectedByWebhook(denial(name, answer.status));
   return answer;
 }
 
-async function send({ webhook, versioned }: Invocation, review: object, timeoutSeconds: number): Promise<unknown> {
+/** What makes no key of an annotation is left out, and nothing is refused for it. */
+function annotate(request: AdmissionRequest, key: string, value: string): void {
+  if (key.split('/').length === 2 && checkQualifiedName(key).length === 0) request.annotate?.(key, value);
+}
+
+/** What is left for a call: the webhook's own time, or less where the request has less. Milliseconds. */
+function timeLeft({ webhook, versioned }: Invocation, now: number): number {
+  const own = webhook.timeoutSeconds * 1000;
+  const { deadline } = versioned.request;
+  return deadline === undefined ? own : Math.max(0, Math.min(own, deadline - now));
+}
+
+/** @throws {ApiError} 504 if a request's time is up: what comes after has no use any more. */
+export function checkDeadline({ deadline }: AdmissionRequest, now: number): void {
+  if (deadline !== undefined && now >= deadline)
+    throw apiError(504, 'Timeout', 'Timeout: request did not complete within requested timeout', {});
+}
+
+async function send(invocation: Invocation, review: object, now: () => number): Promise<Review> {
+  const { webhook, versioned } = invocation;
   const { signal } = versioned.request;
   try {
-    return await webhook.client().post(review, {
-      timeoutMs: timeoutSeconds * 1000,
-      query: { timeout: `${timeoutSeconds}s` },
+    const timeoutMs = timeLeft(invocation, now());
+    const answer = await webhook.client().post(review, {
+      timeoutMs,
+      ...(timeoutMs > 0 ? { query: { timeout: `${Math.ceil(timeoutMs / 1000)}s` } } : {}),
       ...(signal === undefined ? {} : { signal }),
     });
+    return decodeReview(webhook.reviewVersion ?? 'v1', answer);
   } catch (error) {
     if (signal?.aborted) throw error;
     const why = error instanceof Error ? error.message : String(error);
@@ -82,7 +110,7 @@ export function denial(webhook: string, given: Readonly<Record<string, unknown>>
   return new ApiError({
     kind: 'Status',
     apiVersion: 'v1',
-    metadata: {},
+    metadata: status.metadata ?? {},
     status: status.status === undefined || status.status === ('' as string) || status.status === 'Success' ? 'Failure' : status.status,
     message: why ? `${deniedBy}: ${why}` : `${deniedBy} without explanation`,
     ...(status.reason ? { reason: status.reason } : {}),

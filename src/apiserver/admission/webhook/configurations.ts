@@ -13,7 +13,8 @@ import type {
 import { type DeepReadonly, type Selector, selectorOf } from '#machinery';
 import { createWebhookClient, type WebhookClient, type WebhookClientDeps, type WebhookTarget } from '../../webhook-client/mod.ts';
 import { MatchConditions } from './match-conditions.ts';
-import { type ReviewVersion, reviewVersionOf } from './review.ts';
+import { reviewVersionOf } from './review.ts';
+import type { ReviewVersion } from './review-form.ts';
 
 export type WebhookConfiguration = DeepReadonly<MutatingWebhookConfiguration | ValidatingWebhookConfiguration>;
 type Webhook = DeepReadonly<MutatingWebhook | ValidatingWebhook>;

@@ -62,17 +62,27 @@ export class MatchedRequest {
     for (const rule of rules) {
       for (const other of others) {
         const { group, version, resource } = other.resource;
-        if (other !== served && ruleMatches(rule, { ...this.target, group, version, resource })) return other;
+        if (
+          other !== served &&
+          hasSubresource(other, this.target.subresource) &&
+          ruleMatches(rule, { ...this.target, group, version, resource })
+        )
+          return other;
       }
     }
     return 'none';
   }
 }
 
-function targetOf({ operation, resource: of, subresource, namespace, name, object }: AdmissionRequest): RuleTarget {
+/** Versions of a custom resource need not have the same ones. */
+function hasSubresource({ resource }: ServedResource, subresource: string): boolean {
+  return subresource === '' || resource.subresources.some(({ name }) => name === subresource);
+}
+
+function targetOf({ operation, resource: of, subresource, namespace, name }: AdmissionRequest): RuleTarget {
   const { group, version, resource } = of;
   const isNamespace = group === '' && resource === 'namespaces';
-  return { operation, group, version, resource, subresource, namespace: isNamespace ? name || (object?.metadata.name ?? '') : namespace };
+  return { operation, group, version, resource, subresource, namespace: isNamespace ? name : namespace };
 }
 
 /** Whether the webhook's match conditions let the call happen. @throws {ApiError} 403 where one cannot be evaluated and failurePolicy is Fail. */

@@ -39,19 +39,21 @@ export class MatchConditions {
     const variables = variablesOf(versioned, authorize, cel);
     const budget = new cel.CostBudget(cel.MATCH_CONDITIONS_BUDGET);
     const errors: string[] = [];
+    let isExcluded = false;
     for (const { expression, program, problem } of this.#compiled) {
       if (program === undefined) {
         errors.push(`compilation error: ${problem}`);
         continue;
       }
       try {
-        if ((await cel.evaluateAsync(program, variables, budget)) === false) return { matches: false };
+        if ((await cel.evaluateAsync(program, variables, budget)) === false) isExcluded = true;
       } catch (error) {
-        if (error instanceof cel.CostExceededError) errors.push(OVER_BUDGET);
-        else errors.push(`expression '${expression}' resulted in error: ${error instanceof Error ? error.message : String(error)}`);
+        // Whatever the others say: it is not known any more what they cost.
+        if (error instanceof cel.CostExceededError) return { error: OVER_BUDGET };
+        errors.push(`expression '${expression}' resulted in error: ${error instanceof Error ? error.message : String(error)}`);
       }
     }
-    if (errors.length === 0) return { matches: true };
+    if (isExcluded || errors.length === 0) return { matches: !isExcluded };
     return { error: errors.length === 1 ? (errors[0] ?? '') : `[${[...new Set(errors)].join(', ')}]` };
   }
 }

@@ -5,12 +5,12 @@
 import {
   type ApiError,
   applyJsonPatch,
-  checkJsonPatch,
   deepCopy,
   deepEqual,
   internalError,
   type JsonPatchOperation,
   parseJson,
+  unmarshalError,
 } from '#machinery';
 import { type AdmissionPlugin, type AdmissionRequest, Reinvocation } from '../admission.ts';
 import { CallingWebhookError, callWebhook } from './call.ts';
@@ -94,7 +94,7 @@ async function callOne(invocation: Invocation, { deps, round, index }: Turn): Pr
   const work = async () => {
     let applied: string | undefined;
     try {
-      const { patch, patchType } = await callWebhook(invocation, true);
+      const { patch, patchType } = await callWebhook(invocation, { isMutating: true, now: deps.now });
       changed = patch !== undefined && (await applyPatch(invocation, patch, patchType));
       applied = patch;
     } finally {
@@ -113,7 +113,7 @@ function annotatePatch({ webhook, versioned }: Invocation, place: string, mutate
   request.annotate(`mutation.webhook.admission.k8s.io/${place}`, JSON.stringify({ ...who, mutated }));
   if (!mutated || patch === undefined) return;
   const text = JSON.stringify({ ...who, patch: JSON.parse(patch) as unknown, patchType: 'JSONPatch' });
-  request.annotate(`patch.webhook.admission.k8s.io/${place}`, text);
+  request.annotate(`patch.webhook.admission.k8s.io/${place}`, text, 'Request');
 }
 
 /** @throws {ApiError | CallingWebhookError} */
@@ -132,11 +132,21 @@ async function applyPatch({ webhook, versioned }: Invocation, text: string, patc
 /** @throws {CallingWebhookError} */
 function decodePatch(webhook: string, text: string): readonly JsonPatchOperation[] {
   try {
-    return checkJsonPatch(parseJson(text));
+    return operationsOf(parseJson(text));
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new CallingWebhookError(webhook, `received undecodable patch in webhook response: ${why}`, { cause: error });
   }
+}
+
+/** What an operation says is looked at when it is applied. @throws {Error} In the words of Go's decoder. */
+function operationsOf(patch: unknown): readonly JsonPatchOperation[] {
+  if (patch === null) return [];
+  if (!Array.isArray(patch)) throw new Error(unmarshalError(patch, 'jsonpatch.Patch'));
+  for (const operation of patch) {
+    if (typeof operation !== 'object' || Array.isArray(operation)) throw new Error(unmarshalError(operation, 'jsonpatch.Operation'));
+  }
+  return patch.map((operation: JsonPatchOperation | null) => operation ?? { op: 'unknown', path: '' });
 }
 
 /** What a patch does wrong is an internal error to the client, who has no part in it. */

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // AdmissionReview: what a webhook is told, and what it may answer.
 // @source upstream apiserver pkg/admission/plugin/webhook/request/admissionreview.go
+import type { Review, ReviewResponse, ReviewVersion } from './review-form.ts';
 import type { VersionedRequest } from './versioned-request.ts';
-
-/** Versions of AdmissionReview spoken here. */
-export type ReviewVersion = 'v1' | 'v1beta1';
 
 /** The first of a webhook's versions that is known. */
 export function reviewVersionOf(accepted: readonly string[]): ReviewVersion | undefined {
@@ -32,7 +30,7 @@ export function reviewOf(version: ReviewVersion, uid: string, versioned: Version
       userInfo: {
         username,
         ...(userUid === '' ? {} : { uid: userUid }),
-        groups,
+        ...(groups.length === 0 ? {} : { groups }),
         ...(Object.keys(extra).length === 0 ? {} : { extra }),
       },
       object: versioned.object ?? null,
@@ -54,68 +52,30 @@ export interface ReviewAnswer {
   readonly warnings: readonly string[];
 }
 
-interface RawResponse {
-  readonly uid?: string;
-  readonly allowed?: boolean;
-  readonly status?: Record<string, unknown>;
-  readonly patch?: string;
-  readonly patchType?: string;
-  readonly auditAnnotations?: Record<string, string>;
-  readonly warnings?: readonly string[];
-}
-
-/** Checks an answer's form. @throws {Error} Saying what is wrong with it. */
-export function readAnswer(version: ReviewVersion, uid: string, isMutating: boolean, body: unknown): ReviewAnswer {
-  const review = (typeof body === 'object' && body !== null ? body : {}) as { kind?: string; apiVersion?: string; response?: RawResponse };
-  const response = review.response;
-  if (response === undefined || response === null) throw new Error('webhook response was absent');
-  checkForm(response);
+/** Checks what a review says. @throws {Error} Saying what is wrong with it. */
+export function readAnswer(version: ReviewVersion, uid: string, isMutating: boolean, { kind, apiVersion, response }: Review): ReviewAnswer {
+  if (response === undefined) throw new Error('webhook response was absent');
   if (version === 'v1') {
     if (response.uid !== uid) throw new Error(`expected response.uid=${JSON.stringify(uid)}, got ${JSON.stringify(response.uid ?? '')}`);
-    const kind = `${review.apiVersion ?? ''}, Kind=${review.kind ?? ''}`;
-    const wanted = 'admission.k8s.io/v1, Kind=AdmissionReview';
-    if (kind !== wanted)
-      throw new Error(`expected webhook response of ${wanted}, got ${review.apiVersion === undefined ? `/${kind}` : kind}`);
+    const got = `${apiVersion || '/'}, Kind=${kind}`;
+    if (got !== WANTED) throw new Error(`expected webhook response of ${WANTED}, got ${got}`);
     checkPatch(response, isMutating);
   }
-  const patch = response.patch ? Buffer.from(response.patch, 'base64').toString() : undefined;
   return {
     allowed: response.allowed === true,
     status: response.status,
-    patch: isMutating ? patch : undefined,
-    patchType: response.patchType ?? (version === 'v1beta1' ? 'JSONPatch' : ''),
+    patch: isMutating && response.patch ? Buffer.from(response.patch, 'base64').toString() : undefined,
+    // The older version never said what kind of patch it was.
+    patchType: version === 'v1beta1' ? 'JSONPatch' : (response.patchType ?? ''),
     auditAnnotations: response.auditAnnotations ?? {},
     warnings: response.warnings ?? [],
   };
 }
 
-const TYPES: Readonly<Record<string, (value: unknown) => boolean>> = {
-  uid: isString,
-  allowed: (value) => typeof value === 'boolean',
-  status: isObject,
-  patch: isString,
-  patchType: isString,
-  auditAnnotations: (value) => isObject(value) && Object.values(value as object).every(isString),
-  warnings: (value) => Array.isArray(value) && value.every(isString),
-};
+const WANTED = 'admission.k8s.io/v1, Kind=AdmissionReview';
 
-function isString(value: unknown): boolean {
-  return typeof value === 'string';
-}
-
-function isObject(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function checkForm(response: RawResponse): void {
-  for (const [name, fits] of Object.entries(TYPES)) {
-    const value = (response as Record<string, unknown>)[name];
-    if (value !== undefined && value !== null && !fits(value)) throw new Error(`json: cannot unmarshal field AdmissionResponse.${name}`);
-  }
-}
-
-function checkPatch({ patch = '', patchType }: RawResponse, isMutating: boolean): void {
-  const hasType = patchType !== undefined && patchType !== null;
+function checkPatch({ patch = '', patchType }: ReviewResponse, isMutating: boolean): void {
+  const hasType = patchType !== undefined;
   if (!isMutating) {
     if (patch !== '') throw new Error('validating webhook may not return response.patch');
     if (hasType) throw new Error('validating webhook may not return response.patchType');

@@ -6,6 +6,7 @@ import type { RuleWithOperations } from '#api/admissionregistration/v1';
 import { denial } from './call.ts';
 import { candidates } from './credentials.ts';
 import { readAnswer } from './review.ts';
+import { decodeReview } from './review-form.ts';
 import { isExempt, type RuleTarget, ruleMatches } from './rules.ts';
 
 const RULE: RuleWithOperations = { operations: ['CREATE'], apiGroups: ['apps'], apiVersions: ['v1'], resources: ['deployments'] };
@@ -61,7 +62,7 @@ test('readAnswer() takes any answer without failing in another way than by its o
     fc.property(fc.jsonValue(), fc.boolean(), (response, isMutating) => {
       const body = { apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', response };
       try {
-        assert.equal(typeof readAnswer('v1', 'u', isMutating, body).allowed, 'boolean');
+        assert.equal(typeof readAnswer('v1', 'u', isMutating, decodeReview('v1', body)).allowed, 'boolean');
       } catch (error) {
         assert.match((error as Error).message, /webhook|expected|json: cannot unmarshal/);
       }

@@ -2,7 +2,7 @@
 // What both kinds of webhook plugin do around a call: failurePolicy, metrics, and the error the client gets.
 import type { Logger } from '#component';
 import { internalError } from '#machinery';
-import { CallingWebhookError, RejectedByWebhook } from './call.ts';
+import { CallingWebhookError, checkDeadline, RejectedByWebhook } from './call.ts';
 import type { WebhookSource } from './configurations.ts';
 import type { Invocation, MatchDeps } from './invocation.ts';
 import type { Authorize } from './match-conditions.ts';
@@ -53,5 +53,6 @@ export async function runCall(invocation: Invocation, { deps, type, work, failed
     if (!isOpen) throw internalError(error.message, error);
     deps.metrics?.failedOpen(webhook.name, type);
     failedOpen();
+    checkDeadline(versioned.request, deps.now());
   }
 }

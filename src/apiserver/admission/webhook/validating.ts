@@ -2,7 +2,7 @@
 // ValidatingAdmissionWebhook: all webhooks at once, since none changes anything; the first refusal in their order is the answer.
 // @source upstream apiserver pkg/admission/plugin/webhook/validating/dispatcher.go
 import type { AdmissionPlugin, AdmissionRequest } from '../admission.ts';
-import { callWebhook } from './call.ts';
+import { callWebhook, checkDeadline } from './call.ts';
 import { conditionsAllow, type Invocation, MatchedRequest } from './invocation.ts';
 import { isExempt } from './rules.ts';
 import { runCall, type WebhookPluginDeps } from './running.ts';
@@ -25,6 +25,7 @@ async function dispatch(request: AdmissionRequest, deps: WebhookPluginDeps): Pro
     if (await conditionsAllow(invocation, { ...deps, type: 'validating' })) relevant.push(invocation);
   }
   if (relevant.length === 0) return;
+  checkDeadline(request, deps.now());
   const outcomes = await Promise.allSettled(relevant.map((invocation, index) => callOne(invocation, index, deps)));
   for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
 }
@@ -36,7 +37,7 @@ function callOne(invocation: Invocation, index: number, deps: WebhookPluginDeps)
     deps,
     type: 'validating',
     work: async () => {
-      await callWebhook(invocation, false);
+      await callWebhook(invocation, { isMutating: false, now: deps.now });
     },
     failedOpen: () => versioned.request.annotate?.(key, webhook.name),
   });

@@ -3,52 +3,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { customresourcedefinitions } from '#api';
-import { startTestServer, type TestServer } from '../../_test-server.ts';
-import { type Received, startTestWebhook, type TestWebhook } from '../../webhook-client/_test-webhook.ts';
-
-const GROUP = '/apis/admissionregistration.k8s.io/v1';
-const MAPS = '/api/v1/namespaces/default/configmaps';
-const EVERY_MAP = { apiGroups: [''], apiVersions: ['v1'], operations: ['*'], resources: ['configmaps'] };
-
-interface Setup {
-  readonly name: string;
-  readonly kind?: 'Mutating' | 'Validating';
-  readonly webhook?: object;
-}
-
-async function configure(server: TestServer, { url, caBundle }: TestWebhook, { name, kind = 'Validating', webhook = {} }: Setup) {
-  const { status, text } = await server.send('POST', `${GROUP}/${kind.toLowerCase()}webhookconfigurations`, {
-    headers: { 'content-type': 'application/json' },
-    body: {
-      metadata: { name },
-      webhooks: [
-        {
-          name: `${name}.example.com`,
-          clientConfig: { url, caBundle },
-          rules: [EVERY_MAP],
-          sideEffects: 'None',
-          admissionReviewVersions: ['v1'],
-          ...webhook,
-        },
-      ],
-    },
-  });
-  assert.equal(status, 201, text);
-}
-
-const review = ({ body }: Received, response: object) => ({
-  apiVersion: 'admission.k8s.io/v1',
-  kind: 'AdmissionReview',
-  response: { uid: body.request.uid, allowed: true, ...response },
-});
-
-const patchOf = (operations: readonly object[]) => ({
-  patchType: 'JSONPatch',
-  patch: Buffer.from(JSON.stringify(operations)).toString('base64'),
-});
-const label = (key: string, value: string) => patchOf([{ op: 'add', path: '/metadata/labels', value: { [key]: value } }]);
-const create = (server: TestServer, name: string, more: object = {}, query = '') =>
-  server.send('POST', MAPS, { query, body: { metadata: { name }, ...more } });
+import { startTestServer } from '../../_test-server.ts';
+import { startTestWebhook } from '../../webhook-client/_test-webhook.ts';
+import { configure, create, EVERY_MAP, GROUP, label, MAPS, patchOf, review } from './_test-webhooks.ts';
 
 test('a validating webhook is told of the request and its denial is the answer', async () => {
   await using server = await startTestServer();
@@ -127,35 +84,6 @@ test('a patch that is none is a failed call', async () => {
   await configure(server, webhook, { name: 'm', kind: 'Mutating', webhook: { failurePolicy: 'Ignore' } });
 
   assert.equal((await create(server, 'x')).status, 201);
-});
-
-test('answers that are none fail the call', async (t) => {
-  await using server = await startTestServer();
-  let reply: (request: Received) => unknown = () => ({});
-  await using webhook = await startTestWebhook({ reply: (request) => reply(request) });
-  await configure(server, webhook, { name: 'v' });
-  const start = 'Internal error occurred: failed calling webhook "v.example.com": received invalid webhook response: ';
-  const cases: readonly (readonly [string, (request: Received) => unknown, RegExp | string])[] = [
-    ['no response', () => ({}), 'webhook response was absent'],
-    ['another uid', (it) => review(it, { uid: 'other' }), /^expected response.uid="[-0-9a-f]{36}", got "other"$/],
-    [
-      'another version',
-      (it) => ({ ...review(it, {}), apiVersion: 'admission.k8s.io/v1beta1' }),
-      'expected webhook response of admission.k8s.io/v1, Kind=AdmissionReview, got admission.k8s.io/v1beta1, Kind=AdmissionReview',
-    ],
-    ['a patch', (it) => review(it, label('a', 'b')), 'validating webhook may not return response.patch'],
-  ];
-  for (const [name, answer, why] of cases) {
-    await t.test(name, async () => {
-      reply = answer;
-      const { status, body } = await create(server, 'x');
-      assert.equal(status, 500);
-      assert.ok(body.message.startsWith(start), body.message);
-      const rest = body.message.slice(start.length);
-      if (why instanceof RegExp) assert.match(rest, why);
-      else assert.equal(rest, why);
-    });
-  }
 });
 
 test('failurePolicy Ignore lets the request through, Fail does not', async () => {

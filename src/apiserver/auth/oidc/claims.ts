@@ -3,6 +3,7 @@
 // Expressions are compiled once, when the configuration is read.
 // @source upstream apiserver plugin/pkg/authenticator/token/oidc/oidc.go
 import { FlagError } from '#component';
+import { quote } from '#machinery';
 import type { CelProgram, CelType, Value } from '../../cel/mod.ts';
 import { AUTHENTICATED_GROUP, CREDENTIAL_ID, type UserInfo } from '../user.ts';
 import type { ClaimMappings, ClaimValidationRule, JwtAuthenticator, PrefixedClaim } from './configuration.ts';
@@ -30,13 +31,15 @@ const USER: CelType = {
   ]),
 };
 
-/** @throws {FlagError} If an expression does not compile. */
-export async function compileClaims(jwt: JwtAuthenticator): Promise<ClaimsMapper> {
+/** @param at Where it stands in the configuration. @throws {FlagError} If an expression does not compile. */
+export async function compileClaims(jwt: JwtAuthenticator, at = 'jwt[0]'): Promise<ClaimsMapper> {
   const cel = usesExpressions(jwt) ? await import('../../cel/mod.ts') : undefined;
-  const rules = (jwt.claimValidationRules ?? []).map((rule) => compileRule(rule, cel));
-  const map = compileMappings(jwt.claimMappings, cel);
-  const userRules = (jwt.userValidationRules ?? []).map(({ expression, message }) => {
-    const evaluate = compileWith(cel, expression, { user: USER });
+  const rules = (jwt.claimValidationRules ?? []).map((rule, index) =>
+    compileRule(rule, `${at}.claimValidationRules[${index}].expression`, cel),
+  );
+  const map = compileMappings(jwt.claimMappings, `${at}.claimMappings`, cel);
+  const userRules = (jwt.userValidationRules ?? []).map(({ expression, message }, index) => {
+    const evaluate = compileWith(cel, { expression, at: `${at}.userValidationRules[${index}].expression`, result: 'bool' }, { user: USER });
     return (user: UserInfo) => {
       const shown = { username: user.name, uid: user.uid, groups: user.groups, extra: user.extra };
       if (evaluate({ user: shown }) !== true) throw new Error(message || `validation expression '${expression}' failed`);
@@ -56,20 +59,33 @@ function usesExpressions({ claimMappings, claimValidationRules, userValidationRu
   return Boolean(mapped || extra?.length || userValidationRules?.length || claimValidationRules?.some(({ expression }) => expression));
 }
 
-function compileWith(cel: Cel | undefined, expression: string, variables: Readonly<Record<string, CelType>>): Evaluate {
+interface Source {
+  readonly expression: string;
+  /** Where it stands in the configuration. */
+  readonly at: string;
+  /** @default any */
+  readonly result?: 'bool';
+}
+
+function compileWith(
+  cel: Cel | undefined,
+  { expression, at, result = 'any' as never }: Source,
+  variables: Readonly<Record<string, CelType>>,
+): Evaluate {
   if (cel === undefined) throw new FlagError('compile an expression of the authentication configuration: CEL is not loaded');
-  const { errors, program } = cel.compile(expression, { variables });
-  if (errors.length > 0 || program === undefined) throw new FlagError(`compilation failed: ${errors.join('; ')}`);
+  const { problem, program } = cel.compile(expression, { variables, result });
+  if (problem !== undefined || program === undefined) throw new FlagError(`${at}: Invalid value: ${quote(expression)}: ${problem}`);
   const compiled: CelProgram = program;
   return (values) => cel.toJson(compiled.evaluate(values, new cel.CostBudget(COST_LIMIT)) as Value);
 }
 
 function compileRule(
   { claim, requiredValue = '', expression, message }: ClaimValidationRule,
+  at: string,
   cel: Cel | undefined,
 ): (claims: Claims) => void {
   if (expression) {
-    const evaluate = compileWith(cel, expression, { claims: CLAIMS });
+    const evaluate = compileWith(cel, { expression, at, result: 'bool' }, { claims: CLAIMS });
     return (claims) => {
       if (evaluate({ claims }) !== true) throw new Error(`oidc: ${message || `validation expression '${expression}' failed`}`);
     };
@@ -82,11 +98,14 @@ function compileRule(
   };
 }
 
-function compileMappings({ username, groups, uid, extra = [] }: ClaimMappings, cel: Cel | undefined): ClaimsMapper {
-  const nameOf = compileUsername(username, cel);
-  const groupsOf = compileGroups(groups, cel);
-  const uidOf = compileUid(uid, cel);
-  const extras = extra.map(({ key, valueExpression }) => ({ key, evaluate: compileWith(cel, valueExpression, { claims: CLAIMS }) }));
+function compileMappings({ username, groups, uid, extra = [] }: ClaimMappings, at: string, cel: Cel | undefined): ClaimsMapper {
+  const nameOf = compileUsername(username, `${at}.username.expression`, cel);
+  const groupsOf = compileGroups(groups, `${at}.groups.expression`, cel);
+  const uidOf = compileUid(uid, `${at}.uid.expression`, cel);
+  const extras = extra.map(({ key, valueExpression: expression }, index) => ({
+    key,
+    evaluate: compileWith(cel, { expression, at: `${at}.extra[${index}].valueExpression` }, { claims: CLAIMS }),
+  }));
   return (claims) => ({
     name: nameOf(claims),
     uid: uidOf(claims),
@@ -103,9 +122,13 @@ function compileMappings({ username, groups, uid, extra = [] }: ClaimMappings, c
   });
 }
 
-function compileUsername({ claim = '', prefix = '', expression }: PrefixedClaim, cel: Cel | undefined): (claims: Claims) => string {
+function compileUsername(
+  { claim = '', prefix = '', expression }: PrefixedClaim,
+  at: string,
+  cel: Cel | undefined,
+): (claims: Claims) => string {
   if (expression) {
-    const evaluate = compileWith(cel, expression, { claims: CLAIMS });
+    const evaluate = compileWith(cel, { expression, at }, { claims: CLAIMS });
     return (claims) => {
       const name = evaluate({ claims });
       if (typeof name !== 'string') throw new Error(`oidc: error evaluating username claim expression: must return a string`);
@@ -123,9 +146,9 @@ function compileUsername({ claim = '', prefix = '', expression }: PrefixedClaim,
   };
 }
 
-function compileGroups(groups: PrefixedClaim | undefined, cel: Cel | undefined): (claims: Claims) => readonly string[] {
+function compileGroups(groups: PrefixedClaim | undefined, at: string, cel: Cel | undefined): (claims: Claims) => readonly string[] {
   if (groups?.expression) {
-    const evaluate = compileWith(cel, groups.expression, { claims: CLAIMS });
+    const evaluate = compileWith(cel, { expression: groups.expression, at }, { claims: CLAIMS });
     return (claims) => stringsOf(evaluate({ claims }), 'groups');
   }
   const { claim, prefix = '' } = groups ?? {};
@@ -133,9 +156,9 @@ function compileGroups(groups: PrefixedClaim | undefined, cel: Cel | undefined):
   return (claims) => (claim in claims ? stringsOf(claims[claim], claim).map((group) => `${prefix}${group}`) : []);
 }
 
-function compileUid(uid: ClaimMappings['uid'], cel: Cel | undefined): (claims: Claims) => string {
+function compileUid(uid: ClaimMappings['uid'], at: string, cel: Cel | undefined): (claims: Claims) => string {
   if (uid?.expression) {
-    const evaluate = compileWith(cel, uid.expression, { claims: CLAIMS });
+    const evaluate = compileWith(cel, { expression: uid.expression, at }, { claims: CLAIMS });
     return (claims) => String(evaluate({ claims }));
   }
   const claim = uid?.claim;

@@ -3,6 +3,8 @@
 // The `--oidc-*` flags become the same form. Not read: egress selectors.
 import { FlagError } from '#component';
 import { parseYaml } from '#machinery';
+import { describeProblems } from '../field-problems.ts';
+import { authenticationCauses } from './validation.ts';
 
 export interface PrefixedClaim {
   readonly claim?: string;
@@ -31,6 +33,7 @@ export interface JwtAuthenticator {
     readonly certificateAuthority?: string;
     readonly audiences: readonly string[];
     readonly audienceMatchPolicy?: string;
+    readonly egressSelectorType?: string;
   };
   readonly claimValidationRules?: readonly ClaimValidationRule[];
   readonly claimMappings: ClaimMappings;
@@ -51,8 +54,12 @@ const FIELDS: Readonly<Record<string, readonly string[]>> = {
   claimMappings: ['username', 'groups', 'uid', 'extra'],
 };
 
-/** @throws {FlagError} With every problem of the file. */
-export function parseAuthenticationConfiguration(text: string, path: string): AuthenticationConfiguration {
+/** @param disallowedIssuers Those of the server's own tokens. @throws {FlagError} With every problem of the file. */
+export function parseAuthenticationConfiguration(
+  text: string,
+  path: string,
+  disallowedIssuers: readonly string[] = [],
+): AuthenticationConfiguration {
   const refuse = (problems: readonly string[]): never => {
     throw new FlagError(`authentication configuration "${path}" cannot be used: ${problems.join('; ')}`);
   };
@@ -65,108 +72,79 @@ export function parseAuthenticationConfiguration(text: string, path: string): Au
   if (!isRecord(value)) return refuse(['it is no object']);
   if (value['kind'] !== 'AuthenticationConfiguration' || !API_VERSIONS.includes(String(value['apiVersion'])))
     refuse([`its kind is ${value['apiVersion']} ${value['kind']}, wanted ${API_VERSIONS[0]} AuthenticationConfiguration`]);
-  const problems = problemsOf(value);
-  if (problems.length > 0) refuse(problems);
-  const configuration = value as unknown as AuthenticationConfiguration;
-  return { ...configuration, jwt: configuration.jwt ?? [] };
+  const unknown = unknownFieldsOf(value);
+  if (unknown.length > 0) refuse([`strict decoding error: ${unknown.join(', ')}`]);
+  if (!hasShape(value)) return refuse(['a field is not of the type that it must have']);
+  const given = value as unknown as Partial<AuthenticationConfiguration>;
+  const configuration: AuthenticationConfiguration = { ...given, jwt: given.jwt ?? [] };
+  const causes = authenticationCauses(configuration, disallowedIssuers);
+  return causes.length > 0 ? refuse([describeProblems(causes)]) : configuration;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+function unknownFieldsOf(value: Record<string, unknown>): string[] {
+  const problems = unknownFields(value, '', '');
+  const jwt = Array.isArray(value['jwt']) ? value['jwt'] : [];
+  for (const [index, item] of jwt.entries()) {
+    problems.push(...unknownFields(item, 'jwt', `jwt[${index}]`));
+    for (const name of ['issuer', 'claimMappings']) {
+      const inner = isRecord(item) ? item[name] : undefined;
+      problems.push(...unknownFields(inner, name, `jwt[${index}].${name}`));
+    }
+  }
+  return problems;
+}
+
 function unknownFields(value: unknown, type: string, at: string): string[] {
-  if (!isRecord(value)) return [`${at}: Required value`];
+  if (!isRecord(value)) return [];
   return Object.keys(value)
     .filter((name) => FIELDS[type]?.includes(name) === false)
     .map((name) => `unknown field "${at === '' ? '' : `${at}.`}${name}"`);
 }
 
-function problemsOf(value: Record<string, unknown>): string[] {
-  const problems = unknownFields(value, '', '');
-  const jwt = value['jwt'] ?? [];
-  if (!Array.isArray(jwt)) return [...problems, 'jwt: must be a list'];
-  if (jwt.length > 64) problems.push('jwt: Too many: must have at most 64 items');
-  const seen = new Set<unknown>();
-  for (const [index, item] of jwt.entries()) {
-    const at = `jwt[${index}]`;
-    problems.push(...unknownFields(item, 'jwt', at));
-    if (!isRecord(item)) continue;
-    problems.push(
-      ...issuerProblems(item['issuer'], `${at}.issuer`, seen),
-      ...mappingProblems(item['claimMappings'], `${at}.claimMappings`),
-    );
-    problems.push(...ruleProblems(item['claimValidationRules'], `${at}.claimValidationRules`));
-    problems.push(...ruleProblems(item['userValidationRules'], `${at}.userValidationRules`));
-  }
-  return [...problems, ...anonymousProblems(value['anonymous'])];
-}
+type Check = (value: unknown) => boolean;
 
-function issuerProblems(issuer: unknown, at: string, seen: Set<unknown>): string[] {
-  const problems = unknownFields(issuer, 'issuer', at);
-  if (!isRecord(issuer)) return problems;
-  const { url, discoveryURL, audiences, audienceMatchPolicy, egressSelectorType } = issuer;
-  if (typeof url !== 'string' || url === '') problems.push(`${at}.url: Required value: URL is required`);
-  else if (URL.parse(url)?.protocol !== 'https:') problems.push(`${at}.url: Invalid value: "${url}": URL scheme must be https`);
-  if (seen.has(url)) problems.push(`${at}.url: Duplicate value: "${url}"`);
-  seen.add(url);
-  if (discoveryURL !== undefined && URL.parse(String(discoveryURL))?.protocol !== 'https:')
-    problems.push(`${at}.discoveryURL: Invalid value: "${discoveryURL}": URL scheme must be https`);
-  if (discoveryURL !== undefined && discoveryURL === url)
-    problems.push(`${at}.discoveryURL: Invalid value: "${discoveryURL}": discoveryURL must be different from URL`);
-  if (!Array.isArray(audiences) || audiences.length === 0)
-    problems.push(`${at}.audiences: Required value: at least one ${at}.audiences is required`);
-  else if (audiences.length > 1 && audienceMatchPolicy !== 'MatchAny')
-    problems.push(
-      `${at}.audienceMatchPolicy: Invalid value: "${audienceMatchPolicy ?? ''}": audienceMatchPolicy must be MatchAny for multiple audiences`,
-    );
-  if (egressSelectorType !== undefined) problems.push(`${at}.egressSelectorType: Forbidden: egress selectors are not supported`);
-  return problems;
-}
+const isText: Check = (value) => typeof value === 'string';
+const optional =
+  (check: Check): Check =>
+  (value) =>
+    value === undefined || check(value);
+const listOf = (check: Check): Check => optional((value) => Array.isArray(value) && value.every(check));
+const recordOf =
+  (fields: Readonly<Record<string, Check>>): Check =>
+  (value) =>
+    isRecord(value) && Object.entries(fields).every(([name, check]) => check(value[name]));
+const text = optional(isText);
+const prefixed = optional(recordOf({ claim: text, prefix: text, expression: text }));
 
-function mappingProblems(mappings: unknown, at: string): string[] {
-  const problems = unknownFields(mappings, 'claimMappings', at);
-  if (!isRecord(mappings)) return problems;
-  const { username, groups, uid, extra } = mappings;
-  if (!isRecord(username) || (!username['claim'] && !username['expression']))
-    problems.push(`${at}.username: Required value: claim or expression is required`);
-  for (const [name, mapping] of Object.entries({ username, groups, uid })) {
-    if (!isRecord(mapping)) continue;
-    if (mapping['claim'] && mapping['expression'])
-      problems.push(`${at}.${name}: Invalid value: "": claim and expression can't both be set`);
-    if (mapping['expression'] && mapping['prefix'] !== undefined)
-      problems.push(`${at}.${name}.prefix: Invalid value: "${mapping['prefix']}": prefix can't be set when expression is set`);
-    if (name !== 'uid' && mapping['claim'] && mapping['prefix'] === undefined)
-      problems.push(
-        `${at}.${name}.prefix: Required value: prefix is required when claim is set. It can be set to an empty string to disable prefixing`,
-      );
-  }
-  for (const [index, item] of (Array.isArray(extra) ? extra : []).entries()) {
-    if (!isRecord(item) || !item['key'] || !item['valueExpression'])
-      problems.push(`${at}.extra[${index}]: Required value: key and valueExpression are required`);
-  }
-  return problems;
-}
-
-function ruleProblems(rules: unknown, at: string): string[] {
-  if (rules === undefined) return [];
-  if (!Array.isArray(rules)) return [`${at}: must be a list`];
-  return rules.flatMap((rule, index) => {
-    const path = `${at}[${index}]`;
-    if (!isRecord(rule) || (!rule['claim'] && !rule['expression'])) return [`${path}: Required value: claim or expression is required`];
-    if (rule['claim'] && rule['expression']) return [`${path}: Invalid value: "${rule['claim']}": claim and expression can't both be set`];
-    return [];
-  });
-}
-
-function anonymousProblems(anonymous: unknown): string[] {
-  if (anonymous === undefined) return [];
-  if (!isRecord(anonymous)) return ['anonymous: must be an object'];
-  const { enabled, conditions } = anonymous;
-  if (enabled !== true && Array.isArray(conditions) && conditions.length > 0)
-    return ['anonymous.conditions: Invalid value: enabled should be set to true when conditions are defined'];
-  return [];
-}
+/** Whether what is given is of the types that the rules rely on. */
+const hasShape = recordOf({
+  jwt: listOf(
+    recordOf({
+      issuer: optional(
+        recordOf({
+          url: text,
+          discoveryURL: text,
+          certificateAuthority: text,
+          audiences: listOf(isText),
+          audienceMatchPolicy: text,
+          egressSelectorType: text,
+        }),
+      ),
+      claimValidationRules: listOf(recordOf({ claim: text, requiredValue: text, expression: text, message: text })),
+      claimMappings: optional(
+        recordOf({ username: prefixed, groups: prefixed, uid: prefixed, extra: listOf(recordOf({ key: text, valueExpression: text })) }),
+      ),
+      userValidationRules: listOf(recordOf({ expression: text, message: text })),
+    }),
+  ),
+  anonymous: optional(
+    recordOf({ enabled: optional((value) => typeof value === 'boolean'), conditions: listOf(recordOf({ path: isText })) }),
+  ),
+});
 
 export interface OidcFlags {
   readonly issuerUrl: string;

@@ -25,8 +25,9 @@ const RETRY_MS = 10_000;
 /** @throws {FlagError} If an expression does not compile. */
 export async function oidcTokens({ jwt, signingAlgorithms = ALGORITHMS, clock }: OidcOptions): Promise<TokenAuthenticator> {
   const issuers = new Map<string, Issuer>();
-  for (const configuration of jwt) {
-    issuers.set(configuration.issuer.url, new Issuer(configuration, await compileClaims(configuration), signingAlgorithms, clock));
+  for (const [index, configuration] of jwt.entries()) {
+    const map = await compileClaims(configuration, `jwt[${index}]`);
+    issuers.set(configuration.issuer.url, new Issuer(configuration, map, signingAlgorithms, clock));
   }
   return {
     name: 'OIDC',
