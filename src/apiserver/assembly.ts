@@ -27,6 +27,7 @@ import { Encryption } from './encryption/encryption.ts';
 import { buildChain } from './filters/chain.ts';
 import { createDispatcher } from './handlers/dispatch.ts';
 import type { AdmissionRunner, ServerParts } from './handlers/endpoint.ts';
+import type { ReviewAdmission } from './handlers/reviews.ts';
 import { AdmissionMetrics } from './metrics/admission-metrics.ts';
 import { AuthMetrics } from './metrics/auth-metrics.ts';
 import { RequestMetrics } from './metrics/request-metrics.ts';
@@ -199,7 +200,7 @@ function assembleExtensions({ options, metrics, clientAs }: Surroundings, storag
 }
 
 interface AdmissionParts {
-  readonly runner: AdmissionRunner;
+  readonly runner: AdmissionRunner & ReviewAdmission;
   readonly webhooks: WebhookPlugins;
 }
 
@@ -267,7 +268,7 @@ interface HandlerParts {
   readonly storage: StorageParts;
   readonly access: AccessParts;
   readonly extensions: ExtensionParts;
-  readonly admission: AdmissionRunner;
+  readonly admission: AdmissionRunner & ReviewAdmission;
   readonly operations: Operations;
 }
 
@@ -289,7 +290,7 @@ function assembleHandler({ options, metrics }: Surroundings, made: HandlerParts)
       jwksUri: `https://${options.advertiseAddress}/openid/v1/jwks`,
       index: () => [...new Set([...indexPaths(), ...discovery.paths()])].sort(),
     },
-    reviews: { authorizer, rbac, identify: authentication.identify },
+    reviews: { authorizer, rbac, identify: authentication.identify, admission: made.admission },
   });
   return buildChain(made.operations.paths(aggregation.wrap(dispatcher)), {
     authenticator: aggregation.authenticator(authentication.authenticator),

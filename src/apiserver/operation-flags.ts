@@ -3,6 +3,9 @@
 import { FlagError, type FlagSpecs, type Flags } from '#component';
 import type { BatchOptions } from './audit/backend.ts';
 import type { AuditMode, AuditOptions } from './audit/mod.ts';
+import type { TruncateOptions } from './audit/truncate.ts';
+import { checkOrigins } from './filters/cors.ts';
+import { checkDirectives } from './filters/strict-transport.ts';
 import type { OperationsOptions } from './operations.ts';
 
 const MODES = 'batch, blocking or blocking-strict.';
@@ -21,6 +24,14 @@ function batchFlags(
   };
 }
 
+function truncateFlags(of: 'log' | 'webhook'): FlagSpecs {
+  return {
+    [`audit-${of}-truncate-enabled`]: { type: 'bool', default: 'false', help: 'Large events go without request and response.' },
+    [`audit-${of}-truncate-max-batch-size`]: { type: 'int', default: '10485760', help: 'Bytes of events sent at once.' },
+    [`audit-${of}-truncate-max-event-size`]: { type: 'int', default: '102400', help: 'Bytes of an event.' },
+  };
+}
+
 export const OPERATION_FLAGS: FlagSpecs = {
   'request-timeout': { type: 'duration', default: '1m0s', help: 'How long a request may take that is not long-running.' },
   'min-request-timeout': { type: 'int', default: '1800', help: 'Seconds that a watch lasts at least, where it does not say.' },
@@ -29,6 +40,8 @@ export const OPERATION_FLAGS: FlagSpecs = {
     default: '0',
     help: 'Part of the requests after which HTTP/2 clients are asked to connect anew: 0 to 0.02.',
   },
+  'cors-allowed-origins': { type: 'strings', help: 'Regular expressions of origins whose pages may ask this server.' },
+  'strict-transport-security-directives': { type: 'strings', help: 'What browsers are told: max-age=N, includeSubDomains, preload.' },
   'shutdown-delay-duration': {
     type: 'duration',
     default: '0s',
@@ -63,6 +76,8 @@ export const OPERATION_FLAGS: FlagSpecs = {
   'audit-webhook-mode': { type: 'string', default: 'batch', help: MODES },
   'audit-webhook-initial-backoff': { type: 'duration', default: '10s', help: 'Pause before the second try.' },
   'audit-webhook-version': { type: 'string', default: 'audit.k8s.io/v1', help: 'Version of the events.' },
+  ...truncateFlags('log'),
+  ...truncateFlags('webhook'),
   ...batchFlags('log', { size: '1', throttle: 'false' }),
   ...batchFlags('webhook', { size: '400', wait: '30s', qps: '10', burst: '15', throttle: 'true' }),
 };
@@ -88,6 +103,8 @@ export function operationsFrom(flags: Flags): OperationsOptions {
     requestTimeoutMs,
     minRequestTimeoutSeconds,
     goawayChance,
+    corsAllowedOrigins: checkOrigins(flags.strings('cors-allowed-origins')),
+    strictTransport: checkDirectives(flags.strings('strict-transport-security-directives')),
     shutdownDelayMs,
     shutdownSendRetryAfter: flags.bool('shutdown-send-retry-after'),
     priorityAndFairness,
@@ -121,15 +138,15 @@ function auditFrom(flags: Flags): AuditOptions | undefined {
     compress: flags.bool('audit-log-compress'),
     mode: modeOf(flags, 'log'),
     batch: batchOf(flags, 'log'),
+    truncate: truncateOf(flags, 'log'),
   };
   const webhook = {
     configFile,
     mode: modeOf(flags, 'webhook'),
     batch: batchOf(flags, 'webhook'),
+    truncate: truncateOf(flags, 'webhook'),
     initialBackoffMs: flags.duration('audit-webhook-initial-backoff'),
   };
-  if (configFile !== '' && webhook.mode !== 'batch')
-    throw new FlagError(`--audit-webhook-mode=${webhook.mode} is not implemented by sagong's kube-apiserver: use batch`);
   return { policyFile, log: path === '' ? undefined : log, webhook: configFile === '' ? undefined : webhook };
 }
 
@@ -138,6 +155,20 @@ function modeOf(flags: Flags, of: string): AuditMode {
   if (mode !== 'batch' && mode !== 'blocking' && mode !== 'blocking-strict')
     throw new FlagError(`invalid audit ${of} mode ${mode}, allowed modes are "batch,blocking,blocking-strict"`);
   return mode;
+}
+
+/** @throws {FlagError} */
+function truncateOf(flags: Flags, of: string): TruncateOptions | undefined {
+  const name = (suffix: string) => `audit-${of}-truncate-${suffix}`;
+  if (!flags.bool(name('enabled'))) return undefined;
+  const maxBatchBytes = flags.int(name('max-batch-size'));
+  const maxEventBytes = flags.int(name('max-event-size'));
+  if (maxEventBytes <= 0) throw new FlagError(`invalid audit truncate ${of} max event size ${maxEventBytes}, must be a positive number`);
+  if (maxBatchBytes < maxEventBytes)
+    throw new FlagError(
+      `invalid audit truncate ${of} max batch size (${maxBatchBytes}), must be greater than max event size (${maxEventBytes})`,
+    );
+  return { maxBatchBytes, maxEventBytes };
 }
 
 function batchOf(flags: Flags, of: string): BatchOptions {

@@ -41,6 +41,10 @@ export interface OperationsOptions {
   readonly shutdownDelayMs: number;
   /** `--shutdown-send-retry-after` */
   readonly shutdownSendRetryAfter: boolean;
+  /** `--cors-allowed-origins` */
+  readonly corsAllowedOrigins?: readonly string[];
+  /** `--strict-transport-security-directives` */
+  readonly strictTransport?: readonly string[];
   /** `--enable-priority-and-fairness` */
   readonly priorityAndFairness: boolean;
   /** `--profiling` */
@@ -105,7 +109,7 @@ export class Operations {
       registerFlowMetrics(metrics, this.#fairness);
     }
     this.#audit = options.audit === undefined ? undefined : createAudit(options.audit, deps);
-    if (this.#audit === undefined) new AuditSink({ backends: [], strict: false, logger: deps.logger }).register(metrics); // Zeros.
+    if (this.#audit === undefined) new AuditSink({ backends: [], logger: deps.logger }).register(metrics); // Zeros.
     deps.encryption?.register(metrics);
     this.health = new Health(
       healthChecks({
@@ -135,12 +139,17 @@ export class Operations {
   }
 
   /** What the chain of filters needs of this. */
-  get filters(): Pick<ChainDeps, 'requestTimeoutMs' | 'overload' | 'longRunning' | 'audit' | 'retryAfter'> {
+  get filters(): Pick<
+    ChainDeps,
+    'requestTimeoutMs' | 'overload' | 'longRunning' | 'audit' | 'retryAfter' | 'corsAllowedOrigins' | 'strictTransport'
+  > {
     const { options } = this.#deps;
     return {
       requestTimeoutMs: options.requestTimeoutMs,
       overload: this.#overload(),
       longRunning: this.longRunning,
+      corsAllowedOrigins: options.corsAllowedOrigins ?? [],
+      strictTransport: options.strictTransport ?? [],
       audit: this.#audit,
       retryAfter: options.shutdownSendRetryAfter ? (next) => withRetryAfter(next, () => this.#state === 'draining') : undefined,
     };

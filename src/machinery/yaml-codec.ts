@@ -9,7 +9,7 @@ import {
   LineCounter,
   type ParsedNode,
   Parser,
-  stringify,
+  type ScalarTag,
   type Tags,
   visit,
   type YAMLError,
@@ -18,6 +18,8 @@ import { type Decoded, objectOf } from './json-decode.ts';
 import { JsonSyntaxError } from './json-syntax.ts';
 import { normalize } from './normalize.ts';
 import type { StructSchema } from './schema.ts';
+import { emitYaml } from './yaml-emit.ts';
+import { MAY_BE_NUMBER, readYamlNumber } from './yaml-number.ts';
 
 const MAX_ALIASES = 100;
 const MAX_DEPTH = 500;
@@ -34,7 +36,7 @@ export function parseYaml(text: string): ParsedYaml {
   if (nestsTooDeep(text)) throw new JsonSyntaxError('yaml: exceeded max depth');
   const composer = new Composer({
     version: '1.1',
-    customTags: withoutTimes,
+    customTags: upstreamTags,
     uniqueKeys: false,
     merge: true,
     logLevel: 'silent',
@@ -55,9 +57,24 @@ export function parseYaml(text: string): ParsedYaml {
   return { value: jsonOf(value, 0), duplicates: duplicatesIn(document, lines) };
 }
 
-/** Times, and numbers to the base of 60, are text to upstream's parser. */
-function withoutTimes(tags: Tags): Tags {
-  return tags.filter((tag) => typeof tag === 'string' || !(tag.tag.endsWith(':timestamp') || ('format' in tag && tag.format === 'TIME')));
+const NUMBERS: ScalarTag = {
+  tag: 'tag:yaml.org,2002:float',
+  default: true,
+  test: MAY_BE_NUMBER,
+  resolve: (text) => readYamlNumber(text) ?? text,
+};
+/** Where it is asked for: `!!int "1"`. */
+const INTEGERS: ScalarTag = { tag: 'tag:yaml.org,2002:int', resolve: NUMBERS.resolve };
+
+/** As upstream's parser has them: times are text, and so are numbers to the base of 60. */
+function upstreamTags(tags: Tags): Tags {
+  const others = tags.filter((tag) => typeof tag === 'string' || tag.tag.endsWith(':float') === false || isNotFinite(tag));
+  return [...others.filter((tag) => typeof tag === 'string' || !/:(?:timestamp|int)$/.test(tag.tag)), NUMBERS, INTEGERS];
+}
+
+/** Of the tags for floats, the one for `.inf` and `.nan`. */
+function isNotFinite(tag: object): boolean {
+  return 'test' in tag && tag.test instanceof RegExp && tag.test.test('.inf');
 }
 
 /** Flow collections within each other: the parser recurses. */
@@ -88,9 +105,9 @@ export function decodeYaml(body: Uint8Array | string, schema: StructSchema, { st
   return { object, strictErrors: [...joined, ...unknown], warnings: [...duplicates, ...unknown], given: value };
 }
 
-/** An object as upstream writes it: keys sorted, no folding. */
+/** An object as upstream writes it. */
 export function formatYaml(value: unknown): string {
-  return stringify(value, { version: '1.1', sortMapEntries: true, lineWidth: 0, indentSeq: false, aliasDuplicateObjects: false });
+  return emitYaml(value);
 }
 
 function duplicatesIn(document: Document.Parsed, lines: LineCounter): string[] {

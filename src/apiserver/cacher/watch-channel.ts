@@ -22,18 +22,22 @@ const MAX_UNREAD = 20_000;
 export class WatchChannel {
   readonly interest: Interest;
   readonly #matches: (object: CachedObject) => boolean;
+  readonly #after: number;
   #unread: WatchItem[] = [];
   #wake: (() => void) | undefined;
   #overflowed = false;
   #closed = false;
 
-  constructor(interest: Interest, matches: (object: CachedObject) => boolean) {
+  /** @param after Events up to this revision, which may be yet to come, are not told. */
+  constructor(interest: Interest, matches: (object: CachedObject) => boolean, after = 0) {
     this.interest = interest;
     this.#matches = matches;
+    this.#after = after;
   }
 
   /** Takes an event of the cache; never blocks. */
   offer(event: CacheEvent): void {
+    if (event.revision <= this.#after) return;
     const item = this.judge(event);
     if (item === undefined || this.#closed) return;
     if (this.#unread.length >= MAX_UNREAD) {

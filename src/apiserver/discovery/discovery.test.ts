@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Resource } from '#machinery';
-import type { RequestContext } from '../request/context.ts';
+import { encodeObject } from '../encoding/encoder.ts';
+import type { ObjectResult, RequestContext } from '../request/context.ts';
 import { Discovery } from './discovery.ts';
 import { compareVersions } from './version-order.ts';
 
@@ -21,7 +22,12 @@ const resource = (group: string, version: string, name: string) =>
     storageVersionHash: '',
     subresources: [],
   }) as Resource;
-const at = (path: string) => ({ info: { path }, header: () => '', query: new URLSearchParams() }) as unknown as RequestContext;
+const at = (path: string, accept = '') =>
+  ({
+    info: { path },
+    header: (name: string) => (name === 'accept' ? accept : ''),
+    query: new URLSearchParams(),
+  }) as unknown as RequestContext;
 // biome-ignore lint/suspicious/noExplicitAny: documents as clients see them.
 const read = (discovery: Discovery, path: string): any => (discovery.answer(at(path)) as { object?: unknown } | undefined)?.object;
 
@@ -56,3 +62,31 @@ test('sources add groups and versions, and take them away again', () => {
   assert.equal(read(discovery, '/apis/toys'), undefined);
   assert.deepEqual(read(discovery, '/apis'), before);
 });
+
+const AGGREGATED = 'g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
+const FORMS: [accept: string, mediaType: string, isAggregated: boolean][] = [
+  [`application/json;${AGGREGATED}`, 'json', true],
+  [`application/yaml;${AGGREGATED}`, 'yaml', true],
+  [`application/vnd.kubernetes.protobuf;${AGGREGATED}`, 'protobuf', true],
+  [`application/cbor;${AGGREGATED},application/yaml`, 'yaml', false],
+  ['application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/json', 'json', false],
+];
+for (const [accept, mediaType, isAggregated] of FORMS) {
+  test(`discovery answers ${accept} in ${mediaType}`, () => {
+    const discovery = new Discovery([resource('apps', 'v1', 'deployments')], [{ name: 'apps', versions: ['v1'], preferred: 'v1' }]);
+    const result = discovery.answer(at('/apis', accept)) as ObjectResult;
+    const { body } = encodeObject(result, new URLSearchParams(), 0);
+
+    assert.deepEqual([result.output?.mediaType, result.output?.transform !== undefined], [mediaType, isAggregated]);
+    assert.equal(typeof body === 'string', mediaType !== 'protobuf');
+  });
+}
+
+for (const path of ['/api', '/apis', '/apis/apps', '/apis/apps/v1']) {
+  test(`${path} has a protobuf form`, () => {
+    const discovery = new Discovery([resource('apps', 'v1', 'deployments')], [{ name: 'apps', versions: ['v1'], preferred: 'v1' }]);
+    const result = discovery.answer(at(path, 'application/vnd.kubernetes.protobuf')) as ObjectResult;
+
+    assert.ok(encodeObject(result, new URLSearchParams(), 0).body instanceof Uint8Array);
+  });
+}

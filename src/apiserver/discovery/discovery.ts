@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { apiVersionOf, notAcceptable, type Resource } from '#machinery';
 import { builtInGroupPriority } from '../aggregation/priorities.ts';
-import { acceptedTypes, JSON_OUTPUT, negotiate, type Output, parseAccept } from '../encoding/negotiation.ts';
+import { acceptedTypes, JSON_OUTPUT, mediaTypeNamed, negotiate, type Output, parseAccept } from '../encoding/negotiation.ts';
 import { isPretty } from '../handlers/get.ts';
 import { type ApiResult, objectResult, type RequestContext } from '../request/context.ts';
 import { compareVersions } from './version-order.ts';
@@ -125,7 +125,7 @@ export class Discovery {
     const aggregated = this.#aggregated.get(path);
     if (aggregated !== undefined && accept.includes('as=')) {
       const output = aggregatedOutput(accept, isPretty(context));
-      if (output === 'aggregated') return this.#answerAggregated(context, aggregated);
+      if (output.transform !== undefined) return answerAggregated(context, aggregated, output);
       return { ...objectResult(200, document), output };
     }
     return {
@@ -133,25 +133,21 @@ export class Discovery {
       output: accept.includes('as=') ? onlyPlain(accept, isPretty(context)) : negotiate(accept, PLAIN, isPretty(context)),
     };
   }
+}
 
-  #answerAggregated(context: RequestContext, { body, etag }: { body: object; etag: string }): ApiResult {
-    const headers = { etag, vary: 'Accept', 'cache-control': 'public' };
-    if (context.header('if-none-match') === etag) return { type: 'bytes', status: 304, contentType: '', body: '', headers };
-    return {
-      ...objectResult(200, body, headers),
-      output: { ...JSON_OUTPUT, pretty: isPretty(context), transform: 'APIGroupDiscoveryList' },
-    };
-  }
+function answerAggregated(context: RequestContext, { body, etag }: { body: object; etag: string }, output: Output): ApiResult {
+  const headers = { etag, vary: 'Accept', 'cache-control': 'public' };
+  if (context.header('if-none-match') === etag) return { type: 'bytes', status: 304, contentType: '', body: '', headers };
+  return { ...objectResult(200, body, headers), output };
 }
 
 /** Ranges in order: the first that can be served decides. @throws {ApiError} 406 */
-function aggregatedOutput(accept: string, pretty: boolean): Output | 'aggregated' {
+function aggregatedOutput(accept: string, pretty: boolean): Output {
   for (const { name, parameters } of parseAccept(accept)) {
-    if (parameters['as'] === undefined) {
-      return negotiate(name, PLAIN, pretty);
-    }
+    if (parameters['as'] === undefined) return negotiate(name, PLAIN, pretty);
     const known = parameters['g'] === 'apidiscovery.k8s.io' && parameters['v'] === 'v2' && parameters['as'] === 'APIGroupDiscoveryList';
-    if (known && name === 'application/json') return 'aggregated';
+    const mediaType = known ? mediaTypeNamed(name) : undefined;
+    if (mediaType !== undefined) return { ...JSON_OUTPUT, mediaType, pretty, transform: 'APIGroupDiscoveryList' };
   }
   throw notAcceptable(`only the following media types are accepted: ${acceptedTypes(PLAIN).join(', ')}`);
 }

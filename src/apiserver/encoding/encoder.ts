@@ -79,7 +79,8 @@ function schemaOfValue(value: unknown): StructSchema | undefined {
   const { kind, apiVersion } = value as { kind?: string; apiVersion?: string };
   if (kind === undefined) return undefined;
   if (kind === 'PartialObjectMetadata') return metaSchema(kind);
-  if (kind === 'Status') return findSchema({ group: '', version: 'v1', kind });
+  if (kind === 'APIGroupDiscoveryList') return schemaOfType('io.k8s.api.apidiscovery.v2.APIGroupDiscoveryList') as StructSchema;
+  if (kind === 'Status' || kind === 'APIVersions' || kind === 'APIResourceList') return metaSchema(kind); // Some do not say their version.
   const [group = '', version = ''] = apiVersion?.includes('/') ? apiVersion.split('/') : ['', apiVersion ?? ''];
   return findSchema({ group, version, kind });
 }

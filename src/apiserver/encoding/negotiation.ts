@@ -46,6 +46,11 @@ const BY_NAME: ReadonlyMap<string, MediaType> = new Map(
   } as const),
 );
 
+/** Which form a range of the Accept header means, of those that every server speaks. */
+export function mediaTypeNamed(name: string): MediaType | undefined {
+  return BY_NAME.get(name);
+}
+
 export interface MediaRange {
   readonly name: string;
   readonly parameters: Readonly<Record<string, string>>;

@@ -13,14 +13,23 @@ import { checkNamespace, readAs } from './body.ts';
 import type { ServerParts } from './endpoint.ts';
 import { plainForm } from './get.ts';
 import { writeContextOf } from './options.ts';
+import type { ReviewEndpoint } from './reviews.ts';
 
 const BINDING = schemaOfType('io.k8s.api.core.v1.Binding') as StructSchema;
 const KIND = { kind: 'Binding', group: '', version: 'v1' };
 /** The write is checked here, and by admission; the Pod's own rules would refuse a change of nodeName. */
 const UNCHECKED: UpdateRules = { prepareForUpdate() {}, validateUpdate: () => [], resetFields: [] };
 
-/** @param served The `pods` resource, also for the old `bindings` resource. */
-export async function bind(context: RequestContext, served: ServedResource, parts: ServerParts): Promise<ApiResult> {
+/**
+ * @param served The `pods` resource, also for the old `bindings` resource.
+ * @param endpoint Of the old resource, under which admission sees it.
+ */
+export async function bind(
+  context: RequestContext,
+  served: ServedResource,
+  parts: ServerParts,
+  endpoint?: ReviewEndpoint,
+): Promise<ApiResult> {
   const output = plainForm(context);
   const binding = (await readAs(context, BINDING, KIND)) as unknown as Binding;
   const write = { ...writeContextOf(context, served, 'CreateOptions'), subresource: 'binding' };
@@ -30,7 +39,10 @@ export async function bind(context: RequestContext, served: ServedResource, part
   const name = context.info.name || (binding.metadata.name ?? '');
   if ((binding.metadata.name ?? '') !== name) throw badRequest('name in URL does not match name in Binding object');
   checkTarget(binding);
-  const calls = parts.admission.callsFor(context, served, 'CREATE', 'binding', write.dryRun, name);
+  const calls =
+    endpoint === undefined
+      ? parts.admission.callsFor(context, served, 'CREATE', 'binding', write.dryRun, name)
+      : endpoint.admission.callsForReview(context, endpoint.resource, write.dryRun);
   await calls.mutate(binding as unknown as MutableObject, undefined);
   await calls.validate(binding as unknown as MutableObject, undefined);
   if (name === '') throw badRequest('Name parameter required.');

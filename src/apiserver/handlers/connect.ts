@@ -10,7 +10,7 @@ import { proxy } from '../proxying/proxy-handler.ts';
 import type { ServedResource } from '../registry/generic/served-resource.ts';
 import type { ApiResult, RequestContext } from '../request/context.ts';
 import type { ServerParts } from './endpoint.ts';
-import { integerOf } from './options.ts';
+import { flagOf, integerOf, timeOf } from './options.ts';
 
 /** kubectl's names of the log options are the kubelet's. */
 const LOG_OPTIONS = [
@@ -24,6 +24,7 @@ const LOG_OPTIONS = [
   'stream',
   'insecureSkipTLSVerifyBackend',
 ];
+const LOG_FLAGS = new Set(['follow', 'previous', 'timestamps', 'insecureSkipTLSVerifyBackend']);
 const STREAM_OPTIONS: Readonly<Record<string, string>> = { stdin: 'input', stdout: 'output', stderr: 'error', tty: 'tty' };
 
 function podOf(context: RequestContext, served: ServedResource): DeepReadonly<Pod> {
@@ -57,16 +58,16 @@ export async function podLog(
   parts: ServerParts,
   config: KubeletClientConfig,
 ): Promise<ApiResult> {
+  checkLogOptions(context);
   await parts.cacher.fresh();
   const pod = podOf(context, served);
   const container = containerOf(pod, context.query.get('container') ?? '');
-  checkLogOptions(context);
   // Not scheduled yet: there is no log, which is no error.
   if (!pod.spec.nodeName) return { type: 'bytes', status: 204, contentType: '', body: '' };
   const query = new URLSearchParams();
   for (const name of LOG_OPTIONS) {
     const value = context.query.get(name);
-    if (value !== null) query.set(name, value);
+    if (value !== null) query.set(name, LOG_FLAGS.has(name) ? String(flagOf(context.query, name)) : value);
   }
   const path = `/containerLogs/${pod.metadata.namespace}/${pod.metadata.name}/${container}?${query}`;
   return proxy(context, kubeletOfPod(nodeNameOfPod(pod), path, parts, config));
@@ -86,6 +87,7 @@ function checkLogOptions({ query, info }: RequestContext): void {
     if (value !== undefined && value < least)
       causes.push({ reason: 'FieldValueInvalid', message: `Invalid value: ${value}: ${why}`, field: name });
   };
+  timeOf(query, 'sinceTime');
   atLeast('tailLines', 0, 'must be greater than or equal to 0');
   atLeast('limitBytes', 1, 'must be greater than 0');
   if (query.has('sinceSeconds') && query.has('sinceTime')) {
@@ -109,8 +111,8 @@ export async function podStream(
 ): Promise<ApiResult> {
   await parts.cacher.fresh();
   const { subresource } = context.info;
-  const pod = podOf(context, served);
   await connectAdmission(context, served, parts);
+  const pod = podOf(context, served);
   const container = containerOf(pod, context.query.get('container') ?? '');
   const node = nodeNameOfPod(pod);
   const query = new URLSearchParams();
@@ -119,11 +121,12 @@ export async function podStream(
     if (value === 'true' || value === '1') query.set(kubelet, '1');
   }
   for (const word of context.query.getAll('command')) query.append('command', word);
+  const path = `/${subresource}/${pod.metadata.namespace}/${pod.metadata.name}/${container}?${query}`;
+  const kubelet = kubeletOfPod(node, path, parts, config);
   if (subresource === 'exec' && !query.has('command')) throw badRequest('you must specify at least 1 command for the container');
   if (!['input', 'output', 'error'].some((name) => query.has(name)))
     throw badRequest('you must specify at least 1 of stdin, stdout, stderr');
-  const path = `/${subresource}/${pod.metadata.namespace}/${pod.metadata.name}/${container}?${query}`;
-  return proxy(context, kubeletOfPod(node, path, parts, config));
+  return proxy(context, kubelet);
 }
 
 export async function podPortForward(
@@ -133,8 +136,8 @@ export async function podPortForward(
   config: KubeletClientConfig,
 ): Promise<ApiResult> {
   await parts.cacher.fresh();
-  const pod = podOf(context, served);
   await connectAdmission(context, served, parts);
+  const pod = podOf(context, served);
   const ports = context.query.getAll('ports').map((port) => `port=${encodeURIComponent(port)}`);
   const path = `/portForward/${pod.metadata.namespace}/${pod.metadata.name}${ports.length === 0 ? '' : `?${ports.join('&')}`}`;
   return proxy(context, kubeletOfPod(nodeNameOfPod(pod), path, parts, config));

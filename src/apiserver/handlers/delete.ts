@@ -5,7 +5,7 @@
 import { schemaOfType } from '#api';
 import { badRequest, type DeepReadonly, type FieldCause, isNotFound, type Status, type StructSchema } from '#machinery';
 import type { CachedObject } from '../cacher/cached-object.ts';
-import { LIST_RULES, negotiate, OBJECT_RULES } from '../encoding/negotiation.ts';
+import { LIST_RULES, negotiate, READ_RULES } from '../encoding/negotiation.ts';
 import { checkShape } from '../encoding/shape.ts';
 import { type DeletionRequest, deleteObject } from '../registry/generic/deletion.ts';
 import type { ServedResource } from '../registry/generic/served-resource.ts';
@@ -14,7 +14,7 @@ import { type ApiResult, objectResult, type RequestContext } from '../request/co
 import { checkGroupVersion, decodeAs, explainUnreadable, MAX_BODY_BYTES } from './body.ts';
 import type { ServerParts } from './endpoint.ts';
 import { isPretty } from './get.ts';
-import { listOptionsOf, pageNow } from './list.ts';
+import { listOptionsOf, listResult, pageOf } from './list.ts';
 import { dryRunCauses, flagOf, integerOf, refuseOptions, selectionOf } from './options.ts';
 
 interface DeleteOptions {
@@ -89,22 +89,27 @@ async function readOptions(context: RequestContext): Promise<DeleteOptions | und
 
 function admit(context: RequestContext, served: ServedResource, parts: ServerParts, request: DeletionRequest) {
   const { dryRun, ...options } = request;
+  // Who deletes a collection names no object, and admission is told of none, though it sees each.
+  const name = context.info.verb === 'deletecollection' ? '' : context.info.name;
   return async (object: DeepReadonly<MutableObject>) => {
-    const calls = parts.admission.callsFor(context, served, 'DELETE', '', dryRun, object.metadata.name, options);
+    const calls = parts.admission.callsFor(context, served, 'DELETE', '', dryRun, name, options);
     await calls.mutate(undefined, object);
     await calls.validate(undefined, object);
   };
 }
 
 export async function remove(context: RequestContext, served: ServedResource, parts: ServerParts): Promise<ApiResult> {
-  const output = negotiate(context.header('accept'), OBJECT_RULES, isPretty(context), context.cbor);
+  const output = negotiate(context.header('accept'), READ_RULES, isPretty(context), context.cbor);
   const request = await deletionRequestOf(context);
+  warnOfOrphans(context, served, request);
   const namespace = served.resource.namespaced ? context.info.namespace : '';
   const deletion = { store: served.store, clock: parts.clock, request, admit: admit(context, served, parts, request) };
   const { cached, gone } = await deleteObject(deletion, namespace, context.info.name);
   const cascades = request.orphanDependents === false;
-  if (!gone) return { type: 'object', status: cascades ? 202 : 200, object: cached.object, cached, served, output };
-  if (served.store.traits.returnsDeleted) return { type: 'object', status: 200, object: cached.object, cached, served, output };
+  if (!gone || served.store.traits.returnsDeleted) {
+    if (output.transform !== undefined) checkShape(output, served, false);
+    return { type: 'object', status: !gone && cascades ? 202 : 200, object: cached.object, cached, served, output };
+  }
   return { ...objectResult(200, deletedStatus(served, cached)), output };
 }
 
@@ -121,22 +126,17 @@ export async function deleteCollection(context: RequestContext, served: ServedRe
   const wanted = listOptionsOf(context);
   const selection = selectionOf(context, served);
   const request = await deletionRequestOf(context);
-  await parts.cacher.fresh();
-  const { version } = served.store;
-  const read = () => pageNow(served, parts, selection, wanted.limit);
-  const page = version?.isSlow === true ? await version.read('', read) : read();
+  warnOfOrphans(context, served, request);
+  const page = await pageOf(served, parts, selection, wanted);
   const deletion = { store: served.store, clock: parts.clock, request, admit: admit(context, served, parts, request) };
   await Promise.all(page.items.map((cached) => deleteOne(deletion, cached)));
-  return {
-    type: 'list',
-    items: page.items,
-    resourceVersion: String(page.revision),
-    continue: '',
-    remainingItemCount: undefined,
-    served,
-    output,
-    query: context.query,
-  };
+  return listResult(page, served, output, context);
+}
+
+/** Who does not say what becomes of what the objects own is told where that is not what one would expect. */
+function warnOfOrphans(context: RequestContext, { store }: ServedResource, { propagationPolicy, orphanDependents }: DeletionRequest): void {
+  const { unsaidPolicyWarning: text } = store.traits;
+  if (text !== undefined && propagationPolicy === undefined && orphanDependents === undefined) context.warn(text);
 }
 
 async function deleteOne(deletion: Parameters<typeof deleteObject>[0], cached: CachedObject): Promise<void> {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // From a request to its handler: the table of resources and verbs, made at start. Innermost part of the chain.
 import { RESOURCES } from '#api';
-import { ApiError, apiError, methodNotSupported, notAcceptable, notFound, type Resource, unknownResource } from '#machinery';
+import { apiError, methodNotSupported, notAcceptable, notFound, type Resource, unknownResource } from '#machinery';
 import type { ServiceAccountTokens } from '../auth/tokens.ts';
 import type { Discovery } from '../discovery/discovery.ts';
 import { answerPath, type PathsOptions } from '../discovery/paths.ts';
@@ -53,8 +53,8 @@ export interface CustomRoute {
   readonly scale: Readonly<Record<string, ResourceHandler>>;
   /** What every answer warns of. */
   readonly deprecation: string | undefined;
-  /** No object is made while the definition is going. */
-  readonly isTerminating: () => boolean;
+  /** The parts of the server as they are for this resource now: while its definition is going, no object is made. */
+  readonly partsNow: (parts: ServerParts) => ServerParts;
 }
 
 const MAIN: Readonly<Record<string, ResourceHandler>> = {
@@ -123,13 +123,9 @@ function answerCustom(context: RequestContext, route: CustomRoute, parts: Server
   if (info.subresource !== '' && Object.keys(handlers).length === 0) return refuse(notFound(resource, info.name));
   const handler = handlers[info.verb];
   if (handler === undefined || !fitsVerb(info)) return refuse(methodNotSupported(resource, info.verb));
-  if (info.verb === 'create' && route.isTerminating()) {
-    const { status } = methodNotSupported(resource, info.verb);
-    return refuse(new ApiError({ ...status, message: 'create not allowed while custom resource definition is terminating' }));
-  }
   if (route.deprecation !== undefined) context.warn(route.deprecation);
   refuseProtobuf(context);
-  return handler(context, route.served, parts);
+  return handler(context, route.served, route.partsNow(parts));
 }
 
 /** Custom objects have no protobuf form; their metadata has. @throws {ApiError} 406 */
@@ -283,15 +279,16 @@ function addProxy(byVerb: Map<string, Route>, route: Route): void {
 
 function addWithoutStorage(byVerb: Map<string, Route>, resource: Resource, options: DispatchOptions): void {
   const { reviews } = options;
+  const endpoint = { resource, admission: reviews.admission };
   const pods = options.served.get('/v1/pods');
   const makers: Readonly<Record<string, Route>> = {
-    selfsubjectreviews: selfSubjectReview,
-    tokenreviews: (context) => tokenReview(context, reviews),
-    subjectaccessreviews: (context) => subjectAccessReview(context, reviews, 'SubjectAccessReview'),
-    selfsubjectaccessreviews: (context) => subjectAccessReview(context, reviews, 'SelfSubjectAccessReview'),
-    localsubjectaccessreviews: (context) => subjectAccessReview(context, reviews, 'LocalSubjectAccessReview'),
-    selfsubjectrulesreviews: (context) => selfSubjectRulesReview(context, reviews),
-    ...(pods === undefined ? {} : { bindings: (context: RequestContext) => bind(context, pods, options.parts) }),
+    selfsubjectreviews: (context) => selfSubjectReview(context, endpoint),
+    tokenreviews: (context) => tokenReview(context, reviews, endpoint),
+    subjectaccessreviews: (context) => subjectAccessReview(context, reviews, endpoint),
+    selfsubjectaccessreviews: (context) => subjectAccessReview(context, reviews, endpoint),
+    localsubjectaccessreviews: (context) => subjectAccessReview(context, reviews, endpoint),
+    selfsubjectrulesreviews: (context) => selfSubjectRulesReview(context, reviews, endpoint),
+    ...(pods === undefined ? {} : { bindings: (context: RequestContext) => bind(context, pods, options.parts, endpoint) }),
   };
   const make = makers[resource.resource];
   if (make !== undefined) byVerb.set('create', make);

@@ -144,7 +144,7 @@ async function markDisrupted(
 ): Promise<string> {
   const change = (current: MutableObject | undefined) => {
     const pod = current as unknown as Pod;
-    checkPreconditions(store.strategy, pod.metadata, preconditions);
+    checkPreconditions(store, pod.metadata, preconditions);
     const condition = {
       type: 'DisruptionTarget',
       status: 'True' as const,

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // GET of one object, from the cache, at a revision that shows every answered write.
-import { ApiError, apiError, badRequest, gatewayTimeout } from '#machinery';
+import { ApiError, apiError, badRequest, gatewayTimeout, quote } from '#machinery';
 import { negotiate, OBJECT_RULES, type Output, READ_RULES } from '../encoding/negotiation.ts';
 import { checkShape } from '../encoding/shape.ts';
 import { objectKey } from '../registry/generic/keys.ts';
 import type { ServedResource } from '../registry/generic/served-resource.ts';
+import { versionProblem } from '../registry/generic/version-text.ts';
 import type { ApiResult, RequestContext } from '../request/context.ts';
 import type { ServerParts } from './endpoint.ts';
 
@@ -42,18 +43,22 @@ export function get(context: RequestContext, served: ServedResource, parts: Serv
   return wait === undefined ? read() : wait.then(read);
 }
 
-const WHAT_VERSION = (text: string) =>
-  `resourceVersion: Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`;
+function whatVersion(text: string): string | undefined {
+  const problem = versionProblem(text);
+  return problem === undefined ? undefined : `resourceVersion: Invalid value: ${quote(text)}: ${problem}`;
+}
 
 /** The version that a GET or a watch names. @throws {ApiError} 500 without a reason, as upstream has it there. */
 export function parseRevision(text: string): number {
-  if (!/^\d+$/.test(text)) throw apiError(500, '', WHAT_VERSION(text));
+  const problem = whatVersion(text);
+  if (problem !== undefined) throw apiError(500, '', problem);
   return Number(text);
 }
 
 /** The version that a list names. @throws {ApiError} 400 */
 export function parseListRevision(text: string): number {
-  if (!/^\d+$/.test(text)) throw badRequest(`invalid resource version: ${WHAT_VERSION(text)}`);
+  const problem = whatVersion(text);
+  if (problem !== undefined) throw badRequest(`invalid resource version: ${problem}`);
   return Number(text);
 }
 

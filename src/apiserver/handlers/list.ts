@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // Lists: from the cache as of now, or from the store at the revision a page began with. Never copies an object.
 // @source upstream apiserver pkg/storage/etcd3/store.go GetList, storage/continue.go
-import { ApiError, badRequest, explainJson, type FieldCause } from '#machinery';
+import { ApiError, badRequest, type FieldCause } from '#machinery';
 import { CachedObject } from '../cacher/cached-object.ts';
-import { LIST_RULES, negotiate } from '../encoding/negotiation.ts';
+import { LIST_RULES, negotiate, type Output } from '../encoding/negotiation.ts';
 import { checkShape } from '../encoding/shape.ts';
 import { includeObjectOf } from '../encoding/table.ts';
 import { objectKey } from '../registry/generic/keys.ts';
 import type { ServedResource } from '../registry/generic/served-resource.ts';
 import type { ApiResult, ListResult, RequestContext } from '../request/context.ts';
+import { type ContinueToken, formatContinue, parseContinue } from './continue-token.ts';
 import type { ServerParts } from './endpoint.ts';
 import { isPretty, notOlderThan, parseListRevision } from './get.ts';
 import { flagOf, integerOf, refuseOptions, type Selection, selectionOf } from './options.ts';
 
-interface Page {
+export interface Page {
   readonly items: readonly CachedObject[];
   readonly revision: number;
   readonly continue: string;
@@ -26,7 +27,13 @@ export function list(context: RequestContext, served: ServedResource, parts: Ser
   if (output.transform !== undefined) checkShape(output, served, true);
   const wanted = listOptionsOf(context);
   const selection = selectionOf(context, served);
-  const answer = (page: Page): ListResult => ({
+  const page = pageOf(served, parts, selection, wanted);
+  const answer = (found: Page) => listResult(found, served, output, context);
+  return page instanceof Promise ? page.then(answer) : answer(page);
+}
+
+export function listResult(page: Page, served: ServedResource, output: Output, { query }: RequestContext): ListResult {
+  return {
     type: 'list',
     items: page.items,
     resourceVersion: String(page.revision),
@@ -34,13 +41,21 @@ export function list(context: RequestContext, served: ServedResource, parts: Ser
     remainingItemCount: page.remaining,
     served,
     output,
-    query: context.query,
-  });
-  if (wanted.token !== undefined)
-    return pageAt(served, parts, selection, wanted.token.revision, wanted.token.start, wanted.limit).then(answer);
-  if (wanted.exact !== undefined) return pageAt(served, parts, selection, wanted.exact, '', wanted.limit).then(answer);
-  const wait = wanted.notOlderThan > 0 ? notOlderThan(wanted.notOlderThan, parts) : parts.cacher.fresh();
-  const read = () => answer(pageNow(served, parts, selection, wanted.limit));
+    query,
+  };
+}
+
+/** The objects that a list asks for: at once where they are those of now. */
+export function pageOf(
+  served: ServedResource,
+  parts: ServerParts,
+  selection: Selection,
+  { token, exact, notOlderThan: least, limit }: ListOptions,
+): Page | Promise<Page> {
+  if (token !== undefined) return pageAt(served, parts, selection, token.revision, token.start, limit);
+  if (exact !== undefined) return pageAt(served, parts, selection, exact, '', limit);
+  const wait = least > 0 ? notOlderThan(least, parts) : parts.cacher.fresh();
+  const read = () => pageNow(served, parts, selection, limit);
   const { version } = served.store;
   if (version?.isSlow === true) return Promise.resolve(wait).then(() => version.read('', read));
   return wait === undefined ? read() : wait.then(read);
@@ -88,43 +103,8 @@ export function listCauses(version: string, match: string, continued: string, in
   return causes;
 }
 
-interface ContinueToken {
-  readonly revision: number;
-  /** The last key already given. */
-  readonly start: string;
-}
-
-/** Upstream's form, so that old tokens of a taken-over cluster at least parse: base64 of JSON with `v`, `rv`, `start`. */
-export function formatContinue({ revision, start }: ContinueToken): string {
-  return Buffer.from(JSON.stringify({ v: 'meta.k8s.io/v1', rv: revision, start: `${start}\0` })).toString('base64url');
-}
-
-/** @throws {ApiError} 400 */
-export function parseContinue(text: string): ContinueToken {
-  const refuse = (why: string): never => {
-    throw badRequest(`invalid continue token: continue key is not valid: ${why}`);
-  };
-  const odd = text.search(/[^A-Za-z0-9_-]/);
-  if (odd >= 0) refuse(`illegal base64 data at input byte ${odd}`);
-  if (text.length % 4 === 1) refuse(`illegal base64 data at input byte ${text.length - 1}`);
-  const bytes = Buffer.from(text, 'base64url');
-  let token: { v?: unknown; rv?: unknown; start?: unknown } | null;
-  try {
-    token = JSON.parse(bytes.toString());
-  } catch {
-    return refuse(explainJson(bytes.toString('latin1')));
-  }
-  const { v, rv, start } = token ?? {};
-  if (v !== 'meta.k8s.io/v1') return refuse(`server does not recognize this encoded version ${JSON.stringify(v ?? '')}`);
-  if (typeof rv !== 'number' || !Number.isSafeInteger(rv) || rv === 0)
-    return refuse('incorrect encoded start resourceVersion (version meta.k8s.io/v1)');
-  if (typeof start !== 'string' || start === '') return refuse('encoded start key empty (version meta.k8s.io/v1)');
-  if (start.split('/').some((part) => part === '..' || part === '.')) return refuse(start);
-  return { revision: rv, start: start.replace(/\0$/, '') };
-}
-
 /** The first page (or everything), out of the cache. */
-export function pageNow(served: ServedResource, { cacher }: ServerParts, selection: Selection, limit: number): Page {
+function pageNow(served: ServedResource, { cacher }: ServerParts, selection: Selection, limit: number): Page {
   const { cache } = served.store;
   const { revision } = cacher;
   if (selection.name !== '' && (selection.namespace !== '' || !served.resource.namespaced)) {
@@ -135,7 +115,7 @@ export function pageNow(served: ServedResource, { cacher }: ServerParts, selecti
   const matching = selection.isAll ? all : all.filter((cached) => selection.matches(cached));
   if (limit === 0 || matching.length <= limit) return { items: matching, revision, continue: '', remaining: undefined };
   const items = matching.slice(0, limit);
-  const start = items.at(-1)?.key ?? '';
+  const start = belowScope(items.at(-1)?.key ?? '', selection);
   return {
     items,
     revision,
@@ -154,8 +134,8 @@ async function pageAt(
   limit: number,
 ): Promise<Page> {
   const items: CachedObject[] = [];
-  const scope = selection.namespace === '' ? '' : `${selection.namespace}/`;
-  let after = start;
+  const scope = scopeOf(selection);
+  let after = start === '' ? '' : `${scope}${start}`;
   const at = revision > 0 ? revision : parts.cacher.revision;
   for (;;) {
     const options = {
@@ -170,7 +150,7 @@ async function pageAt(
       after = cached.key;
       if (!selection.matches(cached)) continue;
       if (limit > 0 && items.length === limit) {
-        const last = items.at(-1)?.key ?? '';
+        const last = belowScope(items.at(-1)?.key ?? '', selection);
         const remaining = selection.isAll ? page.count - viewed.indexOf(cached) : undefined;
         return { items, revision: at, continue: formatContinue({ revision: at, start: last }), remaining };
       }
@@ -178,6 +158,12 @@ async function pageAt(
     }
     if (!page.more) return { items, revision: at, continue: '', remaining: undefined };
   }
+}
+
+const scopeOf = ({ namespace }: Selection) => (namespace === '' ? '' : `${namespace}/`);
+
+function belowScope(key: string, selection: Selection): string {
+  return key.slice(scopeOf(selection).length);
 }
 
 /** A page whose revision is gone goes on at what is there now, if the client wants: -1 says so in a token. */

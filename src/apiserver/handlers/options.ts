@@ -3,6 +3,7 @@
 import {
   ANY_FIELDS,
   badRequest,
+  canonicalTime,
   EVERYTHING,
   type FieldCause,
   type FieldSelector,
@@ -26,6 +27,13 @@ export function integerOf(query: URLSearchParams, name: string): number | undefi
   if (!INT64.test(text)) throw badRequest(`strconv.ParseInt: parsing ${quote(text)}: invalid syntax`);
   if (BigInt.asIntN(64, BigInt(text)) !== BigInt(text)) throw badRequest(`strconv.ParseInt: parsing ${quote(text)}: value out of range`);
   return Number(text);
+}
+
+/** A time in the query. @throws {ApiError} 400 */
+export function timeOf(query: URLSearchParams, name: string): string | undefined {
+  const text = query.get(name);
+  if (text === null || text === '' || text === 'null') return undefined;
+  return parsed(text, canonicalTime, undefined);
 }
 
 /** What a flag in the query says; one without a value is set. Undefined: it is not there. */

@@ -6,12 +6,13 @@ import { schemaOfType } from '#api';
 import type { SelfSubjectReview, TokenReview } from '#api/authentication/v1';
 import type { ResourceAttributes, SelfSubjectRulesReview, SubjectAccessReview } from '#api/authorization/v1';
 import { formatTime } from '#component';
-import { badRequest, type StructSchema } from '#machinery';
+import { badRequest, type Resource, type StructSchema } from '#machinery';
 import { type Attributes, type Authorizer, decide } from '../auth/authorizer.ts';
 import type { RbacAuthorizer } from '../auth/rbac.ts';
 import type { Identification } from '../auth/tokens.ts';
 import type { UserInfo } from '../auth/user.ts';
 import { type NegotiationRules, negotiate } from '../encoding/negotiation.ts';
+import type { AdmissionCalls } from '../registry/generic/generic-store.ts';
 import type { MutableObject } from '../registry/strategy.ts';
 import { type ApiResult, objectResult, type RequestContext } from '../request/context.ts';
 import { readAs } from './body.ts';
@@ -22,31 +23,56 @@ import { selectedFields, selectorProblem } from './review-selectors.ts';
 import { type AccessReviewKind, checkAccessReview, checkEmptyMetadata } from './review-validation.ts';
 
 export interface ReviewDeps {
+  readonly admission: ReviewAdmission;
   readonly authorizer: Authorizer;
   readonly rbac: RbacAuthorizer;
   /** Identifies a bearer token as the authenticator would; what for, or why not. */
   readonly identify: (token: string, audiences: readonly string[]) => Promise<Identification>;
 }
 
-const AUTHENTICATION = { group: 'authentication.k8s.io', version: 'v1' };
-const AUTHORIZATION = { group: 'authorization.k8s.io', version: 'v1' };
+const AUTHENTICATION_GROUP = 'authentication.k8s.io';
 
 /** They have no columns: a Table of one is refused, before it is looked into. */
 const REVIEW_RULES: NegotiationRules = { transforms: new Set(['PartialObjectMetadata']), protobuf: true };
 
-/** Reads a review and books it to its sender, as every object that is sent. */
-async function read<T>(context: RequestContext, group: typeof AUTHENTICATION, kind: string): Promise<T> {
+/** What every review goes through, as any object that is made: admission changes it before it is checked, and judges it after. */
+export interface ReviewAdmission {
+  callsForReview(context: RequestContext, resource: Resource, dryRun: boolean): AdmissionCalls;
+}
+
+/** One kind of review as it is served. */
+export interface ReviewEndpoint {
+  readonly resource: Resource;
+  readonly admission: ReviewAdmission;
+}
+
+interface Sent<T> {
+  readonly review: T;
+  /** Asks validating admission. */
+  readonly admit: () => Promise<void> | void;
+}
+
+/** Reads a review, books it to its sender, as every object that is sent, and lets admission change it. */
+async function read<T>(context: RequestContext, { resource, admission }: ReviewEndpoint): Promise<Sent<T>> {
+  const { group, version, kind } = resource;
   const accept = context.header('accept');
   if (accept.includes('as=')) negotiate(accept, REVIEW_RULES, false);
   checkWriteOptions(context.query, 'CreateOptions');
-  const type = group === AUTHENTICATION ? 'authentication' : 'authorization';
+  const type = group === AUTHENTICATION_GROUP ? 'authentication' : 'authorization';
   const schema = schemaOfType(`io.k8s.api.${type}.v1.${kind}`) as StructSchema;
-  const review = await readAs(context, schema, { ...group, kind });
+  const review = await readAs(context, schema, { group, version, kind });
   delete review['status'];
+  for (const name of SYSTEM_FIELDS) delete (review.metadata as unknown as Record<string, unknown>)[name];
+  fillNamespace(review, context.info.namespace);
   const write = { fieldManager: fieldManagerOf(context), subresource: '' };
-  bookUpdate({ schema, apiVersion: `${group.group}/${group.version}` }, write, undefined, review, [], context.receivedAt);
-  return review as unknown as T;
+  bookUpdate({ schema, apiVersion: `${group}/${version}` }, write, undefined, review, [], context.receivedAt);
+  const calls = admission.callsForReview(context, resource, context.query.has('dryRun'));
+  await calls.mutate(review, undefined);
+  return { review: review as unknown as T, admit: () => calls.validate(review, undefined) };
 }
+
+/** Only the server fills them in. @source upstream WipeObjectMetaSystemFields */
+const SYSTEM_FIELDS = ['creationTimestamp', 'uid', 'selfLink', 'deletionTimestamp', 'deletionGracePeriodSeconds'];
 
 function reviewed(context: RequestContext, review: object): ApiResult {
   return { ...objectResult(201, review), output: plainForm(context) };
@@ -61,9 +87,11 @@ function userJson({ name, uid, groups, extra }: UserInfo): object {
   };
 }
 
-export async function selfSubjectReview(context: RequestContext): Promise<ApiResult> {
-  const { metadata, ...review } = await read<SelfSubjectReview>(context, AUTHENTICATION, 'SelfSubjectReview');
-  checkEmptyMetadata(metadata, AUTHENTICATION.group);
+export async function selfSubjectReview(context: RequestContext, endpoint: ReviewEndpoint): Promise<ApiResult> {
+  const sent = await read<SelfSubjectReview>(context, endpoint);
+  await sent.admit();
+  const { metadata, ...review } = sent.review;
+  checkEmptyMetadata(metadata, AUTHENTICATION_GROUP);
   return reviewed(context, {
     ...review,
     metadata: { creationTimestamp: formatTime(context.receivedAt) },
@@ -71,10 +99,11 @@ export async function selfSubjectReview(context: RequestContext): Promise<ApiRes
   });
 }
 
-export async function tokenReview(context: RequestContext, deps: ReviewDeps): Promise<ApiResult> {
-  const review = await read<TokenReview>(context, AUTHENTICATION, 'TokenReview');
+export async function tokenReview(context: RequestContext, deps: ReviewDeps, endpoint: ReviewEndpoint): Promise<ApiResult> {
+  const { review, admit } = await read<TokenReview>(context, endpoint);
   const { token = '', audiences = [] } = review.spec;
   if (token === '') throw badRequest('token is required for TokenReview in authentication');
+  await admit();
   const found = await deps.identify(token, audiences);
   const status =
     'error' in found
@@ -83,10 +112,11 @@ export async function tokenReview(context: RequestContext, deps: ReviewDeps): Pr
   return reviewed(context, { ...review, status });
 }
 
-export async function subjectAccessReview(context: RequestContext, deps: ReviewDeps, kind: AccessReviewKind): Promise<ApiResult> {
-  const review = await read<SubjectAccessReview>(context, AUTHORIZATION, kind);
-  fillNamespace(review as unknown as MutableObject, kind === 'LocalSubjectAccessReview' ? context.info.namespace : '');
+export async function subjectAccessReview(context: RequestContext, deps: ReviewDeps, endpoint: ReviewEndpoint): Promise<ApiResult> {
+  const { review, admit } = await read<SubjectAccessReview>(context, endpoint);
+  const kind = endpoint.resource.kind as AccessReviewKind;
   checkAccessReview(review, kind, context.info.namespace);
+  await admit();
   const { spec } = review;
   const user =
     kind === 'SelfSubjectAccessReview'
@@ -133,10 +163,11 @@ function attributesOf(
   };
 }
 
-export async function selfSubjectRulesReview(context: RequestContext, deps: ReviewDeps): Promise<ApiResult> {
-  const review = await read<SelfSubjectRulesReview>(context, AUTHORIZATION, 'SelfSubjectRulesReview');
+export async function selfSubjectRulesReview(context: RequestContext, deps: ReviewDeps, endpoint: ReviewEndpoint): Promise<ApiResult> {
+  const { review, admit } = await read<SelfSubjectRulesReview>(context, endpoint);
   const namespace = review.spec.namespace ?? '';
   if (namespace === '') throw badRequest('no namespace on request');
+  await admit();
   const rules = deps.rbac.rulesFor(context.knownUser, namespace);
   const resourceRules = rules
     .filter((rule) => (rule.resources?.length ?? 0) > 0)

@@ -43,6 +43,16 @@ describe('watch', () => {
   }
   const seen = (frames: readonly Frame[]) => frames.map(({ type, object }) => `${type} ${object.metadata?.name ?? object.kind}`);
 
+  test('one from a revision that is yet to come does not see what comes before it', async () => {
+    const { body } = await api.send('GET', MAPS);
+    const frames = await watched(`resourceVersion=${Number(body.metadata.resourceVersion) + 1}`, async () => {
+      await api.send('POST', MAPS, { body: configMap('too-early') });
+      await api.send('POST', MAPS, { body: configMap('in-time') });
+    });
+
+    assert.deepEqual(seen(frames), ['ADDED in-time']);
+  });
+
   test('one from a revision sees every later event once, in order, and nothing before', async () => {
     await api.send('POST', MAPS, { body: configMap('before') });
     const { body } = await api.send('GET', MAPS);

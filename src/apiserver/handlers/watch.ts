@@ -171,7 +171,7 @@ interface Beginning {
 
 /** Subscribes and reads in one go, so that nothing falls between. */
 function begin(cache: ObjectCache, revision: number, { options, selection, served, interest }: Beginning): Begun {
-  const channel = new WatchChannel(interest, (cached) => selection.matches(cached));
+  const channel = new WatchChannel(interest, (cached) => selection.matches(cached), options.revision);
   const first = firstFrames(cache, revision, options, selection, served);
   return { channel, subscription: cache.subscribe(channel), first };
 }

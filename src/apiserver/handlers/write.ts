@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // POST, PUT and PATCH of objects and of the subresources that take the object itself (status, finalize, approval, …).
 // @source upstream apiserver pkg/endpoints/handlers/{create,update,patch}.go
-import { apiError, badRequest, type DeepReadonly, deepCopy } from '#machinery';
+import { badRequest, type DeepReadonly, deepCopy } from '#machinery';
 import type { CachedObject } from '../cacher/cached-object.ts';
-import { negotiate, OBJECT_RULES } from '../encoding/negotiation.ts';
+import { negotiate, READ_RULES } from '../encoding/negotiation.ts';
+import { checkShape } from '../encoding/shape.ts';
 import type { UpdateOutcome } from '../registry/generic/generic-store.ts';
 import { dropRepeatedOwners } from '../registry/generic/owner-references.ts';
 import type { ServedResource } from '../registry/generic/served-resource.ts';
@@ -19,8 +20,10 @@ import { isPretty } from './get.ts';
 import { writeContextOf } from './options.ts';
 import { type Patch, patchCauses, patchTypeOf, readPatch } from './patch.ts';
 
+/** What asks for a list is told of it when the object is written, as upstream has it. */
 function answer(context: RequestContext, served: ServedResource, cached: CachedObject, status: number): ObjectResult {
-  const output = negotiate(context.header('accept'), OBJECT_RULES, isPretty(context), context.cbor);
+  const output = negotiate(context.header('accept'), READ_RULES, isPretty(context), context.cbor);
+  if (output.transform !== undefined) checkShape(output, served, false);
   if (output.mediaType !== 'json' || output.transform !== undefined) cached.forgetText();
   return { type: 'object', status, object: cached.object, cached, served, output };
 }
@@ -33,12 +36,9 @@ function intoStorage(served: ServedResource, object: MutableObject): MutableObje
 }
 
 export async function create(context: RequestContext, served: ServedResource, parts: ServerParts): Promise<ApiResult> {
-  negotiate(context.header('accept'), OBJECT_RULES, isPretty(context), context.cbor);
+  negotiate(context.header('accept'), READ_RULES, isPretty(context), context.cbor);
   const write = writeContextOf(context, served, 'CreateOptions');
   const object = await readObject(context, served);
-  if (object.metadata.resourceVersion && object.metadata.resourceVersion !== '0') {
-    throw apiError(500, '', 'resourceVersion should not be set on objects to be created');
-  }
   delete object.metadata.deletionTimestamp;
   delete object.metadata.deletionGracePeriodSeconds;
   const stored = intoStorage(served, object);
@@ -50,7 +50,7 @@ export async function create(context: RequestContext, served: ServedResource, pa
 }
 
 export async function update(context: RequestContext, served: ServedResource, parts: ServerParts): Promise<ApiResult> {
-  negotiate(context.header('accept'), OBJECT_RULES, isPretty(context), context.cbor);
+  negotiate(context.header('accept'), READ_RULES, isPretty(context), context.cbor);
   const write = writeContextOf(context, served, 'UpdateOptions');
   const object = intoStorage(served, await readObject(context, served));
   const { namespace } = object.metadata;
@@ -78,7 +78,7 @@ export async function update(context: RequestContext, served: ServedResource, pa
 }
 
 export async function patch(context: RequestContext, served: ServedResource, parts: ServerParts): Promise<ApiResult> {
-  negotiate(context.header('accept'), OBJECT_RULES, isPretty(context), context.cbor);
+  negotiate(context.header('accept'), READ_RULES, isPretty(context), context.cbor);
   const type = patchTypeOf(context, served.schema);
   const write = writeContextOf(context, served, 'PatchOptions', patchCauses(context.query, type));
   const wanted = await readPatch(context, served, type);

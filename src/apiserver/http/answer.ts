@@ -5,6 +5,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { createGzip, gzipSync, constants as zlibConstants } from 'node:zlib';
 import { encodeList, encodeObject, frameEncoder } from '../encoding/encoder.ts';
 import { contentTypeOf } from '../encoding/negotiation.ts';
+import { warningHeaders } from '../encoding/warnings.ts';
 import type { ApiResult, ListResult, RequestContext, StreamResult, WatchFrame, WatchResult } from '../request/context.ts';
 import type { AnswerWriter } from './answer-writer.ts';
 
@@ -34,7 +35,8 @@ export function answer(
     headers['x-kubernetes-pf-flowschema-uid'] = flow.schemaUid;
     headers['x-kubernetes-pf-prioritylevel-uid'] = flow.levelUid;
   }
-  if (context.warnings.length > 0) headers['warning'] = context.warnings.map(formatWarning);
+  if (context.addedHeaders !== undefined) Object.assign(headers, context.addedHeaders);
+  if (context.warnings.length > 0) headers['warning'] = warningHeaders(context.warnings);
   switch (result.type) {
     case 'object': {
       const { contentType, body } = encodeObject(result, context.query, now());
@@ -56,11 +58,6 @@ export function answer(
     case 'hijacked':
       return;
   }
-}
-
-/** @source RFC 7234 section 5.5, upstream net/http.go NewWarningHeader */
-function formatWarning(text: string): string {
-  return `299 - ${JSON.stringify(text.replace(/[\r\n]+/g, ' '))}`;
 }
 
 function acceptsGzip(context: RequestContext): boolean {

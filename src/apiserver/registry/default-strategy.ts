@@ -2,7 +2,16 @@
 // The strategy that most resources have: status dropped on create, generation from 1 and raised with every change outside of
 // metadata and status, names as DNS subdomains, a status endpoint that takes status alone. A resource that differs passes
 // what differs. Objects are in storage version, save for `applyDefaults`, which sees the version that was asked for.
-import { defaultsOf, findSchema, nameRuleOf, objectWarnings, storageVersionOf, validateObject, validateObjectUpdate } from '#api';
+import {
+  defaultsOf,
+  findSchema,
+  nameRuleOf,
+  objectWarnings,
+  statusWarnings,
+  storageVersionOf,
+  validateObject,
+  validateObjectUpdate,
+} from '#api';
 import {
   type DeepReadonly,
   deepCopy,
@@ -29,6 +38,10 @@ export interface StrategyTraits extends Partial<Omit<Strategy, 'resource' | 'sch
   readonly statusKeepsMetadata?: boolean;
   /** The status endpoint restores labels. @default false */
   readonly statusKeepsLabels?: boolean;
+  /** What the status endpoint leaves out of managedFields, if not what it restores. */
+  readonly statusResetFields?: readonly string[];
+  /** Runs when all but the status is restored. */
+  readonly afterPrepareForStatus?: (next: MutableObject, previous: Old) => void;
   /** Runs after the usual preparation. */
   readonly afterPrepareForCreate?: (object: MutableObject, scope: RequestScope) => void;
   /** Runs after the generation is settled. */
@@ -43,6 +56,8 @@ export function defaultStrategy(resource: Resource, traits: StrategyTraits = {})
     initialStatus,
     statusKeepsMetadata,
     statusKeepsLabels,
+    statusResetFields,
+    afterPrepareForStatus,
     afterPrepareForCreate,
     afterPrepareForUpdate,
     afterKeepGeneration,
@@ -63,7 +78,14 @@ export function defaultStrategy(resource: Resource, traits: StrategyTraits = {})
     selectableFields: [],
     resetFields: hasStatus ? ['status'] : [],
     subresources: hasStatus
-      ? { status: statusRules(validation, { keepsMetadata: statusKeepsMetadata === true, keepsLabels: statusKeepsLabels === true }) }
+      ? {
+          status: statusRules(validation, {
+            keepsMetadata: statusKeepsMetadata === true,
+            keepsLabels: statusKeepsLabels === true,
+            ...(statusResetFields === undefined ? {} : { resetFields: statusResetFields }),
+            ...(afterPrepareForStatus === undefined ? {} : { afterPrepare: afterPrepareForStatus }),
+          }),
+        }
       : {},
     applyDefaults: (object) => defaults?.(object),
     fillsByName: afterPrepareForCreate !== undefined,
@@ -140,20 +162,31 @@ export function restoreMeta(next: ObjectMeta, previous: DeepReadonly<ObjectMeta>
   }
 }
 
+/** Restores what a status endpoint may not change of `metadata`, where the kind says so. @source upstream ResetObjectMetaForStatus */
+export function resetMetaForStatus(next: MutableObject, previous: Old): void {
+  restoreMeta(next.metadata, previous.metadata, META_FIELDS);
+}
+
 interface StatusTraits {
   readonly keepsMetadata: boolean;
   readonly keepsLabels: boolean;
+  readonly resetFields?: readonly string[];
+  readonly afterPrepare?: (next: MutableObject, previous: Old) => void;
 }
 
 /** The usual status endpoint. */
 export function statusRules(of: { group: string; version: string; kind: string }, traits: StatusTraits): SubresourceRules {
+  const restored = traits.keepsMetadata ? ['spec', 'metadata'] : traits.keepsLabels ? ['spec', 'metadata.labels'] : ['spec'];
+  const warnings = statusWarnings(of);
   return {
-    resetFields: traits.keepsMetadata ? ['spec', 'metadata'] : traits.keepsLabels ? ['spec', 'metadata.labels'] : ['spec'],
+    resetFields: traits.resetFields ?? restored,
+    ...(warnings === undefined ? {} : { warnings }),
     prepareForUpdate(next, previous) {
       keepAllButStatus(next, previous);
-      if (traits.keepsMetadata) restoreMeta(next.metadata, previous.metadata, META_FIELDS);
+      if (traits.keepsMetadata) resetMetaForStatus(next, previous);
       else if (traits.keepsLabels) restoreMeta(next.metadata, previous.metadata, ['labels']);
       restoreMeta(next.metadata, previous.metadata, ['generation']);
+      traits.afterPrepare?.(next, previous);
     },
     validateUpdate: (next, previous): readonly FieldCause[] => validateObjectUpdate(of, next, previous, 'status'),
   };

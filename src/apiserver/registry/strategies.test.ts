@@ -51,6 +51,67 @@ describe('the generation', () => {
   });
 });
 
+describe('a status endpoint', () => {
+  const [previous, next] = [
+    { metadata: { name: 'x', labels: { a: 'b' }, finalizers: ['a.b/c'] }, spec: { a: 1 } },
+    { metadata: { name: 'x', labels: {}, annotations: { a: 'b' } }, spec: { a: 2 }, status: { b: 3 } },
+  ];
+  const written = (resource: unknown) => {
+    const object = structuredClone(next) as unknown as MutableObject;
+    of(resource).subresources['status']?.prepareForUpdate(object, previous as unknown as MutableObject, scope);
+    return object;
+  };
+  const { volumeattachments, servicecidrs, apiservices, validatingadmissionpolicies, deployments, resourcequotas } = api;
+
+  for (const resource of [volumeattachments, servicecidrs, apiservices, validatingadmissionpolicies])
+    it(`keeps the metadata of ${resource.resource}`, () => {
+      assert.deepEqual(written(resource).metadata, previous?.metadata);
+    });
+
+  it('keeps the labels of Deployments alone', () => {
+    assert.deepEqual(written(deployments).metadata, { ...next?.metadata, labels: { a: 'b' } });
+  });
+
+  it('takes the metadata of others', () => assert.deepEqual(written(resourcequotas).metadata, next?.metadata));
+
+  it('keeps the spec', () => {
+    for (const resource of [volumeattachments, deployments, resourcequotas]) assert.deepEqual(written(resource)['spec'], { a: 1 });
+  });
+
+  it('says nothing of the spec', () => assert.equal(of(deployments).subresources['status']?.warnings, undefined));
+});
+
+describe('labels of an endpoint of an EndpointSlice', () => {
+  const HOST = 'kubernetes.io/hostname';
+  const slice = (...endpoints: object[]) =>
+    ({ metadata: { name: 's' }, addressType: 'IPv4', endpoints }) as unknown as MutableObject & { endpoints: object[] };
+  const before = { addresses: ['10.0.0.1'], deprecatedTopology: { [HOST]: 'n1', zone: 'z' } };
+  const after = (...endpoints: object[]) => {
+    const next = slice(...endpoints);
+    of(api.endpointslices).prepareForUpdate(next, slice(before), scope);
+    return next.endpoints;
+  };
+
+  it('stay while no endpoint changes', () => assert.deepEqual(after(structuredClone(before)), [before]));
+
+  it('go with a change; the name of the node they told becomes the field', () => {
+    const changed = { addresses: ['10.0.0.2'], deprecatedTopology: { [HOST]: 'n1' } };
+
+    assert.deepEqual(after(changed), [{ addresses: ['10.0.0.2'], nodeName: 'n1' }]);
+  });
+
+  it('go without a trace if they tell a node that was not told before', () => {
+    assert.deepEqual(after({ addresses: ['10.0.0.2'], deprecatedTopology: { [HOST]: 'n2' } }), [{ addresses: ['10.0.0.2'] }]);
+  });
+
+  it('are not taken for new slices', () => {
+    const made = slice(structuredClone(before));
+    of(api.endpointslices).prepareForCreate(made, scope);
+
+    assert.deepEqual(made.endpoints, [{ addresses: ['10.0.0.1'] }]);
+  });
+});
+
 describe('a PUT without a resourceVersion', () => {
   const { csinodes, csidrivers, csistoragecapacities, volumeattachments, leases, runtimeclasses, poddisruptionbudgets } = api;
   const { storageclasses, volumeattributesclasses, priorityclasses, resourceslices, ipaddresses, flowschemas } = api;

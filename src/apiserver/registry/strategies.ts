@@ -4,8 +4,9 @@ import * as api from '#api';
 import { RESOURCES } from '#api';
 import type { APIService } from '#api/apiregistration/v1';
 import type { ReplicaSet } from '#api/apps/v1';
+import type { EndpointSlice } from '#api/discovery/v1';
 import { formatTime, type Metrics } from '#component';
-import { type DeepReadonly, forbidden, type Resource, semanticEqual } from '#machinery';
+import { checkDns1123Subdomain, type DeepReadonly, forbidden, type Resource, semanticEqual } from '#machinery';
 import { definitionStrategy } from '../crd/definition-strategy.ts';
 import { RuleEngine } from '../crd/rule-engine.ts';
 import { AllocationMetrics } from '../metrics/allocation-metrics.ts';
@@ -90,7 +91,17 @@ const TRAITS: readonly (readonly [Resource, StrategyTraits])[] = [
   [api.ingressclasses, withGeneration],
   [api.networkpolicies, withGeneration],
   [api.poddisruptionbudgets, strictGeneration],
-  [api.endpointslices, { generation: true, afterKeepGeneration: raiseForLabels }],
+  [
+    api.endpointslices,
+    {
+      generation: true,
+      afterPrepareForCreate: (object) => dropTopology(object, undefined),
+      afterKeepGeneration(next, previous) {
+        raiseForLabels(next, previous);
+        dropTopology(next, previous);
+      },
+    },
+  ],
   [api.priorityclasses, { afterPrepareForCreate: firstGeneration, refuseDelete: refuseSystemPriority }],
   [api.validatingadmissionpolicybindings, { generation: true, allowUnconditionalUpdate: false }],
   [api.mutatingadmissionpolicybindings, { generation: true, allowUnconditionalUpdate: false }],
@@ -98,6 +109,7 @@ const TRAITS: readonly (readonly [Resource, StrategyTraits])[] = [
     api.apiservices,
     {
       allowUnconditionalUpdate: false,
+      statusKeepsMetadata: true,
       selectableFields: [],
       afterPrepareForCreate(object) {
         // An APIService without a service is the server's own, and available.
@@ -127,7 +139,8 @@ const TRAITS: readonly (readonly [Resource, StrategyTraits])[] = [
   [api.runtimeclasses, { allowUnconditionalUpdate: false }],
   [api.csinodes, { allowUnconditionalUpdate: false }],
   [api.csistoragecapacities, { allowUnconditionalUpdate: false }],
-  [api.volumeattachments, { allowUnconditionalUpdate: false }],
+  [api.volumeattachments, { allowUnconditionalUpdate: false, statusKeepsMetadata: true }],
+  [api.servicecidrs, { statusKeepsMetadata: true, statusResetFields: ['spec'] }],
   [api.csidrivers, { allowUnconditionalUpdate: false, afterPrepareForUpdate: (next, previous) => keepGeneration(next, previous) }],
   [api.clusterroles, createOnUpdate],
   [api.clusterrolebindings, createOnUpdate],
@@ -153,6 +166,25 @@ function raiseForLabels(next: MutableObject, previous: DeepReadonly<MutableObjec
   const before = previous.metadata.generation ?? 0;
   const isSame = semanticEqual(next.metadata.labels, previous.metadata.labels);
   if ((next.metadata.generation ?? 0) === before && !isSame) next.metadata.generation = before + 1;
+}
+
+const HOSTNAME = 'kubernetes.io/hostname';
+
+/**
+ * Where an endpoint is was once told by labels. Changed endpoints lose them; the name of the node, if it was told so before, stays.
+ *
+ * @source upstream pkg/registry/discovery/endpointslice dropTopologyOnV1
+ */
+function dropTopology(next: MutableObject, previous: DeepReadonly<MutableObject> | undefined): void {
+  const { endpoints } = as<EndpointSlice>(next);
+  const before = as<DeepReadonly<EndpointSlice> | undefined>(previous)?.endpoints;
+  if (before !== undefined && semanticEqual(endpoints, before)) return;
+  for (const endpoint of endpoints ?? []) {
+    const node = endpoint.deprecatedTopology?.[HOSTNAME];
+    const isKnown = Boolean(node) && before?.some(({ deprecatedTopology }) => deprecatedTopology?.[HOSTNAME] === node) === true;
+    if (isKnown && node !== undefined && checkDns1123Subdomain(node).length === 0) endpoint.nodeName ??= node;
+    delete endpoint.deprecatedTopology;
+  }
 }
 
 const TEMPLATE_GENERATION = 'deprecated.daemonset.template.generation';

@@ -32,6 +32,8 @@ export interface UpdateRules {
   prepareForUpdate(next: MutableObject, previous: DeepReadonly<MutableObject>, scope: RequestScope): void;
   /** After admission. @returns Every violation, in upstream's order. */
   validateUpdate(next: DeepReadonly<MutableObject>, previous: DeepReadonly<MutableObject>, scope: RequestScope): readonly FieldCause[];
+  /** Texts for `Warning` headers of writes to this endpoint; `previous` is undefined on create. */
+  warnings?(object: DeepReadonly<MutableObject>, previous: DeepReadonly<MutableObject> | undefined): readonly string[];
   /**
    * Top-level fields (`spec`, `status`) that this endpoint cannot change; they leave no trace in managedFields.
    * Paths deeper than one level are dotted: `spec.nodeName`.
@@ -71,8 +73,6 @@ export interface Strategy extends UpdateRules {
   validate(object: DeepReadonly<MutableObject>, scope: RequestScope): readonly FieldCause[];
   /** The rule for `metadata.name`; undefined if fine. `prefix` when it is a generateName. */
   validateName(name: string, prefix: boolean): readonly string[];
-  /** Texts for `Warning` headers. */
-  warnings?(object: DeepReadonly<MutableObject>, previous: DeepReadonly<MutableObject> | undefined): readonly string[];
   /** Takes what must be unique in the cluster (addresses, ports), before validation. Changes `object`. @throws {ApiError} If there is none. */
   allocate?(
     object: MutableObject,

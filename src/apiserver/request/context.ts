@@ -47,8 +47,10 @@ export interface MatchedFlow {
 
 /** What the parts of the server tell the audit of a request. */
 export interface AuditNotes {
-  /** Adds `annotations[key]`; the first value stays. */
-  annotate(key: string, value: string): void;
+  /** Adds `annotations[key]`; the first value stays. @param level The event must have at least. @default Metadata */
+  annotate(key: string, value: string, level?: 'Request'): void;
+  /** The verb that let somebody act as another user, where it was a constrained one. */
+  impersonatedBy(verb: string): void;
   /** The decoded body, in the version it came in. */
   requestObject(object: unknown): void;
 }
@@ -73,6 +75,8 @@ export class RequestContext {
   audit: AuditNotes | undefined = undefined;
   /** What the object to be written was decoded from: errors show it. */
   given: unknown = undefined;
+  /** What its answer has in its head beside the rest, whatever the answer is. */
+  addedHeaders: Readonly<Record<string, string>> | undefined = undefined;
   /** Of a server that speaks CBOR. */
   cbor: CborCodec | undefined = undefined;
   #warnings: string[] | undefined = undefined;

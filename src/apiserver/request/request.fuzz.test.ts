@@ -8,7 +8,7 @@ import { damaged, fuzzRuns, quietly } from '#machinery/_fuzzing';
 import { parseDuration, printDuration } from '../cel/time.ts';
 import { LIST_RULES, negotiate, OBJECT_RULES, parseAccept, WATCH_RULES } from '../encoding/negotiation.ts';
 import { DurationError, parseGoDuration } from '../filters/go-duration.ts';
-import { parseContinue } from '../handlers/list.ts';
+import { parseContinue } from '../handlers/continue-token.ts';
 import { requestInfoOf } from './request-info.ts';
 
 const RUNS = fuzzRuns(2_000);

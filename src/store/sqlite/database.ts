@@ -51,6 +51,7 @@ const SQL = {
   commit: 'COMMIT',
   rollback: 'ROLLBACK',
   row: 'SELECT key, revision, create_revision, value FROM kv WHERE revision = ?',
+  previous: 'SELECT previous FROM kv WHERE revision = ?',
   rows: 'SELECT key, revision, create_revision, value IS NULL AS gone FROM kv ORDER BY revision',
   insert: 'INSERT INTO kv (revision, key, create_revision, previous, value) VALUES (?, ?, ?, ?, ?)',
   setTtl: 'INSERT INTO ttl (key, expires_at) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET expires_at = excluded.expires_at',
@@ -173,8 +174,11 @@ export class Database {
   find(key: string, at: Revision | undefined): Versioned | undefined {
     if (!at) return this.#current(this.#live.get(key));
     this.#checkReadable(at);
-    const before = this.#changedSince(at, key, `${key}\0`).get(key);
-    return before === undefined ? this.#current(this.#live.get(key)) : this.#row(before);
+    let revision = this.#live.get(key)?.revision ?? 0;
+    while (revision > at) revision = (this.#statements.previous.get(revision) as { previous: number }).previous;
+    if (revision > 0) return this.#row(revision);
+    // It is not there, or was made again since: nothing leads back over a deletion.
+    return this.#row(this.#changedSince(at, key, `${key}\0`).get(key) ?? 0);
   }
 
   range(prefix: string, { limit = 0, revision, after = '' }: RangeOptions): RangeResult {

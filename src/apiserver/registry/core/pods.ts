@@ -3,18 +3,20 @@
 import {
   defaultsOf,
   ephemeralContainersCauses,
+  findSchema,
   podResizeCauses,
   podStatusCauses,
+  podStatusWarnings,
   pods,
   podUpdateCauses,
   podWarnings,
   qosClassOf,
   validateObject,
 } from '#api';
-import type { Pod } from '#api/core/v1';
+import type { Container, Pod } from '#api/core/v1';
 import { formatTime } from '#component';
-import { type DeepReadonly, deepCopy, semanticEqual } from '#machinery';
-import { defaultStrategy, keepGeneration, restore, restoreMeta } from '../default-strategy.ts';
+import { type DeepReadonly, deepCopy } from '#machinery';
+import { defaultStrategy, keepGeneration, resetMetaForStatus, restore, restoreMeta } from '../default-strategy.ts';
 import type { GracefulDeletion, MutableObject, Strategy, SubresourceRules } from '../strategy.ts';
 import { preparePod } from './pod-preparation.ts';
 
@@ -79,13 +81,23 @@ function alignAddresses({ status }: Pod): void {
 
 const podDefaults = defaultsOf('v1', 'Pod');
 
-/** The QoS class never changes, and a Pod that was scheduled stays observed. */
-function keepStatusFacts(next: Pod, previous: DeepReadonly<Pod>): void {
-  if (previous.status?.qosClass && !next.status?.qosClass) next.status = { ...next.status, qosClass: previous.status.qosClass };
+/** What a status says of before is not forgotten: the QoS class, and which generations were seen. */
+function keepStatusFacts(next: Pod, { status: before }: DeepReadonly<Pod>): void {
+  const { status } = next;
+  if (!status || !before) return;
+  if (before.qosClass && !status.qosClass) status.qosClass = before.qosClass;
+  if (before.observedGeneration && !status.observedGeneration) status.observedGeneration = before.observedGeneration;
+  const seen = Map.groupBy(before.conditions ?? [], ({ type }) => type);
+  for (const condition of status.conditions ?? []) {
+    // There may be several conditions of a type: they are met in their order.
+    const generation = seen.get(condition.type)?.shift()?.observedGeneration;
+    if (generation && !condition.observedGeneration) condition.observedGeneration = generation;
+  }
 }
 
 const status: SubresourceRules = {
   resetFields: ['spec', 'metadata.deletionTimestamp', 'metadata.ownerReferences'],
+  warnings: (object) => podStatusWarnings(asPod(object)),
   prepareForUpdate(next, previous) {
     restore(next, previous, 'spec');
     restoreMeta(next.metadata, previous.metadata, ['ownerReferences', 'deletionTimestamp', 'generation']);
@@ -94,19 +106,22 @@ const status: SubresourceRules = {
   validateUpdate: (next, previous) => podStatusCauses(asPod(next), asPod(previous)),
 };
 
+const PARTS = findSchema({ group: '', version: 'v1', kind: 'Pod' })?.byName.get('spec')?.schema;
+const SPEC_FIELDS = PARTS?.kind === 'struct' ? [...PARTS.byName.keys()] : [];
+/** All of a Pod but some fields of its spec. */
+const allBut = (...kept: readonly string[]) => [
+  'status',
+  'metadata',
+  ...SPEC_FIELDS.filter((name) => !kept.includes(name)).map((name) => `spec.${name}`),
+];
+
 const ephemeralcontainers: SubresourceRules = {
-  resetFields: ['status'],
+  resetFields: allBut('ephemeralContainers'),
   prepareForUpdate(next, previous) {
     const wanted = asPod(next).spec.ephemeralContainers;
     restore(next, previous, 'status');
     restore(next, previous, 'spec');
-    restoreMeta(
-      next.metadata,
-      previous.metadata,
-      Object.keys({ ...next.metadata, ...previous.metadata }).filter(
-        (key) => key !== 'resourceVersion' && key !== 'managedFields',
-      ) as never,
-    );
+    resetMetaForStatus(next, previous);
     if (wanted === undefined) delete asPod(next).spec.ephemeralContainers;
     else asPod(next).spec.ephemeralContainers = wanted;
     keepGeneration(next, previous);
@@ -114,28 +129,37 @@ const ephemeralcontainers: SubresourceRules = {
   validateUpdate: (next, previous) => ephemeralContainersCauses(asPod(next), asPod(previous)),
 };
 
-/** Takes the resources (and resize policies) of containers by name, and pod-level resources; the rest stays. */
+const LISTS = ['containers', 'initContainers'] as const;
+
+/** Containers as they were, with the resources that are asked for. Lists in another order are left for validation to refuse. */
+function resized(
+  wanted: readonly Container[] | undefined,
+  previous: readonly DeepReadonly<Container>[] | undefined,
+): Container[] | undefined {
+  if (!wanted?.every(({ name }, index) => name === previous?.[index]?.name)) return wanted as Container[] | undefined;
+  return wanted.map(({ resources, resizePolicy }, index) => {
+    const { resizePolicy: _former, ...container } = deepCopy(previous?.[index]) as Container;
+    return { ...container, resources: resources ?? {}, ...(resizePolicy === undefined ? {} : { resizePolicy }) };
+  });
+}
+
+/** Takes the resources (and resize policies) of containers, and pod-level resources; the rest stays. */
 const resize: SubresourceRules = {
-  resetFields: ['status'],
+  resetFields: allBut('containers', 'initContainers', 'resources'),
   prepareForUpdate(next, previous) {
-    const wanted = asPod(next).spec;
-    restore(next, previous, 'status');
-    const spec = deepCopy(asPod(previous).spec) as Pod['spec'];
-    for (const key of ['containers', 'initContainers'] as const) {
-      for (const container of spec[key] ?? []) {
-        const given = wanted[key]?.find(({ name }) => name === container.name);
-        if (given === undefined) continue;
-        container.resources = given.resources;
-        if (given.resizePolicy !== undefined) container.resizePolicy = given.resizePolicy;
-      }
+    const [wanted, before] = [asPod(next).spec, asPod(previous).spec as DeepReadonly<Pod>['spec']];
+    const sameLength = LISTS.every((list) => (wanted[list] ?? []).length === (before[list] ?? []).length);
+    if (sameLength) {
+      const lists = LISTS.map((list) => [list, resized(wanted[list], before[list])] as const);
+      restore(next, previous, 'spec');
+      restore(next, previous, 'status');
+      resetMetaForStatus(next, previous);
+      const { spec } = asPod(next);
+      for (const [list, containers] of lists) if (containers !== undefined) spec[list] = containers;
+      if (wanted.resources === undefined) delete spec.resources;
+      else spec.resources = wanted.resources;
     }
-    const sameShape = (['containers', 'initContainers'] as const).every(
-      (key) => (wanted[key] ?? []).map(({ name }) => name).join() === (spec[key] ?? []).map(({ name }) => name).join(),
-    );
-    if (wanted.resources !== undefined) spec.resources = wanted.resources;
-    // A changed list of containers is left for validation to refuse.
-    if (sameShape) asPod(next).spec = spec;
-    if (!semanticEqual(asPod(next).spec, asPod(previous).spec)) keepGeneration(next, previous);
+    keepGeneration(next, previous);
   },
   validateUpdate: (next, previous) => podResizeCauses(asPod(next), asPod(previous)),
 };

@@ -2,10 +2,11 @@
 // Deletion: preconditions, grace periods, finalizers and propagation policies, until nothing is left to wait for.
 // @source upstream apiserver registry/generic/registry/store.go Delete and registry/rest/delete.go BeforeDelete
 import { type Clock, formatTime } from '#component';
-import { conflict, type DeepReadonly, deepCopy, notFound } from '#machinery';
+import { conflict, type DeepReadonly, deepCopy } from '#machinery';
 import { CachedObject } from '../../cacher/cached-object.ts';
 import type { MutableObject, Strategy } from '../strategy.ts';
 import type { GenericStore } from './generic-store.ts';
+import type { StorageTraits } from './storage-traits.ts';
 
 export interface DeletionRequest {
   readonly gracePeriodSeconds?: number | undefined;
@@ -32,35 +33,51 @@ export interface Deletion {
   readonly admit: (object: DeepReadonly<MutableObject>) => Promise<void> | void;
 }
 
-/** Deletes one object, or marks it. Repeats after a lost race. @throws {ApiError} 404, 409, admission's. */
+/** Deletes one object, or marks it. Repeats after a lost race. @throws {ApiError} 400, 404, 409, admission's. */
 export async function deleteObject(deletion: Deletion, namespace: string, name: string): Promise<DeletionOutcome> {
   const { store, request } = deletion;
+  let marked: CachedObject | undefined;
   for (;;) {
     const current = await store.lookup(namespace, name);
-    if (current === undefined) throw notFound(store.strategy.resource, name);
-    checkPreconditions(store.strategy, current.object.metadata, request.preconditions);
-    await deletion.admit(current.object);
+    if (current === undefined) {
+      if (marked !== undefined) return { cached: marked, gone: true }; // Somebody else has finished what was begun here.
+      throw store.missing(name);
+    }
+    const refusal = store.strategy.refuseDelete?.(current.object);
+    if (refusal !== undefined) throw refusal;
+    // What was meant has been marked here: its new version is the one that is meant now.
+    if (marked === undefined || current.revision !== marked.revision)
+      checkPreconditions(store, current.object.metadata, request.preconditions);
     const outcome = await tryDelete(deletion, current);
-    if (outcome !== undefined) return outcome;
-    await store.cacher.fresh();
+    if (outcome === undefined) await store.cacher.fresh();
+    else if (outcome.next !== 'remove') return outcome;
+    else marked = outcome.cached;
   }
 }
 
-async function tryDelete({ store, clock, request }: Deletion, current: CachedObject): Promise<DeletionOutcome | undefined> {
-  const { strategy } = store;
-  const refusal = strategy.refuseDelete?.(current.object);
-  if (refusal !== undefined) throw refusal;
+/** `remove`: it was marked as one that is given no time, and goes in a second write, as upstream's watchers see it. */
+interface Step extends DeletionOutcome {
+  readonly next?: 'remove';
+}
+
+async function tryDelete({ store, clock, request, admit }: Deletion, current: CachedObject): Promise<Step | undefined> {
+  const { strategy, traits } = store;
+  const now = clock.now();
   const next = deepCopy(current.object as MutableObject);
-  if (store.traits.markForDeletion?.(next, clock.now()) === true) return mark(store, current, next, request.dryRun);
-  const mayGo = store.traits.startDeletion?.(next, clock.now()) ?? true;
-  const grace = planGrace(strategy, next, request.gracePeriodSeconds, clock.now());
+  const own = traits.markForDeletion?.(next, request, now) ?? 'usual';
+  if (own === 'waits') return { cached: current, gone: false };
+  const grace = own === 'marked' ? 'immediate' : planGrace(strategy, next, request.gracePeriodSeconds, now);
   if (grace === 'pending') return { cached: current, gone: false };
-  planFinalizers(next, request);
+  await admit(current.object);
+  if (own === 'marked') return mark(store, current, next, request.dryRun);
+  planFinalizers(next, request, traits.dependents);
   const waits = (next.metadata.finalizers?.length ?? 0) > 0;
-  if (waits && grace !== 'graceful') markAsDeleting(next, clock.now());
-  const remains = waits || !mayGo || (grace === 'graceful' && (next.metadata.deletionGracePeriodSeconds ?? 0) > 0);
-  if (!remains) return remove(store, current, next, request.dryRun);
-  return mark(store, current, next, request.dryRun);
+  if (waits && grace !== 'graceful') markAsDeleting(next, now);
+  if (waits || (grace === 'graceful' && (next.metadata.deletionGracePeriodSeconds ?? 0) > 0))
+    return mark(store, current, next, request.dryRun);
+  if (grace === 'immediate' || request.dryRun) return remove(store, current, next, request.dryRun);
+  const marked = await mark(store, current, next, false);
+  return marked === undefined ? undefined : { ...marked, next: 'remove' };
 }
 
 async function remove(
@@ -69,9 +86,11 @@ async function remove(
   next: MutableObject,
   dryRun: boolean,
 ): Promise<DeletionOutcome | undefined> {
-  const last = new CachedObject(current.key, current.revision, next);
-  if (dryRun) return { cached: last, gone: true };
-  return (await store.remove(current)) ? { cached: last, gone: true } : undefined;
+  if (dryRun) return { cached: new CachedObject(current.key, current.revision, next), gone: true };
+  const revision = await store.remove(current);
+  if (revision === undefined) return undefined;
+  next.metadata.resourceVersion = String(revision);
+  return { cached: new CachedObject(current.key, revision, next), gone: true };
 }
 
 async function mark(
@@ -88,19 +107,20 @@ async function mark(
 
 /** @throws {ApiError} 409 where an object is not the one, or not in the state, that is meant. */
 export function checkPreconditions(
-  { resource }: Strategy,
+  { strategy: { resource }, traits }: Pick<GenericStore, 'strategy' | 'traits'>,
   { name, uid, resourceVersion }: DeepReadonly<MutableObject['metadata']>,
   preconditions: DeletionRequest['preconditions'],
 ): void {
-  const of = { group: resource.group, resource: resource.kind };
-  if (preconditions?.uid !== undefined && preconditions.uid !== uid) {
-    const why = `the UID in the precondition (${preconditions.uid}) does not match the UID in record (${uid}). The object might have been deleted and then recreated`;
-    throw conflict(of, name, why);
-  }
-  if (preconditions?.resourceVersion !== undefined && preconditions.resourceVersion !== resourceVersion) {
-    const why = `the ResourceVersion in the precondition (${preconditions.resourceVersion}) does not match the ResourceVersion in record (${resourceVersion}). The object might have been modified`;
-    throw conflict(of, name, why);
-  }
+  const refuse = (what: string, asked: string, found: string, since: string): never => {
+    if (traits.markForDeletion !== undefined)
+      throw conflict(resource, name, `Precondition failed: ${what} in precondition: ${asked}, ${what} in object meta: ${found}`);
+    const why = `the ${what} in the precondition (${asked}) does not match the ${what} in record (${found}). ${since}`;
+    throw conflict({ group: resource.group, resource: resource.kind }, name, why);
+  };
+  const { uid: wantedUid, resourceVersion: wantedVersion } = preconditions ?? {};
+  if (wantedUid !== undefined && wantedUid !== uid) refuse('UID', wantedUid, uid, 'The object might have been deleted and then recreated');
+  if (wantedVersion !== undefined && wantedVersion !== resourceVersion)
+    refuse('ResourceVersion', wantedVersion, resourceVersion ?? '', 'The object might have been modified');
 }
 
 /** Sets deletionTimestamp and grace for kinds that go gracefully. `pending`: it is on its way already, nothing changes. */
@@ -125,25 +145,32 @@ function planGrace(strategy: Strategy, next: MutableObject, given: number | unde
   return 'graceful';
 }
 
-/** Adds or takes away the garbage collector's finalizers as the propagation policy says. @returns Whether they changed. */
-function planFinalizers({ metadata }: MutableObject, { propagationPolicy, orphanDependents }: DeletionRequest): boolean {
+/** Adds or takes away the garbage collector's finalizers, by what is asked, what was before, and what is usual for the kind. */
+function planFinalizers({ metadata }: MutableObject, request: DeletionRequest, usual: StorageTraits['dependents']): void {
   const present = metadata.finalizers ?? [];
-  const wanted = new Set(present);
-  const policy = propagationPolicy ?? (orphanDependents === undefined ? undefined : orphanDependents ? 'Orphan' : 'Background');
-  if (policy === undefined) return false; // What was decided before stays; nothing is orphaned by default.
-  wanted.delete(ORPHAN);
-  wanted.delete(FOREGROUND);
-  if (policy === 'Orphan') wanted.add(ORPHAN);
-  if (policy === 'Foreground') wanted.add(FOREGROUND);
-  if (wanted.size === present.length && present.every((name) => wanted.has(name))) return false;
-  if (wanted.size === 0) delete metadata.finalizers;
-  else metadata.finalizers = [...wanted];
-  return true;
+  const chosen = chosenFinalizer(present, request, usual);
+  const wanted = present.filter((name) => name !== ORPHAN && name !== FOREGROUND);
+  if (chosen !== undefined) wanted.push(chosen);
+  if (wanted.length === present.length && wanted.every((name) => present.includes(name))) return;
+  if (wanted.length === 0) delete metadata.finalizers;
+  else metadata.finalizers = wanted;
+}
+
+/** @source upstream store.go shouldOrphanDependents, shouldDeleteDependents */
+function chosenFinalizer(
+  present: readonly string[],
+  { propagationPolicy: policy, orphanDependents }: DeletionRequest,
+  usual: StorageTraits['dependents'],
+): string | undefined {
+  if (usual === 'none') return undefined;
+  if (orphanDependents !== undefined) return orphanDependents ? ORPHAN : undefined;
+  if (policy !== undefined) return policy === 'Orphan' ? ORPHAN : policy === 'Foreground' ? FOREGROUND : undefined;
+  return present.find((name) => name === ORPHAN || name === FOREGROUND) ?? (usual === 'orphaned' ? ORPHAN : undefined);
 }
 
 function markAsDeleting({ metadata }: MutableObject, now: number): void {
-  const generation = metadata.generation ?? 0;
-  if (metadata.deletionGracePeriodSeconds === undefined && generation > 0) metadata.generation = generation + 1;
-  metadata.deletionTimestamp ??= formatTime(now);
+  const { deletionTimestamp: since, generation = 0 } = metadata;
+  if (since === undefined && generation > 0) metadata.generation = generation + 1;
+  if (since === undefined || Date.parse(since) > now) metadata.deletionTimestamp = formatTime(now);
   metadata.deletionGracePeriodSeconds = 0;
 }

@@ -9,6 +9,7 @@ import {
   alreadyExists,
   apiError,
   badRequest,
+  checkPathSegmentName,
   conflict,
   type DeepReadonly,
   deepCopy,
@@ -20,6 +21,7 @@ import {
   invalid,
   isAlreadyExists,
   notFound,
+  quote,
   showGiven,
 } from '#machinery';
 import { type PutOptions, type Store, StoreUnavailableError } from '#store';
@@ -33,6 +35,7 @@ import type { Allocation, MutableObject, ObjectReader, RequestScope, Strategy, U
 import { objectKey } from './keys.ts';
 import { dropRepeatedOwners } from './owner-references.ts';
 import type { StorageTraits } from './storage-traits.ts';
+import { versionProblem } from './version-text.ts';
 import type { WriteContext } from './write-context.ts';
 
 /** What upstream says when a resourceVersion is not the newest. */
@@ -151,8 +154,15 @@ export class GenericStore {
   /** @throws {ApiError} 404 */
   get(namespace: string, name: string): CachedObject {
     const found = this.find(namespace, name);
-    if (found === undefined) throw notFound(this.strategy.resource, name);
+    if (found === undefined) throw this.missing(name);
     return found;
+  }
+
+  /** Why there is no object of a name: some cannot be one. @source upstream store.go NamespaceKeyFunc, NoNamespaceKeyFunc */
+  missing(name: string): ApiError {
+    const faults = checkPathSegmentName(name);
+    if (faults.length > 0) return badRequest(`Name parameter invalid: ${quote(name)}: ${faults.join(';')}`);
+    return notFound(this.strategy.resource, name);
   }
 
   /** Writes an object down for the first time. Owns `object`. */
@@ -192,7 +202,11 @@ export class GenericStore {
       for (const text of strategy.warnings?.(object, undefined) ?? []) context.warn(text);
       const admitted = admission.validate(object, undefined);
       if (admitted !== undefined) await admitted;
-      const key = objectKey(object.metadata.namespace ?? '', object.metadata.name);
+      const { namespace, name, resourceVersion } = object.metadata;
+      const key = objectKey(namespace ?? '', name);
+      // One that is no number counts as none.
+      if (resourceVersion && !context.dryRun && /^0*[1-9]\d*$/.test(resourceVersion))
+        throw apiError(500, '', 'resourceVersion should not be set on objects to be created');
       const cached = context.dryRun ? this.#pretend(key, object) : await this.#put(key, object, 0);
       if (cached === undefined) throw this.#exists(key, object);
       if (allocation !== undefined) await settle(allocation, !context.dryRun);
@@ -222,11 +236,12 @@ export class GenericStore {
   }
 
   async #createByUpdate(request: UpdateRequest, context: WriteContext): Promise<UpdateOutcome> {
-    if (!request.mayCreate) throw notFound(this.strategy.resource, request.name);
+    if (!request.mayCreate || checkPathSegmentName(request.name).length > 0) throw this.missing(request.name);
     const object = await request.change(undefined);
-    if (object.metadata.resourceVersion && object.metadata.resourceVersion !== '0') throw notFound(this.strategy.resource, request.name);
-    if (object.metadata.uid)
-      throw this.#preconditionFailed(objectKey(context.namespace, request.name), request.name, object.metadata.uid, '');
+    const { uid, resourceVersion } = object.metadata;
+    if (uid) throw this.#preconditionFailed(objectKey(context.namespace, request.name), request.name, uid, '');
+    if (resourceVersion) checkVersionText(resourceVersion);
+    object.metadata.resourceVersion = ''; // There is none to compare it with.
     return { cached: await this.create(object, context, request.admission), created: true };
   }
 
@@ -244,7 +259,7 @@ export class GenericStore {
     const allocation = context.subresource === '' ? await this.strategy.allocate?.(next, previous, scope) : undefined;
     try {
       this.#refuse(next, request.rules.validateUpdate(next, previous, scope), context);
-      for (const text of this.strategy.warnings?.(next, previous) ?? []) context.warn(text);
+      for (const text of request.rules.warnings?.(next, previous) ?? []) context.warn(text);
       await request.admission.validate(next, previous);
       const written = await this.#replace(next, current, context, conditional);
       if (allocation !== undefined) await settle(allocation, written !== undefined && !context.dryRun);
@@ -274,8 +289,7 @@ export class GenericStore {
       };
       throw invalid({ group: resource.group, kind: resource.resource }, name, [cause]);
     }
-    if (!/^\d+$/.test(resourceVersion))
-      throw apiError(500, '', `strconv.ParseUint: parsing ${JSON.stringify(resourceVersion)}: invalid syntax`);
+    checkVersionText(resourceVersion);
     if (resourceVersion !== previous.metadata.resourceVersion) throw conflict(resource, name, MODIFIED);
     return true;
   }
@@ -303,7 +317,7 @@ export class GenericStore {
     next.metadata.resourceVersion = String(current.revision);
     const last = new Cached(current.key, current.revision, next);
     if (context.dryRun) return last;
-    return (await this.remove(current)) ? last : undefined;
+    return (await this.remove(current)) === undefined ? undefined : last;
   }
 
   /** Replaces the stored state outright, if it is still `current`. For deletion's marks. @returns undefined after a lost race. */
@@ -311,13 +325,13 @@ export class GenericStore {
     return this.#put(current.key, next, current.revision);
   }
 
-  /** Takes the object out of the store, if it is still `current`. @returns False after a lost race. */
-  async remove(current: CachedObject): Promise<boolean> {
+  /** Takes the object out of the store, if it is still `current`. @returns The revision of that; undefined after a lost race. */
+  async remove(current: CachedObject): Promise<number | undefined> {
     const result = await this.#options.store.delete(`/registry/${this.prefix}${current.key}`, current.revision).catch(rethrow);
-    if (!result.ok) return false;
+    if (!result.ok) return undefined;
     await this.#options.cacher.reached(result.revision);
     await this.strategy.release?.(current.object);
-    return true;
+    return result.revision;
   }
 
   /** @returns The written state, or undefined if the key is not at `expected`. */
@@ -379,6 +393,12 @@ export class GenericStore {
       warn: context.warn,
     };
   }
+}
+
+/** @throws {ApiError} 500, as upstream has it there. */
+function checkVersionText(text: string): void {
+  const problem = versionProblem(text);
+  if (problem !== undefined) throw apiError(500, '', problem);
 }
 
 async function settle(allocation: Allocation, kept: boolean): Promise<void> {

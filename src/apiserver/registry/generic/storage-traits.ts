@@ -4,19 +4,26 @@
 import { formatTime } from '#component';
 import type { Resource } from '#machinery';
 import type { MutableObject } from '../strategy.ts';
+import type { DeletionRequest } from './deletion.ts';
 
 export interface StorageTraits {
   /** DELETE answers with the deleted object instead of a Status. */
   readonly returnsDeleted: boolean;
   /** Objects disappear after this many seconds. */
   readonly ttlSeconds?: number;
-  /** Marks `object` as going. @returns False while it has to stay, for finalizers in its spec. */
-  readonly startDeletion?: (object: MutableObject, now: number) => boolean;
-  /** Marks `object` as going, by rules of its own. @returns False where it is marked already, and the usual rules go on. */
-  readonly markForDeletion?: (object: MutableObject, now: number) => boolean;
+  /** What becomes of what it owns where a delete does not say. @default that the garbage collector deletes it */
+  readonly dependents?: 'orphaned' | 'none';
+  /** What a delete that does not say is warned of. */
+  readonly unsaidPolicyWarning?: string;
+  /**
+   * Rules of its own for a delete, which also tell of failed preconditions in their own words. Changes `object`.
+   * @returns `marked`: it is going now. `waits`: it was, and has to stay. `usual`: the usual rules go on.
+   */
+  readonly markForDeletion?: (object: MutableObject, request: DeletionRequest, now: number) => 'marked' | 'waits' | 'usual';
 }
 
 const RETURNED = new Set([
+  '/namespaces',
   '/persistentvolumeclaims',
   '/persistentvolumes',
   '/pods',
@@ -34,12 +41,23 @@ const RETURNED = new Set([
 /** @source upstream --event-ttl: 1 h */
 const EVENT_TTL_SECONDS = 3600;
 
+/** @source upstream pkg/registry/batch/job/storage deleteOptionWarnings */
+const JOB_WARNING =
+  'child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning';
+
+/** @source upstream strategies' DefaultGarbageCollectionPolicy: of old, two kinds orphan what they own. */
+const SPECIAL: Readonly<Record<string, Omit<StorageTraits, 'returnsDeleted'>>> = {
+  '/events': { ttlSeconds: EVENT_TTL_SECONDS, dependents: 'none' },
+  'events.k8s.io/events': { ttlSeconds: EVENT_TTL_SECONDS, dependents: 'none' },
+  '/namespaces': { markForDeletion: markNamespace },
+  '/replicationcontrollers': { dependents: 'orphaned' },
+  'batch/jobs': { dependents: 'orphaned', unsaidPolicyWarning: JOB_WARNING },
+  'apiextensions.k8s.io/customresourcedefinitions': { markForDeletion: markDefinition },
+};
+
 export function storageTraitsOf({ group, resource }: Resource): StorageTraits {
-  const returnsDeleted = RETURNED.has(`${group}/${resource}`);
-  if (resource === 'events') return { returnsDeleted, ttlSeconds: EVENT_TTL_SECONDS };
-  if (group === '' && resource === 'namespaces') return { returnsDeleted, startDeletion: startNamespaceDeletion };
-  if (group === 'apiextensions.k8s.io') return { returnsDeleted, markForDeletion: markDefinition };
-  return { returnsDeleted };
+  const key = `${group}/${resource}`;
+  return { returnsDeleted: RETURNED.has(key), ...SPECIAL[key] };
 }
 
 const CLEANUP = 'customresourcecleanup.apiextensions.k8s.io';
@@ -48,9 +66,9 @@ const CLEANUP = 'customresourcecleanup.apiextensions.k8s.io';
  * A definition stays until its instances are deleted.
  * @source upstream apiextensions-apiserver pkg/registry/customresourcedefinition/etcd.go Delete
  */
-function markDefinition(object: MutableObject, now: number): boolean {
+function markDefinition(object: MutableObject, _request: DeletionRequest, now: number): 'marked' | 'usual' {
   const { metadata } = object;
-  if (metadata.deletionTimestamp !== undefined) return false;
+  if (metadata.deletionTimestamp !== undefined) return 'usual';
   metadata.deletionTimestamp = formatTime(now);
   if (!metadata.finalizers?.includes(CLEANUP)) metadata.finalizers = [...(metadata.finalizers ?? []), CLEANUP];
   const status = (object['status'] ?? {}) as { conditions?: { type: string }[] | null };
@@ -63,14 +81,36 @@ function markDefinition(object: MutableObject, now: number): boolean {
   };
   const others = (status.conditions ?? []).filter(({ type }) => type !== 'Terminating');
   object['status'] = { ...status, conditions: [...others, terminating] };
-  return true;
+  return 'marked';
 }
 
-/** A namespace turns Terminating at once and stays until the namespace controller has emptied it. */
-function startNamespaceDeletion(object: MutableObject, now: number): boolean {
-  const namespace = object as MutableObject & { spec?: { finalizers?: readonly string[] }; status: { phase?: string } };
-  if ((namespace.spec?.finalizers?.length ?? 0) === 0) return true;
-  namespace.metadata.deletionTimestamp ??= formatTime(now);
-  namespace.status = { ...namespace.status, phase: 'Terminating' };
-  return false;
+const ORPHAN = 'orphan';
+const FOREGROUND = 'foregroundDeletion';
+
+/**
+ * A namespace turns Terminating at once, and stays until the namespace controller has emptied it.
+ * @source upstream pkg/registry/core/namespace/storage Delete
+ */
+function markNamespace(object: MutableObject, request: DeletionRequest, now: number): 'marked' | 'waits' | 'usual' {
+  const { metadata } = object;
+  if (metadata.deletionTimestamp !== undefined) {
+    const { finalizers = [] } = (object['spec'] ?? {}) as { finalizers?: readonly string[] };
+    return finalizers.length > 0 ? 'waits' : 'usual';
+  }
+  metadata.deletionTimestamp = formatTime(now);
+  object['status'] = { ...(object['status'] as object | undefined), phase: 'Terminating' };
+  const present = metadata.finalizers ?? [];
+  const wanted = namespaceFinalizers(present, request);
+  if (wanted.length === 0) delete metadata.finalizers;
+  else metadata.finalizers = wanted;
+  return 'marked';
+}
+
+/** Here, not to orphan means to wait for what is owned. */
+function namespaceFinalizers(present: readonly string[], { orphanDependents, propagationPolicy: policy }: DeletionRequest): string[] {
+  const asked = orphanDependents === undefined ? policy : orphanDependents ? 'Orphan' : 'Foreground';
+  if (asked === undefined) return [...present];
+  const chosen = asked === 'Orphan' ? [ORPHAN] : asked === 'Foreground' ? [FOREGROUND] : [];
+  const others = present.filter((name) => name !== ORPHAN && name !== FOREGROUND);
+  return [...others, ...chosen];
 }

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Resources whose devices are chosen by CEL expressions: the usual strategy, expressions that compile and do not cost too much, and
 // admin access where the namespace allows it.
-// Expressions that an update leaves as they were are left unchecked. `cel.bind`, which only this environment has, is not known to
-// our compiler: expressions with it are taken as they are. @source upstream pkg/apis/resource/validation validateCELSelector,
-// dynamic-resource-allocation/cel/compile.go
-import { namespaces } from '#api';
-import type { DeviceClaim, DeviceSelector } from '#api/resource/v1';
+// Their faults stand where upstream's order has them. @source upstream pkg/apis/resource/validation validateCELSelector,
+// pkg/registry/resource AuthorizedForAdmin, dynamic-resource-allocation/cel/compile.go
+import { namespaces, storageVersionOf, validateObject, validateObjectUpdate } from '#api';
+import type { AllocationResult, DeviceClaim, ResourceClaim } from '#api/resource/v1';
 import { type DeepReadonly, type FieldCause, type FieldPath, field, forbiddenField, invalidValue, type Resource } from '#machinery';
 import type { CelType } from '../../cel/mod.ts';
 import type { RuleEngine } from '../../crd/rule-engine.ts';
@@ -13,8 +12,6 @@ import { defaultStrategy, type StrategyTraits } from '../default-strategy.ts';
 import type { MutableObject, RequestScope, Strategy } from '../strategy.ts';
 
 type Cel = RuleEngine['cel'];
-type Selectors = readonly DeepReadonly<DeviceSelector>[] | undefined;
-type Found = readonly [path: FieldPath, selectors: Selectors];
 
 const MAX_COST = 1_000_000;
 /** Attributes and capacities of a device; bytes of a domain, of a name. */
@@ -39,33 +36,17 @@ function deviceType(cel: Cel): CelType {
   };
 }
 
-function claimSelectors(claim: DeepReadonly<DeviceClaim> | undefined, path: FieldPath): Found[] {
-  return (claim?.requests ?? []).flatMap(({ exactly, firstAvailable }, index): Found[] => {
-    const at = path.child('requests').index(index);
-    const alternatives = (firstAvailable ?? []).map((it, position): Found => {
-      return [at.child('firstAvailable').index(position).child('selectors'), it.selectors];
-    });
-    return [[at.child('exactly', 'selectors'), exactly?.selectors], ...alternatives];
-  });
+interface Claiming {
+  readonly spec?: { readonly devices?: DeepReadonly<DeviceClaim>; readonly spec?: { readonly devices?: DeepReadonly<DeviceClaim> } };
+  readonly status?: { readonly allocation?: DeepReadonly<AllocationResult> };
 }
-
-interface Selecting {
-  readonly spec?: {
-    readonly selectors?: Selectors;
-    readonly devices?: DeepReadonly<DeviceClaim>;
-    readonly spec?: { readonly devices?: DeepReadonly<DeviceClaim> };
-  };
-}
-
-/** Where each kind has its selectors. */
-const SELECTORS: Readonly<Record<string, (object: Selecting) => readonly Found[]>> = {
-  DeviceClass: ({ spec }) => [[field('spec', 'selectors'), spec?.selectors]],
-  ResourceClaim: ({ spec }) => claimSelectors(spec?.devices, field('spec', 'devices')),
-  ResourceClaimTemplate: ({ spec }) => claimSelectors(spec?.spec?.devices, field('spec', 'spec', 'devices')),
-};
 
 function expressionCauses(expression: string, path: FieldPath, cel: Cel): FieldCause[] {
-  const { problem, resultType, estimateCost } = cel.compile(expression, { variables: { device: deviceType(cel) }, result: 'any' });
+  const { problem, resultType, estimateCost } = cel.compile(expression, {
+    variables: { device: deviceType(cel) },
+    result: 'any',
+    hasBindings: true,
+  });
   if (problem !== undefined) return [invalidValue(path, expression, problem)];
   if (resultType !== undefined && resultType.kind !== 'bool' && resultType.kind !== 'dyn') {
     const why = `must evaluate to bool or the unknown type, not ${cel.formatType(resultType)}`;
@@ -76,40 +57,70 @@ function expressionCauses(expression: string, path: FieldPath, cel: Cel): FieldC
 
 const ADMIN_LABEL = 'resource.kubernetes.io/admin-access';
 
+const adminCause = (path: FieldPath) =>
+  forbiddenField(path, `admin access to devices requires the \`${ADMIN_LABEL}: true\` label on the containing namespace`);
+const mayAdmin = ({ namespace, reader }: RequestScope) =>
+  reader.find(namespaces, { name: namespace })?.metadata.labels?.[ADMIN_LABEL] === 'true';
+
 /** Who asks for devices that others use has to be in a namespace that may. */
-function adminAccessCauses(kind: string, object: Selecting, { namespace, reader }: RequestScope): FieldCause[] {
+function adminAccessCauses(kind: string, object: Claiming, scope: RequestScope): FieldCause[] {
   const devices = kind === 'ResourceClaim' ? object.spec?.devices : object.spec?.spec?.devices;
   const index = devices?.requests?.findIndex(({ exactly }) => exactly?.adminAccess === true) ?? -1;
-  if (index < 0 || reader.find(namespaces, { name: namespace })?.metadata.labels?.[ADMIN_LABEL] === 'true') return [];
-  const why = `admin access to devices requires the \`${ADMIN_LABEL}: true\` label on the containing namespace`;
-  return [forbiddenField(field('spec', 'devices', 'requests').index(index).child('adminAccess'), why)];
+  if (index < 0 || mayAdmin(scope)) return [];
+  return [adminCause(field('spec', 'devices', 'requests').index(index).child('adminAccess'))];
 }
+
+/** So has who gets them, unless they were given before. */
+function adminResultCauses(next: Claiming, previous: Claiming, scope: RequestScope): FieldCause[] {
+  const indexIn = ({ status }: Claiming) => status?.allocation?.devices?.results?.findIndex((it) => it.adminAccess === true) ?? -1;
+  const index = indexIn(next);
+  if (index < 0 || indexIn(previous) >= 0 || mayAdmin(scope)) return [];
+  return [adminCause(field('status', 'allocation', 'devices', 'results').index(index).child('adminAccess'))];
+}
+
+type DeviceId = { readonly driver: string; readonly pool: string; readonly device: string };
+const idOf = ({ driver, pool, device }: DeviceId) => `${driver}/${pool}/${device}`;
+
+/** What drivers say of devices goes with the devices. @source upstream dropDeallocatedStatusDevices */
+function dropDeallocated(object: MutableObject, before: DeepReadonly<MutableObject>): void {
+  const { status } = object as unknown as { status?: ResourceClaim['status'] };
+  const devices = status?.devices;
+  if (status === undefined || devices === undefined) return;
+  const resultsOf = (of: unknown) => ((of as Claiming).status?.allocation?.devices?.results ?? []).map(idOf);
+  const gone = new Set(resultsOf(before)).difference(new Set(resultsOf(object)));
+  const left = devices.filter((device) => !gone.has(idOf(device)));
+  if (left.length > 0) status.devices = left;
+  else delete status.devices;
+}
+
+const CLAIM_STATUS: StrategyTraits = {
+  statusKeepsMetadata: true,
+  statusResetFields: ['spec'],
+  afterPrepareForStatus: dropDeallocated,
+};
 
 /** @param rules Admission has loaded it before such an object is validated. */
 export function deviceSelectorStrategy(resource: Resource, traits: StrategyTraits, rules: RuleEngine): Strategy {
-  const base = defaultStrategy(resource, traits);
-  const selectorsOf = SELECTORS[resource.kind] ?? (() => []);
-  const expressionsOf = (object: DeepReadonly<MutableObject>) =>
-    selectorsOf(object as Selecting).flatMap(([path, selectors]) =>
-      (selectors ?? []).flatMap(({ cel }, index) =>
-        cel?.expression ? [{ path: path.index(index).child('cel', 'expression'), expression: cel.expression }] : [],
-      ),
-    );
-  const causesOf = (object: DeepReadonly<MutableObject>, had: ReadonlySet<string>) =>
-    expressionsOf(object).flatMap(({ path, expression }) => {
-      const isUnchecked = had.has(expression) || expression.length > 10 * 1024 || expression.includes('cel.bind(');
-      return isUnchecked ? [] : expressionCauses(expression, path, rules.cel);
-    });
+  const isClaim = resource.kind === 'ResourceClaim';
+  const base = defaultStrategy(resource, isClaim ? { ...traits, ...CLAIM_STATUS } : traits);
+  const of = { ...storageVersionOf(resource), kind: resource.kind };
+  const check = (expression: string, path: FieldPath) => expressionCauses(expression, path, rules.cel);
+  const { status } = base.subresources;
   return {
     ...base,
-    validate: (object, scope) => [
-      ...adminAccessCauses(resource.kind, object as Selecting, scope),
-      ...base.validate(object, scope),
-      ...causesOf(object, new Set()),
-    ],
-    validateUpdate(next, previous, scope) {
-      const had = new Set(expressionsOf(previous).map(({ expression }) => expression));
-      return [...base.validateUpdate(next, previous, scope), ...causesOf(next, had)];
-    },
+    validate: (object, scope) => [...adminAccessCauses(resource.kind, object as Claiming, scope), ...validateObject(of, object, check)],
+    validateUpdate: (next, previous) => validateObjectUpdate(of, next, previous, '', check),
+    subresources:
+      status === undefined
+        ? base.subresources
+        : {
+            status: {
+              ...status,
+              validateUpdate: (next, previous, scope) => [
+                ...adminResultCauses(next as Claiming, previous as Claiming, scope),
+                ...status.validateUpdate(next, previous, scope),
+              ],
+            },
+          },
   };
 }
