@@ -19,6 +19,7 @@ import { nodeRestriction } from './node-restriction.ts';
 import { extendedResourceToleration, podTopologyLabels } from './node-topology.ts';
 import { ownerReferencesPermissionEnforcement } from './owner-references.ts';
 import { podNodeSelector } from './pod-node-selector.ts';
+import { nodeDeclaredFeatureValidator, podResizeValidator } from './pod-resize.ts';
 import { podSecurity } from './pod-security/mod.ts';
 import { podTolerationRestriction } from './pod-toleration-restriction.ts';
 import { priority } from './priority.ts';
@@ -60,6 +61,8 @@ export const ADMISSION_ORDER = [
   'DefaultIngressClass',
   'DenyServiceExternalIPs',
   'PodTopologyLabels',
+  'NodeDeclaredFeatureValidator',
+  'PodResizeValidator',
   'MutatingAdmissionPolicy',
   'MutatingAdmissionWebhook',
   'ValidatingAdmissionPolicy',
@@ -86,13 +89,7 @@ const OFF_BY_DEFAULT = new Set([
   'AlwaysDeny',
 ]);
 /** Upstream's, for features that are not here: they may be turned off, which they are, and not on. */
-const NOT_BUILT = new Set([
-  'PodGroupProtection',
-  'PodGroupWorkloadExists',
-  'NodeDeclaredFeatureValidator',
-  'JobValidation',
-  'PodResizeValidator',
-]);
+const NOT_BUILT = new Set(['PodGroupProtection', 'PodGroupWorkloadExists', 'JobValidation']);
 
 export interface AdmissionChain {
   /** Names of the plugins that run, in order. */
@@ -142,6 +139,8 @@ const PLAIN = [
   defaultIngressClass,
   denyServiceExternalIPs,
   podTopologyLabels,
+  nodeDeclaredFeatureValidator,
+  podResizeValidator,
   alwaysDeny,
 ];
 /** Plugins with a configuration, or with state of their own. */
