@@ -2,9 +2,9 @@
 // The parts of a server, in the order in which they need each other: storage, who may do what, what comes and goes (custom
 // resources, extension servers), admission, operations, handlers. Nothing runs yet when they are made.
 import { randomInt } from 'node:crypto';
-import { GROUPS, ipaddresses, RESOURCES } from '#api';
+import { GROUPS, ipaddresses, RESOURCES, secrets } from '#api';
 import type { Client } from '#client';
-import type { Metrics } from '#component';
+import type { Logger, Metrics } from '#component';
 import { isNotFound } from '#machinery';
 import type { Store } from '#store';
 import { createPolicyPlugins, PolicyMetrics, runTypeChecking } from './admission/policy/mod.ts';
@@ -15,6 +15,7 @@ import { type Authentication, createAuthentication } from './auth/authenticators
 import { type AuthorizerDeps, createAuthorizer, createRbac } from './auth/authorization-modes.ts';
 import { type Authorizer, decide, ReplaceableAuthorizer } from './auth/authorizer.ts';
 import type { ConfigurationFile } from './auth/followed-configuration.ts';
+import type { LegacyTokensOptions } from './auth/legacy-tokens.ts';
 import type { RbacAuthorizer } from './auth/rbac.ts';
 import { ServiceAccountTokens } from './auth/tokens.ts';
 import { MASTERS_GROUP, type UserInfo } from './auth/user.ts';
@@ -145,6 +146,15 @@ function addressBook(client: Client): Parameters<typeof createStrategies>[0]['ad
   };
 }
 
+/** Labels a Secret if it is still the same; what goes wrong is logged, since nobody waits for it. */
+function secretLabeler(client: Client, logger: Logger): LegacyTokensOptions['label'] {
+  return async ({ metadata: { namespace, name, uid } }, labels) => {
+    await client.patch(secrets, { namespace, name }, 'merge', { metadata: { uid, labels } }).catch((error: unknown) => {
+      logger.warn({ namespace, name, error: String(error) }, 'Cannot label the Secret of a token');
+    });
+  };
+}
+
 interface AccessParts {
   readonly rbac: RbacAuthorizer;
   readonly authorizer: Authorizer;
@@ -166,12 +176,14 @@ function authorizerOf(options: ApiServerOptions, rbac: RbacAuthorizer, deps: Aut
   return authorizer;
 }
 
-function assembleAccess({ options }: Surroundings, { cacher, reader }: StorageParts): AccessParts {
+function assembleAccess({ options, clientAs }: Surroundings, { cacher, reader }: StorageParts): AccessParts {
   const now = () => options.clock.now();
   const rbac = createRbac(cacher, reader);
   const authorizer = authorizerOf(options, rbac, { cacher, reader });
   const tokens = new ServiceAccountTokens(options.tokenKeys, reader, now);
-  return { rbac, authorizer, tokens, authentication: createAuthentication(options, { serviceAccounts: tokens, reader, now }) };
+  const client = clientAs(LOOPBACK_USER, 'kube-apiserver');
+  const label = secretLabeler(client, options.logger);
+  return { rbac, authorizer, tokens, authentication: createAuthentication(options, { serviceAccounts: tokens, reader, now, label }) };
 }
 
 interface ExtensionParts {

@@ -8,6 +8,7 @@ import {
   apiservices,
   clusterrolebindings,
   clusterroles,
+  configmaps,
   endpoints,
   endpointslices,
   flowschemas,
@@ -40,6 +41,7 @@ export interface BootstrapOptions {
   /** Where this server is reached; undefined if that is unknown (loopback only): then there are no endpoints. */
   readonly advertise: { readonly address: string; readonly port: number };
   readonly rbac: boolean;
+  readonly now: () => number;
 }
 
 const SYSTEM_NAMESPACES = ['default', 'kube-system', 'kube-public', 'kube-node-lease'];
@@ -57,6 +59,7 @@ export async function bootstrap(options: BootstrapOptions): Promise<void> {
     ...flowSchemas().map((object) => ensureFlowSchema(client, object)),
     ...localApiServices().map((object) => ensure(client, apiservices, object)),
     ensureDefaultRange(options),
+    ensureTokenTracking(options),
   ]);
   await ensureKubernetesService(options);
 }
@@ -91,6 +94,16 @@ export async function keepDefaults(options: BootstrapOptions, cacher: Cacher, si
     return DONE;
   };
   await runController({ name: 'bootstrap-controller', workers: 1, queue, reconcile, logger: options.logger, signal });
+}
+
+/** Says since when the Secrets of tokens bear the day of their last use. @source upstream pkg/controlplane/controller/legacytokentracking */
+async function ensureTokenTracking({ client, now }: BootstrapOptions): Promise<void> {
+  const metadata = { namespace: 'kube-system', name: 'kube-apiserver-legacy-service-account-token-tracking' };
+  const data = { since: new Date(now()).toISOString().slice(0, 10) };
+  await ensure(client, configmaps, { metadata, data });
+  const found = await client.get(configmaps, metadata);
+  if (!/^\d{4}-\d\d-\d\d$/.test(found.data?.['since'] ?? ''))
+    await client.update(configmaps, { ...found, data: { ...found.data, ...data } });
 }
 
 async function ensureNamespaces(client: Client): Promise<void> {

@@ -3,6 +3,7 @@
 //
 // Start order: cache (reads need it), custom resources, port, bootstrap objects, ready.
 // Stop is the reverse: not ready, port drained, cache, store.
+import { hostname } from 'node:os';
 import type { TLSSocket } from 'node:tls';
 import { type Client, createClient } from '#client';
 import { Metrics } from '#component';
@@ -15,6 +16,7 @@ import { statusResult } from './filters/error-boundary.ts';
 import { answer } from './http/answer.ts';
 import type { AnswerWriter } from './http/answer-writer.ts';
 import { HttpServer } from './http/server.ts';
+import { keepIdentityLease } from './identity-lease.ts';
 import { LoopbackTransport } from './loopback.ts';
 import { DEFAULT_OPERATIONS } from './operations.ts';
 import { type ApiResult, type IncomingRequest, RequestContext } from './request/context.ts';
@@ -97,7 +99,7 @@ export class ApiServer {
       logger.info({ address: bound.address, port: bound.port }, 'Serving securely');
       ready();
       using _compaction = this.#compactRegularly();
-      operating = Promise.all([this.#operate(stopCache.signal), keepDefaults(defaults, this.#parts.cacher, stopCache.signal)]);
+      operating = this.#operate(defaults, stopCache.signal);
       await Promise.race([aborted(signal), cacheRun]);
     } finally {
       await this.#parts.operations.drain(this.#http);
@@ -109,13 +111,18 @@ export class ApiServer {
     }
   }
 
-  #operate(signal: AbortSignal): Promise<unknown> {
-    const { operations, aggregation, configurations, addressRepair } = this.#parts;
-    return Promise.all([operations, aggregation, addressRepair, ...configurations].map((part) => part.run(signal)));
+  #operate(defaults: BootstrapOptions, signal: AbortSignal): Promise<unknown> {
+    const { operations, aggregation, configurations, addressRepair, cacher } = this.#parts;
+    const { clock } = this.#options;
+    return Promise.all([
+      ...[operations, aggregation, addressRepair, ...configurations].map((part) => part.run(signal)),
+      keepDefaults(defaults, cacher, signal),
+      keepIdentityLease({ ...defaults, clock, hostname: hostname() }, signal),
+    ]);
   }
 
   #defaults(port: number): BootstrapOptions {
-    const { logger, serviceClusterIpRange, advertiseAddress, authorizationModes } = this.#options;
+    const { clock, logger, serviceClusterIpRange, advertiseAddress, authorizationModes } = this.#options;
     return {
       client: this.client(LOOPBACK_USER, 'kube-apiserver'),
       logger,
@@ -123,6 +130,7 @@ export class ApiServer {
       serviceIp: firstServiceAddress(serviceClusterIpRange),
       advertise: { address: advertiseAddress, port },
       rbac: authorizationModes.includes('RBAC'),
+      now: () => clock.now(),
     };
   }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The control-plane process: API server, controller manager and scheduler on one event loop, the store in its worker thread.
 // The last two reach the first by loopback, each as its own user, so that they have its rights and no more.
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { ApiServer, AUTHENTICATED_GROUP, apiServerOptions, MASTERS_GROUP, type UserInfo } from '#apiserver';
 import type { Client } from '#client';
@@ -105,6 +105,7 @@ function specsOf(
         serviceClusterIpRange: settings.serviceCidr,
         rootCa: authority.certificate,
         signing: authority,
+        serviceAccountKey: readFileSync(layout.pki('sa.key'), 'utf8'),
         signal,
       });
     },

@@ -9,3 +9,4 @@ export * from './follow-file.ts';
 export * from './logging.ts';
 export * from './metrics.ts';
 export * from './quiet-memory.ts';
+export * from './signing-key.ts';

@@ -14,7 +14,10 @@ export class Lab implements AsyncDisposable {
   readonly #running: Promise<void>;
   #addresses = 0;
 
-  constructor(controllers: readonly string[], options: { readonly rootCa?: string; readonly clusterCidr?: string } = {}) {
+  constructor(
+    controllers: readonly string[],
+    options: { readonly rootCa?: string; readonly clusterCidr?: string; readonly serviceAccountKey?: string } = {},
+  ) {
     this.api.seed(namespaces, { metadata: { name: 'default' }, spec: { finalizers: ['kubernetes'] }, status: { phase: 'Active' } });
     this.#running = runControllerManager({
       client: this.api,
@@ -24,6 +27,7 @@ export class Lab implements AsyncDisposable {
       clusterCidr: options.clusterCidr ?? '',
       serviceClusterIpRange: '10.96.0.0/16',
       rootCa: options.rootCa ?? '',
+      serviceAccountKey: options.serviceAccountKey,
       controllers,
       signal: this.#stop.signal,
     });

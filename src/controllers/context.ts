@@ -22,6 +22,8 @@ export interface ManagerSettings {
   /** PEM that `kube-root-ca.crt` publishes; '' publishes nothing. */
   readonly rootCa: string;
   readonly signing: SigningAuthority | undefined;
+  /** PEM; signs the tokens in Secrets. '' makes none. */
+  readonly serviceAccountKey: string;
   readonly nodeMonitorGracePeriodMs: number;
   readonly terminatedPodGcThreshold: number;
 }
@@ -46,8 +48,8 @@ export type Run = (signal: AbortSignal) => Promise<void>;
 export interface ControllerEntry {
   /** Upstream's name, as `--controllers` takes it. */
   readonly name: string;
-  /** The service account in kube-system whose rights it has. */
-  readonly account: string;
+  /** The service account in kube-system whose rights it has. @default none: it acts as the manager itself */
+  readonly account?: string;
   /** The source of its events, where that is not the account. */
   readonly eventSource?: string;
   /** Registers informers, indexes and handlers; undefined where the settings leave it nothing to do. */

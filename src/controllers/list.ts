@@ -21,6 +21,7 @@ import { replicaSet, replicationController } from './replicaset/mod.ts';
 import { resourceQuota } from './resource-quota/mod.ts';
 import { rootCa } from './root-ca/mod.ts';
 import { serviceAccount } from './service-account/mod.ts';
+import { serviceAccountTokens } from './service-account-tokens/mod.ts';
 import { serviceCidrs } from './service-cidrs/mod.ts';
 import { statefulSet } from './statefulset/mod.ts';
 import { taintEviction } from './taint-eviction/mod.ts';
@@ -29,6 +30,7 @@ import { attributesClassProtection, claimProtection, volumeProtection } from './
 
 export const CONTROLLERS: readonly ControllerEntry[] = [
   serviceAccount,
+  serviceAccountTokens,
   rootCa,
   clusterRoleAggregation,
   nodeIpam,

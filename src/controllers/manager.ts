@@ -25,6 +25,8 @@ export interface ControllerManagerOptions {
   /** PEM. */
   readonly rootCa: string;
   readonly signing?: SigningAuthority | undefined;
+  /** PEM; signs the tokens in Secrets. @default none are made */
+  readonly serviceAccountKey?: string | undefined;
   /** As `--controllers`: names, `-name` leaves one out, `*` all that are on by default. @default ['*'] */
   readonly controllers?: readonly string[];
   /** @default 50_000 (upstream 1.36) */
@@ -81,17 +83,18 @@ function settingsOf(options: ControllerManagerOptions): ManagerSettings {
     serviceClusterIpRange: options.serviceClusterIpRange,
     rootCa: options.rootCa,
     signing: options.signing,
+    serviceAccountKey: options.serviceAccountKey ?? '',
     nodeMonitorGracePeriodMs: options.nodeMonitorGracePeriodMs ?? 50_000,
     terminatedPodGcThreshold: options.terminatedPodGcThreshold ?? 12_500,
   };
 }
 
 function contextOf(
-  { account, eventSource = account }: ControllerEntry,
+  { name, account, eventSource = account ?? name }: ControllerEntry,
   { client: shared, clientFor, clock = systemClock, logger }: ControllerManagerOptions,
   caches: Pick<ControllerContext, 'informers' | 'settings' | 'customResources'>,
 ): ControllerContext {
-  const client = clientFor?.(account) ?? shared;
+  const client = account === undefined ? shared : (clientFor?.(account) ?? shared);
   return { ...caches, client, clock, logger, recorder: new EventRecorder({ client, component: eventSource, logger, clock }) };
 }
 

@@ -516,6 +516,57 @@ describe('conformance: API machinery', { timeout: 120_000 }, () => {
     assert.equal(at(await api.post(`${authorization}/selfsubjectaccessreviews`, own), 'status.allowed'), true);
   });
 
+  test('a Secret made for a service account gets a token that is that account, and goes with it', async () => {
+    const path = await makeNamespace('secret-tokens');
+    await api.post(`${path}/serviceaccounts`, { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'robot' } });
+    const annotations = { 'kubernetes.io/service-account.name': 'robot' };
+    const type = 'kubernetes.io/service-account-token';
+    await api.post(`${path}/secrets`, { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'robot', annotations }, type });
+    const secret = await api.seen(`${path}/secrets`, 'robot', (object) => at(object, 'data.token') !== undefined);
+    const token = Buffer.from(String(at(secret, 'data.token')), 'base64').toString();
+
+    const review = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenReview', spec: { token } };
+    const answer = await api.post('/apis/authentication.k8s.io/v1/tokenreviews', review);
+    assert.equal(at(answer, 'status.user.username'), 'system:serviceaccount:secret-tokens:robot');
+    await api.seen(
+      `${path}/secrets`,
+      'robot',
+      (object) => 'kubernetes.io/legacy-token-last-used' in (at<Json>(object, 'metadata.labels') ?? {}),
+    );
+
+    await api.delete(`${path}/serviceaccounts/robot`);
+    await api.gone(`${path}/secrets`, 'robot');
+    const after = await api.post('/apis/authentication.k8s.io/v1/tokenreviews', review);
+    assert.notEqual(at(after, 'status.authenticated'), true);
+  });
+
+  test('ServiceCIDR: a further range gives addresses, and stays while they are in use', async () => {
+    const path = await makeNamespace('ranges');
+    const ranges = '/apis/networking.k8s.io/v1/servicecidrs';
+    const kind = { apiVersion: 'networking.k8s.io/v1', kind: 'ServiceCIDR' };
+    await api.post(ranges, { ...kind, metadata: { name: 'further' }, spec: { cidrs: ['10.201.0.0/28'] } });
+    const readiness = (object: Json) => `${at(object, 'status.conditions.0.status')} ${at(object, 'status.conditions.0.reason')}`;
+    await api.seen(ranges, 'further', (object) => readiness(object) === 'True ');
+    const service = {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: 's' },
+      spec: { clusterIP: '10.201.0.7', ports: [{ port: 80 }] },
+    };
+    await api.post(`${path}/services`, service);
+
+    await api.delete(`${ranges}/further`);
+    await api.seen(ranges, 'further', (object) => readiness(object) === 'False Terminating');
+    const late = await api.send('POST', `${path}/services`, {
+      ...service,
+      metadata: { name: 't' },
+      spec: { ...service.spec, clusterIP: '10.201.0.8' },
+    });
+    assert.equal(late.code, 422);
+    await api.delete(`${path}/services/s`);
+    await api.gone(ranges, 'further');
+  });
+
   test('ServiceAccountIssuerDiscovery should support OIDC discovery of service account issuer', async () => {
     const found = await api.get('/.well-known/openid-configuration');
     assert.ok(found['issuer']);

@@ -103,6 +103,7 @@ export class ControlPlane implements AsyncDisposable {
         `--cluster-signing-cert-file=${join(pki, 'ca.crt')}`,
         `--cluster-signing-key-file=${join(pki, 'ca.key')}`,
         `--root-ca-file=${join(pki, 'ca.crt')}`,
+        `--service-account-private-key-file=${join(pki, 'sa.key')}`,
         '--leader-elect=false',
       ],
       undefined,

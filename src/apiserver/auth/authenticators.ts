@@ -8,6 +8,7 @@ import type { ObjectReader } from '../registry/strategy.ts';
 import type { RequestContext } from '../request/context.ts';
 import { bootstrapTokens } from './bootstrap-tokens.ts';
 import type { ConfigurationFile } from './followed-configuration.ts';
+import { type LegacyTokensOptions, legacyTokens } from './legacy-tokens.ts';
 import { type TokenAuthenticator, type TokenUnion, unionTokenAuthenticator } from './token-authenticator.ts';
 import type { Identification, ServiceAccountTokens } from './tokens.ts';
 import { ANONYMOUS, AUTHENTICATED_GROUP, CREDENTIAL_ID, UNAUTHENTICATED_GROUP, type UserInfo } from './user.ts';
@@ -58,6 +59,7 @@ export interface AuthenticatorDeps {
   readonly serviceAccounts: ServiceAccountTokens;
   readonly reader: ObjectReader;
   readonly now: () => number;
+  readonly label: LegacyTokensOptions['label'];
 }
 
 export interface Authentication {
@@ -70,6 +72,7 @@ export interface Authentication {
 export function createAuthentication(options: AuthenticationOptions, deps: AuthenticatorDeps): Authentication {
   const tokens = unionTokenAuthenticator([
     staticTokenAuthenticator(options.staticTokens),
+    legacyTokens({ ...deps, tokens: deps.serviceAccounts }),
     serviceAccountTokenAuthenticator(deps.serviceAccounts),
     ...(options.bootstrapTokens === true ? [bootstrapTokens(deps.reader, deps.now)] : []),
     ...(options.tokenAuthenticators ?? []),
@@ -166,16 +169,23 @@ function protocolToken(context: RequestContext): string | typeof UNREADABLE | un
   }
 }
 
-/** Reads `token,user,uid,"group1,group2"` lines. @throws {Error} If a line has fewer than three columns. */
+/** Reads `token,user,uid,"group1,group2"` lines; those without a token are nobody's. @throws {Error} If a line has fewer than three columns. */
 export function readStaticTokens(path: string): Map<string, UserInfo> {
   const users = new Map<string, UserInfo>();
-  for (const line of readFileSync(path, 'utf8').split('\n')) {
-    if (line.trim() === '') continue;
-    const columns = [...line.matchAll(/"([^"]*)"|([^,]+)/g)].map((match) => (match[1] ?? match[2] ?? '').trim());
-    const [token, name, uid, groups] = columns;
-    if (!token || !name || uid === undefined) throw new Error(`read "${path}": a line has fewer than three columns: token, user, uid`);
-    const named = groups === undefined ? [] : groups.split(',').map((group) => group.trim());
-    users.set(token, { name, uid, groups: withGroup(named, AUTHENTICATED_GROUP), extra: {} });
+  for (const line of readFileSync(path, 'utf8').split(/\r?\n/)) {
+    if (line === '') continue;
+    const columns = columnsOf(line);
+    const [token = '', name = '', uid = '', groups] = columns;
+    if (columns.length < 3)
+      throw new Error(`token file '${path}' must have at least 3 columns (token, user name, user uid), found ${columns.length}`);
+    const named = groups === undefined || groups === '' ? [] : groups.split(',');
+    if (token !== '') users.set(token, { name, uid, groups: withGroup(named, AUTHENTICATED_GROUP), extra: {} });
   }
   return users;
+}
+
+/** Of a line of CSV: a quoted one may hold commas, and quotes in pairs. */
+function columnsOf(line: string): string[] {
+  const columns = [...`${line},`.matchAll(/(?:"((?:[^"]|"")*)"|([^,]*)),/g)];
+  return columns.map(([, quoted, plain = '']) => quoted?.replaceAll('""', '"') ?? plain);
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Service account tokens: issuing (TokenRequest) and checking them, with the objects they are bound to looked up live.
 // @source upstream pkg/serviceaccount/{claims,jwt}.go, KEP-1205
-import { createHash, createPrivateKey, createPublicKey, type KeyObject, randomUUID } from 'node:crypto';
+import { createPrivateKey, createPublicKey, type KeyObject, randomUUID } from 'node:crypto';
 import { decodeJwt, decodeProtectedHeader, exportJWK, type JWTPayload, jwtVerify, SignJWT } from 'jose';
 import { nodes, pods, secrets, serviceaccounts as serviceAccounts } from '#api/resources';
+import { signingAlgorithm, signingKeyId } from '#component';
 import type { DeepReadonly, KubeObject } from '#machinery';
 import type { ObjectReader } from '../registry/strategy.ts';
 import { INVALID_TOKEN } from './token-authenticator.ts';
@@ -75,8 +76,8 @@ export class ServiceAccountTokens {
     this.#issuer = keys.issuer;
     this.#audiences = keys.audiences.length > 0 ? keys.audiences : [keys.issuer];
     const signing = createPrivateKey(keys.signingKey);
-    this.#signer = { id: keyId(createPublicKey(signing)), key: signing, algorithm: algorithmOf(signing) };
-    this.#keys = keys.verificationKeys.map((pem) => createPublicKey(pem)).map((key) => ({ id: keyId(key), key }));
+    this.#signer = { id: signingKeyId(createPublicKey(signing)), key: signing, algorithm: signingAlgorithm(signing) };
+    this.#keys = keys.verificationKeys.map((pem) => createPublicKey(pem)).map((key) => ({ id: signingKeyId(key), key }));
     this.#reader = reader;
     this.#now = now;
   }
@@ -129,21 +130,19 @@ export class ServiceAccountTokens {
   /** @returns The user; or, in upstream's words, why it is no good: not ours, expired, or what it is bound to is gone. */
   async identify(token: string, audiences: readonly string[] = this.#audiences): Promise<Identification> {
     const unknown = { error: INVALID_TOKEN };
-    const payload = await this.#verify(token);
+    const payload = await this.verify(token);
     if (payload === undefined || payload.iss !== this.#issuer) return unknown;
     const seconds = this.#now() / 1000;
     if ((payload.exp ?? 0) < seconds || (payload.nbf ?? 0) > seconds + 60) return { error: 'service account token has expired' };
-    const of = Array.isArray(payload.aud) ? payload.aud : [payload.aud ?? ''];
-    const shared = of.filter((audience) => audiences.includes(audience));
-    if (shared.length === 0) {
-      const quoted = (list: readonly string[]) => `[${list.map((text) => JSON.stringify(text)).join(' ')}]`;
-      return { error: `token audiences ${quoted(of)} is invalid for the target audiences ${quoted(audiences)}` };
-    }
+    const of = [payload.aud ?? []].flat();
+    const shared = sharedAudiences(of, audiences);
+    if ('error' in shared) return shared;
     const user = this.#userOf(payload);
-    return user === undefined ? { error: 'service account token has been invalidated' } : { user, audiences: shared };
+    return user === undefined ? { error: 'service account token has been invalidated' } : { user, audiences: shared.audiences };
   }
 
-  async #verify(token: string): Promise<JWTPayload | undefined> {
+  /** The claims of a token that one of the keys has signed and that has not expired, whoever issued it. */
+  async verify(token: string): Promise<JWTPayload | undefined> {
     const known = this.#verified.get(token);
     if (known !== undefined) return known;
     try {
@@ -191,14 +190,25 @@ export class ServiceAccountTokens {
   /** The public keys as `/openid/v1/jwks` serves them. */
   async jwks(): Promise<object> {
     const keys = await Promise.all(
-      this.#keys.map(async ({ id, key }) => ({ use: 'sig', ...(await exportJWK(key)), kid: id, alg: algorithmOf(key) })),
+      this.#keys.map(async ({ id, key }) => ({ use: 'sig', ...(await exportJWK(key)), kid: id, alg: signingAlgorithm(key) })),
     );
     return { keys };
   }
 
   get algorithms(): readonly string[] {
-    return [...new Set(this.#keys.map(({ key }) => algorithmOf(key)))];
+    return [...new Set(this.#keys.map(({ key }) => signingAlgorithm(key)))];
   }
+}
+
+/** Those that a token is for and that are asked about; why it is no good if there are none. */
+export function sharedAudiences(
+  of: readonly string[],
+  asked: readonly string[],
+): { readonly audiences: readonly string[] } | { readonly error: string } {
+  const audiences = of.filter((audience) => asked.includes(audience));
+  if (audiences.length > 0) return { audiences };
+  const quoted = (list: readonly string[]) => `[${list.map((text) => JSON.stringify(text)).join(' ')}]`;
+  return { error: `token audiences ${quoted(of)} is invalid for the target audiences ${quoted(asked)}` };
 }
 
 /** Tokens of an object that has been going for over a minute no longer count. @source upstream: 60 s of leeway */
@@ -208,15 +218,4 @@ function isGoing({ metadata }: DeepReadonly<KubeObject>, now: number): boolean {
 
 function referenceTo({ metadata }: DeepReadonly<KubeObject>): Reference {
   return { name: metadata.name, ...(metadata.uid === undefined ? {} : { uid: metadata.uid }) };
-}
-
-/** @source upstream keyIDFromPublicKey: SHA-256 over the PKIX form, base64url */
-function keyId(key: KeyObject): string {
-  const der = key.export({ type: 'spki', format: 'der' });
-  return createHash('sha256').update(der).digest('base64url');
-}
-
-function algorithmOf(key: KeyObject): string {
-  if (key.asymmetricKeyType === 'rsa') return 'RS256';
-  return { prime256v1: 'ES256', secp384r1: 'ES384', secp521r1: 'ES512' }[key.asymmetricKeyDetails?.namedCurve ?? ''] ?? 'ES256';
 }
