@@ -287,7 +287,7 @@ interface HandlerParts {
 function assembleHandler({ options, metrics }: Surroundings, made: HandlerParts): Handler {
   const { clock, logger, kubelets } = options;
   const { store, form, cacher, reader, served } = made.storage;
-  const { rbac, authorizer, tokens, authentication } = made.access;
+  const { authorizer, tokens, authentication } = made.access;
   const { discovery, openApi, custom, aggregation } = made.extensions;
   const { minRequestTimeoutSeconds } = options.operations ?? DEFAULT_OPERATIONS;
   const pages = createPageReader(store, form.decode);
@@ -299,10 +299,10 @@ function assembleHandler({ options, metrics }: Surroundings, made: HandlerParts)
       metrics,
       tokens,
       version: VERSION,
-      jwksUri: `https://${options.advertiseAddress}/openid/v1/jwks`,
+      jwksUri: options.tokenKeys.jwksUri ?? `https://${options.advertiseAddress}/openid/v1/jwks`,
       index: () => [...new Set([...indexPaths(), ...discovery.paths()])].sort(),
     },
-    reviews: { authorizer, rbac, identify: authentication.identify, admission: made.admission },
+    reviews: { authorizer, identify: authentication.identify, admission: made.admission },
   });
   return buildChain(made.operations.paths(aggregation.wrap(dispatcher)), {
     authenticator: aggregation.authenticator(authentication.authenticator),

@@ -5,14 +5,16 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { formatKubeconfig, singleContextKubeconfig } from '#client';
-import { createLogger, describeFlags, type FlagSpecs, type Flags, type LogLevel, parseFlags, systemClock } from '#component';
+import { type FlagSpecs, type Flags, parseFlags, readCommand, systemClock } from '#component';
 import type { CertificateRequest } from '#component/pki';
 import { firstServiceAddress } from '#machinery';
 import { MemoryStore, SqliteStore, type Store } from '#store';
 import { readAdmissionConfiguration } from './admission/admission-configuration.ts';
 import { AGGREGATION_FLAGS, aggregationFrom, FRONT_PROXY_NAME, type OwnFrontProxy } from './aggregation/mod.ts';
 import { AUTHENTICATION_FLAGS, AUTHORIZATION_FLAGS, authenticationFrom, authorizationFrom } from './auth/command-options.ts';
+import { SERVICE_ACCOUNT_FLAGS, tokenKeysFrom } from './auth/service-account-flags.ts';
 import { FEATURE_GATE_FLAGS, featureGatesFrom } from './feature-gates.ts';
+import { TLS_FLAGS, tlsOptionsFrom } from './http/tls-flags.ts';
 import { OPERATION_FLAGS, operationsFrom } from './operation-flags.ts';
 import { ApiServer } from './server.ts';
 import type { ApiServerOptions } from './server-options.ts';
@@ -28,10 +30,6 @@ const FLAGS: FlagSpecs = {
   'tls-cert-file': { type: 'string', help: 'Serving certificate, PEM.' },
   'tls-private-key-file': { type: 'string', help: 'Its key, PEM.' },
   'client-ca-file': { type: 'string', help: 'Authority of client certificates, PEM.' },
-  'service-account-key-file': { type: 'strings', help: 'Keys that check service account tokens, PEM.' },
-  'service-account-signing-key-file': { type: 'string', help: 'Key that signs them, PEM.' },
-  'service-account-issuer': { type: 'strings', help: 'Issuer of the tokens.' },
-  'api-audiences': { type: 'strings', help: 'Audiences of the API; the issuer unless given.' },
   'service-cluster-ip-range': { type: 'string', default: '10.96.0.0/16', help: 'Addresses of Services.' },
   'service-node-port-range': { type: 'string', default: '30000-32767', help: 'Node ports of Services.' },
   'enable-admission-plugins': { type: 'strings', help: 'Admission plugins beside the default ones.' },
@@ -48,6 +46,8 @@ const FLAGS: FlagSpecs = {
   'max-requests-inflight': { type: 'int', default: '400', help: 'Reads at once; 0 is no limit.' },
   'max-mutating-requests-inflight': { type: 'int', default: '200', help: 'Writes at once; 0 is no limit.' },
   'admission-control-config-file': { type: 'string', help: 'Configuration of admission plugins: an AdmissionConfiguration.' },
+  ...TLS_FLAGS,
+  ...SERVICE_ACCOUNT_FLAGS,
   ...AGGREGATION_FLAGS,
   ...AUTHENTICATION_FLAGS,
   ...AUTHORIZATION_FLAGS,
@@ -58,13 +58,9 @@ const FLAGS: FlagSpecs = {
 
 /** Runs until `signal`. @throws {FlagError} For what cannot be used. */
 export async function runApiServerCommand(args: readonly string[], signal: AbortSignal): Promise<void> {
-  if (args.includes('--help')) {
-    process.stdout.write(describeFlags('kube-apiserver', FLAGS));
-    return;
-  }
-  const flags = parseFlags('kube-apiserver', args, FLAGS);
-  const logger = createLogger({ component: 'kube-apiserver', level: flags.string('log-level') as LogLevel });
-  for (const name of flags.ignored) logger.warn({ flag: name }, 'Flag has no effect');
+  const command = readCommand('kube-apiserver', args, FLAGS);
+  if (command === undefined) return;
+  const { flags, logger } = command;
   await using store = await openStore(flags);
   const options = await optionsFrom(flags, store, logger);
   const server = new ApiServer(options);
@@ -89,25 +85,21 @@ export function checkApiServerArgs(args: readonly string[]): void {
 async function optionsFrom(flags: Flags, store: Store, logger: ApiServerOptions['logger']): Promise<ApiServerOptions> {
   const made = await ownCertificates(flags);
   const file = (flag: string, own: string | undefined) => (flags.string(flag) === '' ? own : readFileSync(flags.string(flag), 'utf8'));
-  const signingKey = file('service-account-signing-key-file', made?.serviceAccountKey) ?? '';
-  const issuer = flags.strings('service-account-issuer')[0] ?? 'https://kubernetes.default.svc.cluster.local';
-  const audiences = flags.strings('api-audiences');
-  const keyFiles = flags.strings('service-account-key-file').map((path) => readFileSync(path, 'utf8'));
+  const tokenKeys = tokenKeysFrom(flags, made?.serviceAccountKey);
+  const serving = {
+    cert: file('tls-cert-file', made?.serving.certificate) ?? '',
+    key: file('tls-private-key-file', made?.serving.key) ?? '',
+  };
   const clientCertificate = file('kubelet-client-certificate', made?.kubeletClient.certificate);
   const clientKey = file('kubelet-client-key', made?.kubeletClient.key);
   return {
     store,
     clock: systemClock,
     logger,
-    serving: { cert: file('tls-cert-file', made?.serving.certificate) ?? '', key: file('tls-private-key-file', made?.serving.key) ?? '' },
+    serving: { ...serving, ...tlsOptionsFrom(flags) },
     clientCa: file('client-ca-file', made?.authority),
-    tokenKeys: {
-      signingKey,
-      verificationKeys: keyFiles.length > 0 ? keyFiles : [signingKey],
-      issuer,
-      audiences,
-    },
-    ...(await authenticationFrom(flags, audiences.length > 0 ? audiences : [issuer], { logger })),
+    tokenKeys,
+    ...(await authenticationFrom(flags, tokenKeys.audiences, { logger })),
     ...(await authorizationFrom(flags, { logger })),
     enableAdmission: flags.strings('enable-admission-plugins'),
     disableAdmission: flags.strings('disable-admission-plugins'),

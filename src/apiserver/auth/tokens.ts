@@ -16,8 +16,16 @@ export interface TokenKeys {
   /** PEMs, public or private; check. */
   readonly verificationKeys: readonly string[];
   readonly issuer: string;
+  /** Whose tokens are accepted as well. */
+  readonly otherIssuers?: readonly string[] | undefined;
   /** What tokens are for unless asked otherwise. @default the issuer */
   readonly audiences: readonly string[];
+  /** The longest life of a token. @default no limit */
+  readonly maxExpirationSeconds?: number | undefined;
+  /** Tokens of Pods live a year. @default true */
+  readonly extendsExpiration?: boolean | undefined;
+  /** Where the public keys are. @default at this server */
+  readonly jwksUri?: string | undefined;
 }
 
 interface Reference {
@@ -64,6 +72,8 @@ interface PublicKey {
 
 export class ServiceAccountTokens {
   readonly #issuer: string;
+  readonly #issuers: ReadonlySet<unknown>;
+  readonly #limits: Pick<TokenKeys, 'maxExpirationSeconds' | 'extendsExpiration'>;
   readonly #audiences: readonly string[];
   readonly #signer: { readonly id: string; readonly key: KeyObject; readonly algorithm: string };
   readonly #keys: readonly PublicKey[];
@@ -74,6 +84,8 @@ export class ServiceAccountTokens {
 
   constructor(keys: TokenKeys, reader: ObjectReader, now: () => number) {
     this.#issuer = keys.issuer;
+    this.#issuers = new Set([keys.issuer, ...(keys.otherIssuers ?? [])]);
+    this.#limits = keys;
     this.#audiences = keys.audiences.length > 0 ? keys.audiences : [keys.issuer];
     const signing = createPrivateKey(keys.signingKey);
     this.#signer = { id: signingKeyId(createPublicKey(signing)), key: signing, algorithm: signingAlgorithm(signing) };
@@ -84,6 +96,14 @@ export class ServiceAccountTokens {
 
   get issuer(): string {
     return this.#issuer;
+  }
+
+  get maxExpirationSeconds(): number | undefined {
+    return this.#limits.maxExpirationSeconds;
+  }
+
+  get extendsExpiration(): boolean {
+    return this.#limits.extendsExpiration !== false;
   }
 
   get audiences(): readonly string[] {
@@ -121,7 +141,7 @@ export class ServiceAccountTokens {
   isOwn(token: string): boolean {
     if (this.#verified.has(token)) return true;
     try {
-      return decodeJwt(token).iss === this.#issuer;
+      return this.#issuers.has(decodeJwt(token).iss);
     } catch {
       return false;
     }
@@ -131,7 +151,7 @@ export class ServiceAccountTokens {
   async identify(token: string, audiences: readonly string[] = this.#audiences): Promise<Identification> {
     const unknown = { error: INVALID_TOKEN };
     const payload = await this.verify(token);
-    if (payload === undefined || payload.iss !== this.#issuer) return unknown;
+    if (payload === undefined || !this.#issuers.has(payload.iss)) return unknown;
     const seconds = this.#now() / 1000;
     if ((payload.exp ?? 0) < seconds || (payload.nbf ?? 0) > seconds + 60) return { error: 'service account token has expired' };
     const of = [payload.aud ?? []].flat();

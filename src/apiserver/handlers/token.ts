@@ -64,12 +64,12 @@ export async function requestToken(
   await calls.mutate(request as unknown as MutableObject, undefined);
   await calls.validate(request as unknown as MutableObject, undefined);
   const subject = subjectOf(request, account, namespace, parts);
-  const asked = request.spec.expirationSeconds;
-  const extended = asked === WARN_AFTER_SECONDS && subject.pod !== undefined;
+  const asked = shortened(context, request.spec.expirationSeconds, tokens.maxExpirationSeconds);
+  const extended = tokens.extendsExpiration && asked === WARN_AFTER_SECONDS && subject.pod !== undefined;
   const audiences = (request.spec.audiences?.length ?? 0) > 0 ? (request.spec.audiences ?? []) : tokens.audiences;
   const issued = await tokens.issue(subject, {
     audiences,
-    expirationSeconds: extended ? YEAR_SECONDS : asked,
+    expirationSeconds: extended ? Math.min(YEAR_SECONDS, tokens.maxExpirationSeconds ?? YEAR_SECONDS) : asked,
     warnAfterSeconds: extended ? asked : undefined,
   });
   const now = parts.clock.now();
@@ -88,6 +88,12 @@ export async function requestToken(
     status: { token: issued.token, expirationTimestamp: formatTime(extended ? now + asked * 1000 : issued.expiresAt) },
   };
   return { ...objectResult(201, answer), output };
+}
+
+function shortened(context: RequestContext, asked: number, longest = Number.POSITIVE_INFINITY): number {
+  if (asked <= longest) return asked;
+  context.warn(`requested expiration of ${asked} seconds shortened to ${longest} seconds`);
+  return longest;
 }
 
 function checkName({ metadata }: TokenRequest, name: string): void {
