@@ -24,7 +24,24 @@ describeCreate(NODE, node, {
   'has a network of each family': [
     ({ spec }) => (spec.podCIDRs = ['10.0.0.0/24', '10.0.0.0/24']),
     'spec.podCIDRs: Invalid value: ["10.0.0.0/24","10.0.0.0/24"]: may specify no more than one CIDR for each IP family',
-    'spec.podCIDRs[1]: Duplicate value: "10.0.0.0/24"',
+  ],
+  'has networks that are some': [
+    ({ spec }) => (spec.podCIDRs = ['10.0.0.0/24', 'x']),
+    'spec.podCIDRs[1]: Invalid value: "x": must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)',
+    'spec.podCIDRs: Internal error: invalid PodCIDRs. failed to check with dual stack with error:invalid CIDR[1]: <nil> (invalid CIDR address: x)',
+    'spec.podCIDRs: Invalid value: ["10.0.0.0/24","x"]: may specify no more than one CIDR for each IP family',
+  ],
+  'has room to swap': [
+    ({ status }) => (status.nodeInfo = { swap: { capacity: 0 } }),
+    'metadata.nodeSwapStatus.capacity: Invalid value: 0: must be greater than zero',
+  ],
+  'declares features by their names': [
+    ({ status }) => (status.declaredFeatures = ['Some/thing', 'some']),
+    `status.declaredFeatures[1]: Invalid value: "some": invalid feature name "some": must start with an UpperCamelCase segment, with subsequent segments separated by '/' (e.g., MyFeature or MyFeature/mySubFeature), and contain only alphanumeric characters and slashes`,
+  ],
+  'keeps old annotations in order': [
+    ({ metadata }) => (metadata.annotations = { 'scheduler.alpha.kubernetes.io/taints': '[{"key":"a","effect":"Never"}]' }),
+    'metadata.annotations.scheduler.alpha.kubernetes.io/taints[0].effect: Unsupported value: "Never": supported values: "NoSchedule", "PreferNoSchedule", "NoExecute"',
   ],
   'holds whole things': [
     ({ status }) => (status.capacity = { pods: '500m', cpu: '-1' }),
@@ -64,6 +81,11 @@ describeUpdate(
     'keeps its networks': [
       ({ spec }) => (spec.podCIDRs = []),
       'spec.podCIDRs: Forbidden: node updates may not change podCIDR except from "" to valid',
+    ],
+    'declares features in their order, each once': [
+      ({ status }) => (status.declaredFeatures = ['B', 'A', 'A']),
+      'status.declaredFeatures[1]: Invalid value: "A": list must be sorted alphabetically',
+      'status.declaredFeatures[2]: Duplicate value: "A"',
     ],
     'holds whole things': [
       ({ status }) => (status.allocatable = { pods: '1.5' }),

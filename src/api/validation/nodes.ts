@@ -10,7 +10,9 @@ import {
   type FieldPath,
   field,
   forbiddenField,
+  internalField,
   invalidValue,
+  quote,
 } from '../../machinery/mod.ts';
 import type { Node, Taint } from '../generated/core/v1.ts';
 import { annotatedNodeCauses } from './annotated-values.ts';
@@ -51,22 +53,63 @@ function resourceCauses({ status }: DeepReadonly<Node>): FieldCause[] {
   );
 }
 
+const FEATURE = /^[A-Z][a-zA-Z0-9]*(\/[a-zA-Z][a-zA-Z0-9]*)*$/;
+const FEATURE_RULE =
+  "must start with an UpperCamelCase segment, with subsequent segments separated by '/' (e.g., MyFeature or MyFeature/mySubFeature), and contain only alphanumeric characters and slashes";
+const LONGEST_FEATURE = 253;
+
+/** Names of features, in their order, each once. */
+function featureCauses({ status }: DeepReadonly<Node>): FieldCause[] {
+  const path = field('status', 'declaredFeatures');
+  const names = status?.declaredFeatures ?? [];
+  return names.flatMap((name, index) => {
+    const causes: FieldCause[] = [];
+    const rule = name.length > LONGEST_FEATURE ? `must be no more than ${LONGEST_FEATURE} characters` : FEATURE_RULE;
+    if (rule !== FEATURE_RULE || !FEATURE.test(name))
+      causes.push(invalidValue(path.index(index), name, `invalid feature name ${quote(name)}: ${rule}`));
+    const next = names[index + 1];
+    if (next === name) causes.push(duplicateValue(path.index(index + 1), next));
+    else if (next !== undefined && next < name)
+      causes.push(invalidValue(path.index(index + 1), next, 'list must be sorted alphabetically'));
+    return causes;
+  });
+}
+
+/** Upstream says `metadata` here, too. */
+function swapCauses({ status }: DeepReadonly<Node>): FieldCause[] {
+  const capacity = status?.nodeInfo?.swap?.capacity;
+  if (capacity === undefined || capacity === null || capacity > 0) return [];
+  return [invalidValue(field('metadata', 'nodeSwapStatus', 'capacity'), capacity, 'must be greater than zero')];
+}
+
 function networkCauses({ spec }: DeepReadonly<Node>): FieldCause[] {
   const cidrs = spec?.podCIDRs ?? [];
   const path = SPEC.child('podCIDRs');
   const causes = cidrs.flatMap((cidr, index) => problems(cidrProblems(cidr), path.index(index), cidr));
   if (cidrs.length < 2) return causes;
+  const wrong = cidrs.findIndex((cidr) => cidrProblems(cidr).length > 0);
+  if (wrong >= 0) {
+    const why = `invalid CIDR[${wrong}]: <nil> (invalid CIDR address: ${cidrs[wrong]})`;
+    causes.push(internalField(path, `invalid PodCIDRs. failed to check with dual stack with error:${why}`));
+  }
   const families = new Set(cidrs.map((cidr) => cidr.includes(':')));
-  if (cidrs.length > 2 || families.size < 2) causes.push(invalidValue(path, cidrs, 'may specify no more than one CIDR for each IP family'));
-  const repeated = cidrs.flatMap((cidr, index) => (cidrs.indexOf(cidr) < index ? [duplicateValue(path.index(index), cidr)] : []));
-  return [...causes, ...repeated];
+  if (wrong >= 0 || cidrs.length > 2 || families.size < 2)
+    causes.push(invalidValue(path, cidrs, 'may specify no more than one CIDR for each IP family'));
+  return causes;
 }
 
 const annotationCauses = ({ metadata }: DeepReadonly<Node>) =>
   annotatedNodeCauses(metadata.annotations, field('metadata', 'annotations'), taintCauses);
 
 export function nodeCauses(node: DeepReadonly<Node>): FieldCause[] {
-  return [...annotationCauses(node), ...taintCauses(node.spec?.taints), ...resourceCauses(node), ...networkCauses(node)];
+  return [
+    ...annotationCauses(node),
+    ...taintCauses(node.spec?.taints),
+    ...resourceCauses(node),
+    ...swapCauses(node),
+    ...featureCauses(node),
+    ...networkCauses(node),
+  ];
 }
 
 /** Each address of a node once. */
@@ -97,7 +140,13 @@ function frozenCauses({ spec: now = {} }: DeepReadonly<Node>, { spec: old = {} }
 
 /** PUT and PATCH of `status`. */
 export function nodeStatusCauses(next: DeepReadonly<Node>, previous: DeepReadonly<Node>): FieldCause[] {
-  return [...annotationCauses(next), ...resourceCauses(next), ...addressCauses(next), ...frozenCauses(next, previous)];
+  return [
+    ...annotationCauses(next),
+    ...resourceCauses(next),
+    ...featureCauses(next),
+    ...addressCauses(next),
+    ...frozenCauses(next, previous),
+  ];
 }
 
 /** PUT and PATCH of the node: as a new one, and as a changed one. */

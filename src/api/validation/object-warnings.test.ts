@@ -33,6 +33,27 @@ const CASES: Readonly<Record<string, Case>> = {
     { metadata: { name: 'a.b' }, spec: { jobTemplate: { spec: { template } } } },
     'metadata.name: this is used in Pod names and hostnames, which can result in surprising behavior; a DNS label is recommended: [must not contain dots]',
   ],
+  'a ResourceQuota of more than there may be': [
+    '',
+    'ResourceQuota',
+    {
+      metadata: {},
+      spec: {
+        hard: {
+          cpu: '2',
+          'limits.cpu': '1',
+          'requests.memory': '3Gi',
+          memory: '1Gi',
+          'limits.memory': '2Gi',
+          'requests.storage': '3Gi',
+          'limits.storage': '3Gi',
+          'requests.ephemeral-storage': '3Gi',
+        },
+      },
+    },
+    'ResourceQuota cpu (2) should be less than limits.cpu (1)',
+    'ResourceQuota requests.memory (3Gi) should be less than limits.memory (2Gi)',
+  ],
   'a CSIStorageCapacity of nodes by labels of old': [
     'storage.k8s.io',
     'CSIStorageCapacity',
@@ -146,6 +167,12 @@ describe('a status', () => {
   it('of a Service is told of its own addresses, not of the spec', () => {
     const service = { metadata: {}, spec: { externalIPs: ['1.2.3.4'] }, status: { loadBalancer: { ingress: [{ ip: '2001:DB8::1' }] } } };
     assert.deepEqual(statusWarnings({ group: '', kind: 'Service' })?.(service as never), [told('status.loadBalancer.ingress[0]')]);
+  });
+
+  it('of an Ingress is told of addresses', () => {
+    const ingress = { metadata: {}, spec: {}, status: { loadBalancer: { ingress: [{ hostname: 'a' }, { ip: '2001:DB8::1' }] } } };
+    const of = { group: 'networking.k8s.io', kind: 'Ingress' };
+    assert.deepEqual(statusWarnings(of)?.(ingress as never), [told('status.loadBalancer.ingress[1]')]);
   });
 
   it('of a Pod is told of addresses', () => {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // `Warning` texts of a write: those of the kind (`warnings.ts`) and those of kinds outside of core, in upstream's order. Templates are
 // spoken of when something but metadata and status has changed. @source upstream WarningsOnCreate and WarningsOnUpdate of pkg/registry
-import { type DeepReadonly, type FieldPath, field, type KubeObject, quote } from '../../machinery/mod.ts';
+import { type DeepReadonly, type FieldPath, field, findQuantity, type KubeObject, quote } from '../../machinery/mod.ts';
 import type { StatefulSet } from '../generated/apps/v1.ts';
 import type { CronJob, Job, JobSpec } from '../generated/batch/v1.ts';
-import type { Endpoints, NodeSelectorTerm } from '../generated/core/v1.ts';
+import type { Endpoints, NodeSelectorTerm, ResourceQuota } from '../generated/core/v1.ts';
 import type { EndpointSlice } from '../generated/discovery/v1.ts';
 import type { Ingress, NetworkPolicy } from '../generated/networking/v1.ts';
 import type { RuntimeClass } from '../generated/node/v1.ts';
@@ -91,6 +91,21 @@ function driverNameWarnings({ spec: { driver = '' } }: DeepReadonly<ResourceSlic
   return driver === driver.toLowerCase() ? [] : [`spec.driver: ${why}`];
 }
 
+const QUOTA_RESOURCES = ['cpu', 'memory', 'storage', 'ephemeral-storage'];
+
+/** More may be asked for than there may be. Of cpu and memory the bare name means requests. */
+function quotaWarnings({ spec }: DeepReadonly<ResourceQuota>, isNew: boolean): string[] {
+  const hard = spec?.hard;
+  if (!isNew || !hard) return [];
+  return QUOTA_RESOURCES.flatMap((resource) => {
+    const isBare = hard[`requests.${resource}`] === undefined && (resource === 'cpu' || resource === 'memory');
+    const [requests, limits] = [isBare ? resource : `requests.${resource}`, `limits.${resource}`];
+    const [request, limit] = [findQuantity(hard[requests] ?? ''), findQuantity(hard[limits] ?? '')];
+    if (!request || !limit || request.nanos <= limit.nanos) return [];
+    return [`ResourceQuota ${requests} (${hard[requests]}) should be less than ${limits} (${hard[limits]})`];
+  });
+}
+
 const INGRESS_CLASS = 'kubernetes.io/ingress.class';
 
 function ingressWarnings({ metadata, spec }: DeepReadonly<Ingress>, isNew: boolean): string[] {
@@ -139,6 +154,7 @@ function capacityWarnings({ nodeTopology }: DeepReadonly<CSIStorageCapacity>): s
 
 const MORE: Readonly<Record<string, More>> = {
   '/Endpoints': { after: endpointsWarnings },
+  '/ResourceQuota': { after: quotaWarnings },
   '/ServiceAccount': { after: accountWarnings },
   'discovery.k8s.io/EndpointSlice': { after: sliceWarnings },
   'resource.k8s.io/ResourceSlice': { after: driverNameWarnings },

@@ -8,54 +8,56 @@ import type { PodSpec, VolumeProjection } from '../generated/core/v1.ts';
 type Volumes = NonNullable<DeepReadonly<PodSpec>['volumes']>;
 type Items = readonly { readonly path: string }[] | undefined;
 
-const pathsOf = (items: Items) => (items ?? []).map(({ path }) => path);
+/** A file of a volume, and what it is from, where a volume has several sources. */
+interface VirtualFile {
+  readonly path: string;
+  readonly source: string;
+}
+
+const filesOf = (items: Items, source = ''): VirtualFile[] => (items ?? []).map(({ path }) => ({ path, source }));
 
 export function overlapWarnings(volumes: Volumes): string[] {
   return volumes.flatMap(({ name, configMap, secret, downwardAPI, projected }) => {
     const of = `volume ${quote(name)}`;
     return [
-      ...listWarnings(pathsOf(configMap?.items), `${of} (ConfigMap ${quote(configMap?.name ?? '')}): overlapping paths`),
-      ...listWarnings(pathsOf(secret?.items), `${of} (Secret ${quote(secret?.secretName ?? '')}): overlapping paths`),
-      ...listWarnings(pathsOf(downwardAPI?.items), `${of} (DownwardAPI): overlapping paths`),
-      ...projectedWarnings(projected?.sources, of),
+      ...fileWarnings(filesOf(configMap?.items), `${of} (ConfigMap ${quote(configMap?.name ?? '')})`),
+      ...fileWarnings(filesOf(secret?.items), `${of} (Secret ${quote(secret?.secretName ?? '')})`),
+      ...fileWarnings(filesOf(downwardAPI?.items), `${of} (DownwardAPI)`),
+      ...projectedWarnings(projected?.sources, `${of} (Projected)`),
     ];
   });
 }
 
-/** Sources by themselves, and with all before them. */
+/** The files of each source against all before them. */
 function projectedWarnings(sources: readonly DeepReadonly<VolumeProjection>[] | undefined, of: string): string[] {
-  const all = new Set<string>();
+  const all: VirtualFile[] = [];
   return (sources ?? []).flatMap((source) => {
-    if (Object.keys(source).length === 0) return [`${of} (Projected) has no sources provided`];
-    const [what, paths] = projectionOf(source);
-    if (paths.length === 0) return [];
-    const text = `${of} (Projected ${what}): overlapping paths`;
-    const own = [...new Set(paths)];
-    const warnings = [...listWarnings(paths, text), ...listWarnings([...own, ...all].sort(), text)];
-    for (const path of own) all.add(path);
-    return warnings;
+    if (Object.keys(source).length === 0) return [`${of} has no sources provided`];
+    return fileWarnings(projectedFiles(source), of, all);
   });
 }
 
-function projectionOf(source: DeepReadonly<VolumeProjection>): readonly [what: string, paths: readonly string[]] {
+function projectedFiles(source: DeepReadonly<VolumeProjection>): VirtualFile[] {
   const { configMap, secret, downwardAPI, serviceAccountToken, clusterTrustBundle } = source;
-  if (configMap?.items) return [`ConfigMap ${quote(configMap.name ?? '')}`, pathsOf(configMap.items)];
-  if (secret?.items) return [`Secret ${quote(secret.name ?? '')}`, pathsOf(secret.items)];
-  if (downwardAPI?.items) return ['DownwardAPI', pathsOf(downwardAPI.items)];
-  if (serviceAccountToken) return ['ServiceAccountToken', [serviceAccountToken.path]];
-  if (clusterTrustBundle)
-    return [`ClusterTrustBundle ${quote(clusterTrustBundle.name ?? clusterTrustBundle.signerName ?? '')}`, [clusterTrustBundle.path]];
-  return ['', []];
+  if (configMap?.items) return filesOf(configMap.items, `ConfigMap ${quote(configMap.name ?? '')}`);
+  if (secret?.items) return filesOf(secret.items, `Secret ${quote(secret.name ?? '')}`);
+  if (downwardAPI?.items) return filesOf(downwardAPI.items, 'DownwardAPI');
+  if (serviceAccountToken) return filesOf([serviceAccountToken], 'ServiceAccountToken');
+  if (!clusterTrustBundle) return [];
+  const name = clusterTrustBundle.name ?? clusterTrustBundle.signerName ?? '';
+  return filesOf([clusterTrustBundle], `ClusterTrustBundle ${quote(name)}`);
 }
 
 const isBelow = (path: string, folder: string) => `${path}/`.startsWith(`${folder}/`);
+const textOf = ({ path, source }: VirtualFile) => (source === '' ? quote(path) : `${quote(path)} (${source})`);
 
-function listWarnings(paths: readonly string[], text: string): string[] {
-  const seen = new Set<string>();
-  return paths.flatMap((path) => {
-    const own = path.replace(/\/+$/, '');
-    const other = own === '' ? undefined : [...seen].find((it) => it !== '' && (isBelow(it, own) || isBelow(own, it)));
-    seen.add(own);
-    return other === undefined ? [] : [`${text}: ${quote(own)} with ${quote(other)}`];
+/** @param seen Files before these; they are added to it. */
+function fileWarnings(files: readonly VirtualFile[], of: string, seen: VirtualFile[] = []): string[] {
+  return files.flatMap(({ path: given, source }) => {
+    const file = { path: given.replace(/\/+$/, ''), source };
+    const { path } = file;
+    const others = seen.filter((it) => path !== '' && it.path !== '' && (isBelow(it.path, path) || isBelow(path, it.path)));
+    seen.push(file);
+    return others.map((other) => `${of}: overlapping paths: ${textOf(file)} with ${textOf(other)}`);
   });
 }

@@ -11,29 +11,30 @@ import {
   forbiddenField,
   invalidValue,
 } from '../../machinery/mod.ts';
-import type { ContainerStatus, Pod } from '../generated/core/v1.ts';
+import type { Container, ContainerStatus, Pod } from '../generated/core/v1.ts';
 import { ipProblems } from './ip.ts';
 import { immutableCauses } from './object-meta.ts';
 import { idCauses } from './pod-security-context.ts';
+import { deviceStatusCauses, extendedClaimCauses } from './pod-status-resources.ts';
 import { commonUpdateCauses } from './pod-update.ts';
 import { ratcheted } from './ratchets.ts';
 import { problems } from './rules.ts';
 
 type Old = DeepReadonly<Pod>;
 const STATUS = field('status');
+const NEGATIVE = 'must be a non-negative integer';
 const SYSTEM_CONDITIONS = new Set(['PodScheduled', 'Ready', 'Initialized']);
 
 /** Upstream says `metadata` where it means `status`. */
 function conditionCauses({ status }: Old): FieldCause[] {
-  return (status?.conditions ?? []).flatMap(({ type }, index) =>
-    SYSTEM_CONDITIONS.has(type) ? [] : problems(checkQualifiedName(type), field('metadata', 'conditions').index(index).child('Type'), type),
-  );
+  return (status?.conditions ?? []).flatMap(({ type, observedGeneration = 0 }, index) => {
+    const at = field('metadata', 'conditions').index(index);
+    const counted = observedGeneration < 0 ? [invalidValue(at.child('observedGeneration'), observedGeneration, NEGATIVE)] : [];
+    return SYSTEM_CONDITIONS.has(type) ? counted : [...counted, ...problems(checkQualifiedName(type), at.child('Type'), type)];
+  });
 }
 
 type Addresses = readonly { readonly ip: string }[];
-
-const duplicateCauses = (list: Addresses, path: FieldPath) =>
-  list.flatMap(({ ip }, index) => (list.findIndex((it) => it.ip === ip) < index ? [duplicateValue(path.index(index), { IP: ip })] : []));
 
 /** Of each family one. */
 function familyCauses(list: Addresses, path: FieldPath): FieldCause[] {
@@ -45,7 +46,7 @@ function familyCauses(list: Addresses, path: FieldPath): FieldCause[] {
 
 function podAddressCauses(list: Addresses, path: FieldPath): FieldCause[] {
   const causes = list.flatMap(({ ip = '' }, index) => problems(ipProblems(ip), path.index(index), ip));
-  return list.length > 1 ? [...causes, ...familyCauses(list, path), ...duplicateCauses(list, path)] : causes;
+  return list.length > 1 ? [...causes, ...familyCauses(list, path)] : causes;
 }
 
 function hostAddressCauses(list: Addresses, hostIP: string | undefined, path: FieldPath): FieldCause[] {
@@ -53,7 +54,7 @@ function hostAddressCauses(list: Addresses, hostIP: string | undefined, path: Fi
   if (first === undefined) return [];
   const causes = first === (hostIP ?? '') ? [] : [invalidValue(path.index(0).child('ip'), first, 'must be equal to `hostIP`')];
   causes.push(...list.flatMap(({ ip = '' }, index) => problems(ipProblems(ip), path.index(index), ip)));
-  return list.length > 1 ? [...causes, ...duplicateCauses(list, path), ...familyCauses(list, path)] : causes;
+  return list.length > 1 ? [...causes, ...familyCauses(list, path)] : causes;
 }
 
 const addressCauses = ({ status }: Old) => [
@@ -77,23 +78,30 @@ function claimStatusCauses({ spec, status }: Old, path: FieldPath): FieldCause[]
 const LISTS = ['containerStatuses', 'initContainerStatuses', 'ephemeralContainerStatuses'] as const;
 type List = (typeof LISTS)[number];
 
-/** A container that may not restart stays terminated. Ephemeral ones never do. */
+/** A container that would not restart stays terminated. Ephemeral ones never do. */
 function restartCauses(next: Old, previous: Old, list: List): FieldCause[] {
-  const policy = list === 'ephemeralContainerStatuses' ? 'Never' : previous.spec.restartPolicy;
-  if (policy === 'Always') return [];
-  return (previous.status?.[list] ?? []).flatMap((old, index) => {
-    const { terminated } = old.state ?? {};
-    if (!terminated || (policy === 'OnFailure' && terminated.exitCode !== 0) || hasOwnPolicy(previous, old.name)) return [];
-    const path = STATUS.child(list).index(index).child('state');
-    return (next.status?.[list] ?? [])
-      .filter(({ name, state }) => name === old.name && !state?.terminated)
-      .map(() => forbiddenField(path, 'may not be transitioned to non-terminated state'));
+  return (previous.status?.[list] ?? []).flatMap(({ name, state }, index) => {
+    const { terminated } = state ?? {};
+    if (!terminated || !next.status?.[list]?.some((it) => it.name === name && !it.state?.terminated)) return [];
+    if (list !== 'ephemeralContainerStatuses' && restarts(previous, list, name, terminated.exitCode)) return [];
+    return [forbiddenField(STATUS.child(list).index(index).child('state'), 'may not be transitioned to non-terminated state')];
   });
 }
 
-function hasOwnPolicy({ spec }: Old, name: string): boolean {
-  return [...(spec.initContainers ?? []), ...(spec.containers ?? [])].find((it) => it.name === name)?.restartPolicy !== undefined;
+/** What follows from an exit, by the rules of the container, its policy, and that of the Pod. @source upstream ContainerShouldRestart */
+function restarts({ spec }: Old, list: List, name: string, exitCode: number): boolean {
+  const containers: readonly DeepReadonly<Container>[] = (list === 'containerStatuses' ? spec.containers : spec.initContainers) ?? [];
+  const container = containers.find((it) => it.name === name);
+  if (!container) return false;
+  if (container.restartPolicy === undefined) return restartsBy(spec.restartPolicy ?? 'Always', exitCode);
+  const met = container.restartPolicyRules?.find(({ exitCodes }) => {
+    const has = exitCodes?.values?.includes(exitCode) === true;
+    return exitCodes?.operator === 'In' ? has : exitCodes?.operator === 'NotIn' && !has;
+  });
+  return met !== undefined || restartsBy(container.restartPolicy, exitCode);
 }
+
+const restartsBy = (policy: string, exitCode: number) => policy === 'Always' || (policy === 'OnFailure' && exitCode !== 0);
 
 /** Who containers run as. */
 function userCauses(statuses: readonly DeepReadonly<ContainerStatus>[] | undefined, path: FieldPath, os: string): FieldCause[] {
@@ -110,10 +118,12 @@ function userCauses(statuses: readonly DeepReadonly<ContainerStatus>[] | undefin
 function nameCauses({ status }: Old, previous: Old): FieldCause[] {
   const { nominatedNodeName: name, observedGeneration = 0 } = status ?? {};
   const causes: FieldCause[] = [];
-  if (name && name !== previous.status?.nominatedNodeName)
-    causes.push(...problems(checkDns1123Subdomain(name), STATUS.child('nominatedNodeName'), name));
-  if (observedGeneration < 0)
-    causes.push(invalidValue(STATUS.child('observedGeneration'), observedGeneration, 'must be a non-negative integer'));
+  if (name && name !== previous.status?.nominatedNodeName) {
+    const path = STATUS.child('nominatedNodeName');
+    causes.push(...problems(checkDns1123Subdomain(name), path, name));
+    if (previous.spec.nodeName) causes.push(forbiddenField(path, 'may not be set on pods that are already bound to a node'));
+  }
+  if (observedGeneration < 0) causes.push(invalidValue(STATUS.child('observedGeneration'), observedGeneration, NEGATIVE));
   return causes;
 }
 
@@ -126,9 +136,10 @@ export function podStatusCauses(next: Old, previous: Old): FieldCause[] {
   causes.push(...nameCauses(next, previous));
   causes.push(...immutableCauses(status?.qosClass ?? '', previous.status?.qosClass ?? '', STATUS.child('qosClass')));
   for (const list of LISTS) causes.push(...restartCauses(next, previous, list));
-  causes.push(...claimStatusCauses(next, STATUS.child('resourceClaimStatuses')));
+  causes.push(...claimStatusCauses(next, STATUS.child('resourceClaimStatuses')), ...extendedClaimCauses(next));
   causes.push(...ratcheted('/Pod/status', addressCauses(next), () => addressCauses(previous)));
   const os = next.spec.os?.name ?? 'linux';
   for (const list of LISTS) causes.push(...userCauses(status?.[list], STATUS.child(list), os));
+  causes.push(...deviceStatusCauses(next));
   return causes;
 }

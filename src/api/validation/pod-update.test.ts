@@ -113,12 +113,57 @@ const CASES: Readonly<Record<string, readonly [Rule, Change, ...string[]]>> = {
     (object) => (object.status = { observedGeneration: -1 }),
     'status.observedGeneration: Invalid value: -1: must be a non-negative integer',
   ],
-  'addresses are right, few, and each there once': [
+  'generations of conditions too': [
+    podStatusCauses,
+    (object) => (object.status = { conditions: [{ type: 'Ready', status: 'True', observedGeneration: -1 }] }),
+    'metadata.conditions[0].observedGeneration: Invalid value: -1: must be a non-negative integer',
+  ],
+  'health is of things asked for, once each': [
+    podStatusCauses,
+    (object) => {
+      const resources = [
+        { resourceID: 'a', health: 'Healthy' },
+        { resourceID: 'a', health: 'Sick' },
+      ];
+      object.status = { containerStatuses: [{ name: 'a', allocatedResourcesStatus: [{ name: 'example.com/gpu', resources }] }] };
+    },
+    `status.containerStatuses[0].allocatedResourcesStatus[0].name: Invalid value: "example.com/gpu": must match one of the container's resource requests`,
+    'status.containerStatuses[0].allocatedResourcesStatus[0].resources[1].health: Unsupported value: "Sick": supported values: "Healthy", "Unhealthy", "Unknown"',
+    'status.containerStatuses[0].allocatedResourcesStatus[0].resources[1].resourceID: Duplicate value: "a"',
+  ],
+  'health is of claims by their names': [
+    podStatusCauses,
+    (object) => (object.status = { containerStatuses: [{ name: 'a', allocatedResourcesStatus: [{ name: 'claim:c/r' }] }] }),
+    `status.containerStatuses[0].allocatedResourcesStatus[0].name: Invalid value: "claim:c/r": must match one of the container's resource claims in a format 'claim:<claimName>/<request>' or 'claim:<claimName>' if request is empty`,
+  ],
+  'ephemeral containers have nothing': [
+    podStatusCauses,
+    (object) => (object.status = { ephemeralContainerStatuses: [{ name: 'e', allocatedResourcesStatus: [{ name: 'cpu' }] }] }),
+    'status.ephemeralContainerStatuses[0].allocatedResourcesStatus: Forbidden: must not be specified in container status',
+  ],
+  'the claim of extended resources says what for': [
+    podStatusCauses,
+    (object) => (object.status = { extendedResourceClaimStatus: { requestMappings: [], resourceClaimName: '' } }),
+    'status.extendedResourceClaimStatus.requestMappings: Required value: at least one request mapping is required',
+    'status.extendedResourceClaimStatus.resourceClaimName: Required value',
+  ],
+  'the claim of extended resources is of containers': [
+    podStatusCauses,
+    (object) => {
+      const requestMappings = [
+        { containerName: 'a', resourceName: 'example.com/gpu', requestName: 'r' },
+        { containerName: 'x', resourceName: 'example.com/gpu', requestName: 'r' },
+      ];
+      object.status = { extendedResourceClaimStatus: { requestMappings, resourceClaimName: 'c' } };
+    },
+    'status.extendedResourceClaimStatus.requestMappings[0].resourceName: Invalid value: "example.com/gpu": must match the extended resource name of an entry in spec.initContainers.resources.requests or spec.containers.resources.requests',
+    'status.extendedResourceClaimStatus.requestMappings[1].containerName: Invalid value: "x": must match the name of an entry in spec.initContainers.name or spec.containers.name',
+  ],
+  'addresses are right, and few': [
     podStatusCauses,
     (object) => (object.status = { podIPs: [{ ip: 'x' }, { ip: '10.0.0.1' }, { ip: '10.0.0.1' }] }),
     'status.podIPs[0]: Invalid value: "x": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)',
     'status.podIPs: Invalid value: [{"IP":"x"},{"IP":"10.0.0.1"},{"IP":"10.0.0.1"}]: may specify no more than one IP for each IP family',
-    'status.podIPs[2]: Duplicate value: {"IP":"10.0.0.1"}',
   ],
   'users have numbers': [
     podStatusCauses,

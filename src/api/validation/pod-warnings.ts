@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Warnings about Pods and pod templates: deprecated fields, duplicates, things that will not work (upstream's pkg/api/pod/warnings.go).
-import { checkDns1123Label, checkLabelValue, type DeepReadonly, type FieldPath, field, findQuantity } from '../../machinery/mod.ts';
+import { checkDns1123Label, checkLabelValue, type DeepReadonly, type FieldPath, field, findQuantity, quote } from '../../machinery/mod.ts';
 import type { Container, NodeSelectorTerm, PersistentVolumeClaimSpec, Pod, PodSpec, PodTemplateSpec } from '../generated/core/v1.ts';
 import { ipWarnings } from './ip-warnings.ts';
 import { overlapWarnings } from './pod-overlap-warnings.ts';
@@ -50,12 +50,8 @@ export function podWarnings(pod: DeepReadonly<Pod>, previous: DeepReadonly<Pod> 
   if (previous !== undefined) return [];
   const name = nameWarnings(pod.metadata.name, `the Pod's hostname`);
   const annotations = pod.metadata.annotations ?? {};
-  // By now the annotation has become the field, which therefore tells nothing.
-  const appArmor = [...visit(pod.spec, field('spec'))].flatMap(([{ name: own }]) => {
-    const key = `${APPARMOR}${own}`;
-    return key in annotations ? [`${field('metadata', 'annotations').key(key)}: ${APPARMOR_INSTEAD}`] : [];
-  });
-  return [...appArmor, ...name, ...specWarnings(pod.spec, annotations, field('spec'), field('metadata', 'annotations'), false)];
+  // Those of AppArmor are said where the annotation becomes the field.
+  return [...name, ...specWarnings(pod.spec, annotations, field('spec'), field('metadata', 'annotations'), false)];
 }
 
 /** Of a template in a workload. */
@@ -96,6 +92,7 @@ function specWarnings(spec: Spec, annotations: Annotations, path: FieldPath, ann
       ...containerWarnings(container, at),
     ]),
     ...portWarnings(spec, path),
+    ...portNameWarnings(spec, path),
     ...((spec.terminationGracePeriodSeconds ?? 0) < 0
       ? [`${path.child('terminationGracePeriodSeconds')}: must be >= 0; negative values are invalid and will be treated as 1`]
       : []),
@@ -265,6 +262,22 @@ function portWarnings(spec: Spec, path: FieldPath): string[] {
     }
   }
   return warnings;
+}
+
+/** Names of ports that several containers have, or one of them twice. */
+function portNameWarnings(spec: Spec, path: FieldPath): string[] {
+  const first = new Map<string, string>();
+  return [...visit(spec, path)].flatMap(([{ ports }, own]) =>
+    (ports ?? []).flatMap(({ name }, index) => {
+      if (!name) return [];
+      const at = String(own.child('ports').index(index));
+      const other = first.get(name);
+      if (other !== undefined)
+        return [`${at}: duplicate port name ${quote(name)} with ${other}, services and probes that select ports by name will use ${other}`];
+      first.set(name, at);
+      return [];
+    }),
+  );
 }
 
 function overlapOf(a: Place, b: Place): string | undefined {

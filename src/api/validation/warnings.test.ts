@@ -45,7 +45,40 @@ describe('warnings', () => {
           },
         ],
       },
-      'volume "v" (Projected ConfigMap ""): overlapping paths: "t" with "t"',
+      'volume "v" (Projected): overlapping paths: "t" (ConfigMap "") with "t" (ServiceAccountToken)',
+    ],
+    'files of a path each, against all before them': [
+      {
+        volumes: [
+          {
+            name: 'v',
+            projected: {
+              sources: [
+                { serviceAccountToken: { path: 'a/b' } },
+                { downwardAPI: { items: [{ path: 'a/' }, { path: 'a' }] } },
+                { secret: { name: 's', items: [{ key: 'k', path: 'ab' }] } },
+              ],
+            },
+          },
+        ],
+      },
+      'volume "v" (Projected): overlapping paths: "a" (DownwardAPI) with "a/b" (ServiceAccountToken)',
+      'volume "v" (Projected): overlapping paths: "a" (DownwardAPI) with "a/b" (ServiceAccountToken)',
+      'volume "v" (Projected): overlapping paths: "a" (DownwardAPI) with "a" (DownwardAPI)',
+    ],
+    'names of ports that are not one': [
+      {
+        initContainers: [{ name: 'i', restartPolicy: 'Always', ports: [{ name: 'http', containerPort: 1, protocol: 'TCP' }] }],
+        containers: [
+          { name: 'a', ports: [{ name: 'other', containerPort: 2, protocol: 'TCP' }] },
+          { name: 'b', ports: [{ name: 'http', containerPort: 3, protocol: 'TCP' }] },
+          { name: 'c', ports: [{ name: 'http', containerPort: 4, protocol: 'TCP' }] },
+        ],
+      },
+      ...[1, 2].map(
+        (index) =>
+          `spec.containers[${index}].ports[0]: duplicate port name "http" with spec.initContainers[0].ports[0], services and probes that select ports by name will use spec.initContainers[0].ports[0]`,
+      ),
     ],
     'old labels of nodes': [
       { nodeSelector: { 'beta.kubernetes.io/os': 'linux' } },

@@ -3,7 +3,7 @@
 // By kind, so that a kind without such fields costs nothing. @source upstream pkg/api/pod/util.go DropDisabled*Fields and the strategies
 // of the kinds; pkg/api/persistentvolumeclaim/util.go
 import type { StatefulSet } from '#api/apps/v1';
-import type { Container, PersistentVolumeClaim, PersistentVolumeClaimSpec, PodSpec } from '#api/core/v1';
+import type { Container, Node, PersistentVolumeClaim, PersistentVolumeClaimSpec, PodSpec } from '#api/core/v1';
 import type { ResourceSlice } from '#api/resource/v1';
 import type { CSIDriver } from '#api/storage/v1';
 import type { DeepReadonly } from '#machinery';
@@ -30,6 +30,7 @@ const BY_KIND: Readonly<Record<string, DropDisabled>> = {
   '/Pod'(object, previous) {
     if (previous === undefined) dropFromPod(as<{ spec?: PodSpec }>(object).spec, undefined);
   },
+  '/Node': dropConfigSource,
   '/ReplicationController': ofTemplate,
   'apps/Deployment': ofTemplate,
   'apps/ReplicaSet': ofTemplate,
@@ -61,6 +62,13 @@ const BY_KIND: Readonly<Record<string, DropDisabled>> = {
 /** What drops the disabled fields of a kind; undefined where it has none. */
 export function dropDisabledOf({ group, kind }: { readonly group: string; readonly kind: string }): DropDisabled | undefined {
   return BY_KIND[`${group}/${kind}`];
+}
+
+/** DynamicKubeletConfig, which is gone. */
+function dropConfigSource(object: MutableObject, previous: Old | undefined): void {
+  const { spec, status } = as<Partial<Node>>(object);
+  if (as<DeepReadonly<Node> | undefined>(previous)?.spec?.configSource === undefined) delete spec?.configSource;
+  if (previous === undefined) delete status?.config;
 }
 
 type OldSpec = DeepReadonly<PodSpec> | undefined;
@@ -116,7 +124,7 @@ const SNAPSHOTS = 'snapshot.storage.k8s.io';
 /** `dataSource` names claims and snapshots only; with anything else an empty volume was meant, as it always was. */
 function dropOddSource(spec: PersistentVolumeClaimSpec, previous: OldClaim): void {
   const source = spec?.dataSource;
-  if (!source || previous?.dataSource || spec.dataSourceRef) return;
+  if (!source || previous?.dataSource || previous?.dataSourceRef || spec.dataSourceRef) return;
   const group = source.apiGroup ?? '';
   const isKnown = source.kind === 'PersistentVolumeClaim' ? group === '' : source.kind === 'VolumeSnapshot' && group === SNAPSHOTS;
   if (!isKnown) delete spec.dataSource;

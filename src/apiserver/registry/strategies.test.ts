@@ -78,7 +78,40 @@ describe('a status endpoint', () => {
     for (const resource of [volumeattachments, deployments, resourcequotas]) assert.deepEqual(written(resource)['spec'], { a: 1 });
   });
 
+  it('of a Node takes no configuration', () => {
+    const next = { metadata: { name: 'n' }, status: { config: {}, capacity: {} } } as unknown as MutableObject;
+    of(api.nodes).subresources['status']?.prepareForUpdate(next, { metadata: { name: 'n' } } as MutableObject, scope);
+
+    assert.deepEqual(next['status'], { capacity: {} });
+  });
+
   it('says nothing of the spec', () => assert.equal(of(deployments).subresources['status']?.warnings, undefined));
+});
+
+describe('the time of the phase of a PersistentVolume', () => {
+  const [first, second, third] = ['2020-01-01T00:00:00Z', '2021-01-01T00:00:00Z', '2022-01-01T00:00:00Z'];
+  interface Status {
+    readonly phase: string;
+    readonly lastPhaseTransitionTime?: string | undefined;
+  }
+  const at = (phase: string, lastPhaseTransitionTime?: string): Status => ({ phase, lastPhaseTransitionTime });
+  const CASES: Readonly<Record<string, readonly [before: Status, sent: Status, expected: string | undefined]>> = {
+    'is now where the phase changes and no time is sent': [at('Available', first), at('Bound'), third],
+    'is now where the phase changes and the time does not': [at('Available', first), at('Bound', first), third],
+    'is what the client says of another phase': [at('Available', first), at('Bound', second), second],
+    'stays where the phase does': [at('Bound', first), at('Bound'), first],
+    'is what the client says of the same phase': [at('Bound', first), at('Bound', second), second],
+    'is not made up where the phase stays': [at('Bound'), at('Bound'), undefined],
+  };
+  for (const [what, [before, sent, expected]] of Object.entries(CASES))
+    it(what, () => {
+      const object = (status: Status) => ({ metadata: { name: 'v' }, spec: {}, status: { ...status } }) as unknown as MutableObject;
+      const next = object(sent);
+      const now = { ...(scope as object), now: Date.parse(third ?? '') } as never;
+      of(api.persistentvolumes).subresources['status']?.prepareForUpdate(next, object(before), now);
+
+      assert.equal((next['status'] as Status).lastPhaseTransitionTime, expected);
+    });
 });
 
 describe('labels of an endpoint of an EndpointSlice', () => {

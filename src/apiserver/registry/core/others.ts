@@ -55,6 +55,9 @@ export function nodeStrategy(): Strategy {
   return defaultStrategy(api.nodes, {
     // A kubelet registers with its status in the same request.
     initialStatus: (object) => object['status'] ?? {},
+    afterPrepareForStatus(next, previous) {
+      if (as<Partial<Node>>(previous).status?.config === undefined) delete as<Partial<Node>>(next).status?.config;
+    },
     selectableFields: ['spec.unschedulable'],
     fieldValue: (object, name) => (name === 'spec.unschedulable' ? String(as<Node>(object).spec?.unschedulable ?? false) : undefined),
   });
@@ -86,6 +89,19 @@ function keepSecretNames(object: MutableObject): void {
   }
 }
 
+/** When the phase was last another one, where the client does not say. */
+function keepTransitionTime(
+  status: PersistentVolume['status'] | undefined,
+  before: PersistentVolume['status'] | undefined,
+  now: string,
+): void {
+  if (status === undefined) return;
+  const [time, former] = [status.lastPhaseTransitionTime, before?.lastPhaseTransitionTime];
+  if (status.phase !== before?.phase) {
+    if (time === undefined || time === former) status.lastPhaseTransitionTime = now;
+  } else if (time === undefined && former !== undefined) status.lastPhaseTransitionTime = former;
+}
+
 export function persistentVolumeStrategy(): Strategy {
   const stamp = (now: number) => `${new Date(now).toISOString().slice(0, 19)}Z`;
   const strategy = defaultStrategy(api.persistentvolumes, {
@@ -106,10 +122,7 @@ export function persistentVolumeStrategy(): Strategy {
         ...status,
         prepareForUpdate(next, previous, scope) {
           status.prepareForUpdate(next, previous, scope);
-          const [now, before] = [as<PersistentVolume>(next).status, as<PersistentVolume>(previous).status];
-          if (now?.phase !== before?.phase && now?.lastPhaseTransitionTime === before?.lastPhaseTransitionTime) {
-            now.lastPhaseTransitionTime = stamp(scope.now);
-          }
+          keepTransitionTime(as<PersistentVolume>(next).status, as<PersistentVolume>(previous).status, stamp(scope.now));
         },
       },
     },

@@ -109,3 +109,47 @@ describe('a resize of a Pod', () => {
     assert.notEqual(causes.length, 0);
   });
 });
+
+describe('an AppArmor annotation of a new Pod', () => {
+  const KEY = 'container.apparmor.security.beta.kubernetes.io/a';
+  const WARNING = `metadata.annotations[${KEY}]: deprecated since v1.30; use the "appArmorProfile" field instead`;
+  type Profile = { type: 'Localhost' | 'RuntimeDefault' | 'Unconfined'; localhostProfile?: string };
+  interface Case {
+    readonly annotation: string;
+    readonly pod?: Profile;
+    readonly container?: Profile;
+    readonly expected?: Profile;
+    readonly warns: boolean;
+  }
+
+  function made({ annotation, pod: common, container }: Case) {
+    const warnings: string[] = [];
+    const spec = {
+      securityContext: { ...(common && { appArmorProfile: common }) },
+      containers: [{ name: 'a', image: 'i', resources: {}, ...(container && { securityContext: { appArmorProfile: container } }) }],
+    };
+    const pod = { metadata: { name: 'p', annotations: { [KEY]: annotation } }, spec } as unknown as Pod;
+    const warn = (text: string) => warnings.push(text);
+    strategy.prepareForCreate(pod as unknown as MutableObject, { now: 0, namespace: 'n', warn } as never);
+    return { profile: pod.spec.containers[0]?.securityContext?.appArmorProfile, warnings };
+  }
+
+  const [plain, open, local] = [{ type: 'RuntimeDefault' as const }, { type: 'Unconfined' as const }, { type: 'Localhost' as const }];
+  const CASES: Readonly<Record<string, Case>> = {
+    'becomes the field': { annotation: 'runtime/default', expected: plain, warns: true },
+    'may name a profile': { annotation: 'localhost/x', expected: { ...local, localhostProfile: 'x' }, warns: true },
+    'is not needed where the Pod says the same': { annotation: 'unconfined', pod: open, warns: false },
+    'is heard where the Pod names another profile': {
+      annotation: 'localhost/x',
+      pod: { ...local, localhostProfile: 'y' },
+      expected: { ...local, localhostProfile: 'x' },
+      warns: true,
+    },
+    'gives way to the field of the container': { annotation: 'unconfined', container: plain, expected: plain, warns: false },
+    'has no effect if it is unknown': { annotation: 'odd', warns: true },
+    'has no effect if it names nothing': { annotation: 'localhost/', warns: true },
+    'has no effect if the name is padded': { annotation: 'localhost/ x', warns: true },
+  };
+  for (const [what, row] of Object.entries(CASES))
+    it(what, () => assert.deepEqual(made(row), { profile: row.expected, warnings: row.warns ? [WARNING] : [] }));
+});

@@ -174,11 +174,11 @@ export function podStrategy(): Strategy {
     selectableFields: FIELDS,
     resetFields: ['status'],
     initialStatus: (object) => ({ phase: 'Pending', qosClass: qosClassOf(asPod(object)) }),
-    afterPrepareForCreate(object, { now }) {
+    afterPrepareForCreate(object, scope) {
       const { spec } = asPod(object);
-      preparePod(asPod(object));
+      preparePod(asPod(object), (text) => scope.warn(text));
       // A gate says who must act before scheduling; the condition is the scheduler's.
-      if ((spec.schedulingGates ?? []).length > 0) gate(asPod(object), now);
+      if ((spec.schedulingGates ?? []).length > 0) gate(asPod(object), scope.now);
     },
     validate: (object) => validateObject({ group: '', version: 'v1', kind: 'Pod' }, object),
     validateUpdate: (next, previous) => podUpdateCauses(asPod(next), asPod(previous)),

@@ -2,7 +2,7 @@
 // Deletion: preconditions, grace periods, finalizers and propagation policies, until nothing is left to wait for.
 // @source upstream apiserver registry/generic/registry/store.go Delete and registry/rest/delete.go BeforeDelete
 import { type Clock, formatTime } from '#component';
-import { conflict, type DeepReadonly, deepCopy } from '#machinery';
+import { conflict, type DeepReadonly, deepCopy, type Resource } from '#machinery';
 import { CachedObject } from '../../cacher/cached-object.ts';
 import type { MutableObject, Strategy } from '../strategy.ts';
 import type { GenericStore } from './generic-store.ts';
@@ -29,6 +29,8 @@ export interface Deletion {
   readonly store: GenericStore;
   readonly clock: Clock;
   readonly request: DeletionRequest;
+  /** As it was asked for. @default as it is stored */
+  readonly resource?: Resource;
   /** Validating admission with the object to be deleted. */
   readonly admit: (object: DeepReadonly<MutableObject>) => Promise<void> | void;
 }
@@ -41,7 +43,7 @@ export async function deleteObject(deletion: Deletion, namespace: string, name: 
     const current = await store.lookup(namespace, name);
     if (current === undefined) {
       if (marked !== undefined) return { cached: marked, gone: true }; // Somebody else has finished what was begun here.
-      throw store.missing(name);
+      throw store.missing(name, deletion.resource ?? store.strategy.resource);
     }
     const refusal = store.strategy.refuseDelete?.(current.object);
     if (refusal !== undefined) throw refusal;

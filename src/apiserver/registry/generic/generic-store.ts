@@ -22,6 +22,7 @@ import {
   isAlreadyExists,
   notFound,
   quote,
+  type Resource,
   showGiven,
 } from '#machinery';
 import { type PutOptions, type Store, StoreUnavailableError } from '#store';
@@ -151,18 +152,18 @@ export class GenericStore {
     return version?.isSlow === true ? version.read(objectKey(namespace, name), find) : find();
   }
 
-  /** @throws {ApiError} 404 */
-  get(namespace: string, name: string): CachedObject {
+  /** @param resource As it was asked for: some are served under several groups. @throws {ApiError} 404 */
+  get(namespace: string, name: string, resource: Resource = this.strategy.resource): CachedObject {
     const found = this.find(namespace, name);
-    if (found === undefined) throw this.missing(name);
+    if (found === undefined) throw this.missing(name, resource);
     return found;
   }
 
   /** Why there is no object of a name: some cannot be one. @source upstream store.go NamespaceKeyFunc, NoNamespaceKeyFunc */
-  missing(name: string): ApiError {
+  missing(name: string, resource: Resource): ApiError {
     const faults = checkPathSegmentName(name);
     if (faults.length > 0) return badRequest(`Name parameter invalid: ${quote(name)}: ${faults.join(';')}`);
-    return notFound(this.strategy.resource, name);
+    return notFound(resource, name);
   }
 
   /** Writes an object down for the first time. Owns `object`. */
@@ -208,7 +209,7 @@ export class GenericStore {
       if (resourceVersion && !context.dryRun && /^0*[1-9]\d*$/.test(resourceVersion))
         throw apiError(500, '', 'resourceVersion should not be set on objects to be created');
       const cached = context.dryRun ? this.#pretend(key, object) : await this.#put(key, object, 0);
-      if (cached === undefined) throw this.#exists(key, object);
+      if (cached === undefined) throw this.#exists(key, object, context.resource);
       if (allocation !== undefined) await settle(allocation, !context.dryRun);
       return cached;
     } catch (error) {
@@ -236,10 +237,10 @@ export class GenericStore {
   }
 
   async #createByUpdate(request: UpdateRequest, context: WriteContext): Promise<UpdateOutcome> {
-    if (!request.mayCreate || checkPathSegmentName(request.name).length > 0) throw this.missing(request.name);
+    if (!request.mayCreate || checkPathSegmentName(request.name).length > 0) throw this.missing(request.name, context.resource);
     const object = await request.change(undefined);
     const { uid, resourceVersion } = object.metadata;
-    if (uid) throw this.#preconditionFailed(objectKey(context.namespace, request.name), request.name, uid, '');
+    if (uid) throw this.#preconditionFailed(objectKey(context.namespace, request.name), context.resource, request.name, uid, '');
     if (resourceVersion) checkVersionText(resourceVersion);
     object.metadata.resourceVersion = ''; // There is none to compare it with.
     return { cached: await this.create(object, context, request.admission), created: true };
@@ -248,7 +249,7 @@ export class GenericStore {
   async #tryUpdate(request: UpdateRequest, current: CachedObject, context: WriteContext): Promise<CachedObject | undefined> {
     const previous = current.object;
     const next = await request.change(deepCopy(previous as MutableObject));
-    const conditional = this.#checkVersion(next, previous, request);
+    const conditional = this.#checkVersion(next, previous, request, context.resource);
     next.metadata.resourceVersion = previous.metadata.resourceVersion;
     matchNamespace(next, context.namespace, this.strategy.resource.namespaced);
     await request.admission.mutate(next, previous);
@@ -275,11 +276,11 @@ export class GenericStore {
     next: MutableObject,
     previous: DeepReadonly<MutableObject>,
     { name, mayOverwrite, uidIsPrecondition = true }: UpdateRequest,
+    resource: Resource,
   ): boolean {
-    const { resource } = this.strategy;
     const { uid, resourceVersion } = next.metadata;
     if (uidIsPrecondition && uid && uid !== previous.metadata.uid)
-      throw this.#preconditionFailed(objectKey(previous.metadata.namespace ?? '', name), name, uid, previous.metadata.uid);
+      throw this.#preconditionFailed(objectKey(previous.metadata.namespace ?? '', name), resource, name, uid, previous.metadata.uid);
     if (!resourceVersion || resourceVersion === '0') {
       if (mayOverwrite) return false;
       const cause = {
@@ -308,7 +309,7 @@ export class GenericStore {
       return new Cached(current.key, current.revision, next);
     }
     const written = await this.#put(current.key, next, current.revision);
-    if (written === undefined && conditional) throw conflict(this.strategy.resource, next.metadata.name, MODIFIED);
+    if (written === undefined && conditional) throw conflict(context.resource, next.metadata.name, MODIFIED);
     return written;
   }
 
@@ -331,7 +332,17 @@ export class GenericStore {
     if (!result.ok) return undefined;
     await this.#options.cacher.reached(result.revision);
     await this.strategy.release?.(current.object);
+    if (this.traits.companion !== undefined) await this.#removeCompanion(this.traits.companion, current.key);
     return result.revision;
+  }
+
+  /** What waits for finalizers stays; what has been changed meanwhile does, too. */
+  async #removeCompanion(prefix: string, key: string): Promise<void> {
+    const { store, cacher } = this.#options;
+    const found = cacher.findCache(prefix)?.find(key);
+    if (found === undefined || (found.object.metadata.finalizers ?? []).length > 0) return;
+    const result = await store.delete(`/registry/${prefix}${key}`, found.revision).catch(rethrow);
+    if (result.ok) await cacher.reached(result.revision);
   }
 
   /** @returns The written state, or undefined if the key is not at `expected`. */
@@ -362,14 +373,13 @@ export class GenericStore {
   }
 
   /** @source upstream storage/errors.go NewInvalidObjError */
-  #preconditionFailed(key: string, name: string, asked: string, found: string): ApiError {
+  #preconditionFailed(key: string, resource: Resource, name: string, asked: string, found: string): ApiError {
     const why = `Precondition failed: UID in precondition: ${asked}, UID in object meta: ${found}`;
     const where = `StorageError: invalid object, Code: 4, Key: /registry/${this.prefix}${key}, ResourceVersion: 0, AdditionalErrorMsg: ${why}`;
-    return conflict(this.strategy.resource, name, where);
+    return conflict(resource, name, where);
   }
 
-  #exists(key: string, { metadata: { name, generateName: prefix } }: MutableObject): ApiError {
-    const { resource } = this.strategy;
+  #exists(key: string, { metadata: { name, generateName: prefix } }: MutableObject, resource: Resource): ApiError {
     const error = prefix ? generateNameConflict(resource, name) : alreadyExists(resource, name);
     if (this.#stored(key)?.object.metadata.deletionTimestamp === undefined) return error;
     return new ApiError({ ...error.status, message: `object is being deleted: ${error.message}` });

@@ -13,6 +13,8 @@ export interface StorageTraits {
   readonly ttlSeconds?: number;
   /** What becomes of what it owns where a delete does not say. @default that the garbage collector deletes it */
   readonly dependents?: 'orphaned' | 'none';
+  /** Prefix of another resource, whose object of the same name goes with one of this. */
+  readonly companion?: string;
   /** What a delete that does not say is warned of. */
   readonly unsaidPolicyWarning?: string;
   /**
@@ -31,6 +33,10 @@ const RETURNED = new Set([
   '/resourcequotas',
   '/serviceaccounts',
   '/services',
+  'resource.k8s.io/deviceclasses',
+  'resource.k8s.io/resourceclaims',
+  'resource.k8s.io/resourceclaimtemplates',
+  'resource.k8s.io/resourceslices',
   'storage.k8s.io/csidrivers',
   'storage.k8s.io/csinodes',
   'storage.k8s.io/csistoragecapacities',
@@ -45,11 +51,13 @@ const EVENT_TTL_SECONDS = 3600;
 const JOB_WARNING =
   'child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning';
 
-/** @source upstream strategies' DefaultGarbageCollectionPolicy: of old, two kinds orphan what they own. */
+/** @source upstream strategies' DefaultGarbageCollectionPolicy (of old, two kinds orphan what they own), storages' Delete and AfterDelete */
 const SPECIAL: Readonly<Record<string, Omit<StorageTraits, 'returnsDeleted'>>> = {
   '/events': { ttlSeconds: EVENT_TTL_SECONDS, dependents: 'none' },
   'events.k8s.io/events': { ttlSeconds: EVENT_TTL_SECONDS, dependents: 'none' },
   '/namespaces': { markForDeletion: markNamespace },
+  // Else the next Service of the name would begin with the old one's endpoints.
+  '/services': { companion: 'services/endpoints/' },
   '/replicationcontrollers': { dependents: 'orphaned' },
   'batch/jobs': { dependents: 'orphaned', unsaidPolicyWarning: JOB_WARNING },
   'apiextensions.k8s.io/customresourcedefinitions': { markForDeletion: markDefinition },
