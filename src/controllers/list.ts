@@ -25,6 +25,7 @@ import { serviceAccountTokens } from './service-account-tokens/mod.ts';
 import { serviceCidrs } from './service-cidrs/mod.ts';
 import { statefulSet } from './statefulset/mod.ts';
 import { taintEviction } from './taint-eviction/mod.ts';
+import { ttl } from './ttl/mod.ts';
 import { ttlAfterFinished } from './ttl-after-finished/mod.ts';
 import { attributesClassProtection, claimProtection, volumeProtection } from './volume-protection/mod.ts';
 
@@ -54,6 +55,7 @@ export const CONTROLLERS: readonly ControllerEntry[] = [
   csrCleaner,
   disruption,
   resourceQuota,
+  ttl,
   ttlAfterFinished,
   claimProtection,
   volumeProtection,
