@@ -192,6 +192,8 @@ export interface RuntimeInfo {
   readonly version: string;
   /** `containerd://` style prefix of container IDs in the API. */
   readonly scheme: string;
+  /** What running containers may use can change. @default false */
+  readonly canResize?: boolean;
 }
 
 /**

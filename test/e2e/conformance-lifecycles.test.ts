@@ -323,6 +323,7 @@ JB2QVXCQLAXiX5tCWreY427wNCKC
     cluster: true,
     body: { spec: { cidrs: ['10.196.196.0/24'] } },
     status: { conditions },
+    keepsMetadata: true,
   },
   {
     behaviour: 'Services should complete a service status lifecycle; should delete a collection of services',
@@ -384,6 +385,7 @@ JB2QVXCQLAXiX5tCWreY427wNCKC
     kind: 'ResourceClaim',
     body: { spec: { devices: { requests: [device] } } },
     status: { allocation: { devices: { results: [{ request: 'x', driver: 'x.example', pool: 'p', device: 'd' }] } } },
+    keepsMetadata: true,
   },
   {
     behaviour: '[DRA] CRUD Tests resource.k8s.io/v1 ResourceClaimTemplate',
@@ -468,6 +470,7 @@ JB2QVXCQLAXiX5tCWreY427wNCKC
     cluster: true,
     body: { spec: { attacher: 'x.csi.k8s.io', nodeName: 'n', source: { persistentVolumeName: 'pv' } } },
     status: { attached: true },
+    keepsMetadata: true,
   },
   {
     behaviour: 'VolumeAttributesClass should run through the lifecycle of a VolumeAttributesClass',

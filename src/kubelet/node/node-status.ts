@@ -32,6 +32,8 @@ export interface NodeFacts {
   readonly now: number;
 }
 
+/** What the API server asks for when a Pod's resources change. In order. */
+const RESIZING = ['GuaranteedQoSPodCPUResize', 'InPlacePodLevelResourcesVerticalScaling'];
 const MAX_IMAGES = 50;
 const MAX_NAMES = 5;
 
@@ -61,6 +63,7 @@ export function nodeStatus(facts: NodeFacts, known: DeepReadonly<NodeStatus> | u
     },
     images: imagesOf(facts.images),
     runtimeHandlers: [{ name: '', features: { recursiveReadOnlyMounts: false, userNamespaces: false } }],
+    ...(runtime.canResize === true && { declaredFeatures: RESIZING }),
   };
 }
 

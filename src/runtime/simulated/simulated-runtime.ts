@@ -38,7 +38,7 @@ export function createSimulatedRuntime(options: SimulatedRuntimeOptions): Simula
 }
 
 export class SimulatedRuntime implements Runtime {
-  readonly info: RuntimeInfo = { name: 'simulated', version: '0.1.0', scheme: 'simulated' };
+  readonly info: RuntimeInfo = { name: 'simulated', version: '0.1.0', scheme: 'simulated', canResize: true };
   readonly images: ImageService = new SimulatedImages();
   readonly #options: SimulatedRuntimeOptions;
   readonly #events = new EventHub();
