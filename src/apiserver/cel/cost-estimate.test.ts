@@ -73,6 +73,12 @@ const CASES: readonly (readonly [Make, string, number, number, number])[] = [
   [texts, 'self.isSorted() == true', 329854432052, 10, 52],
   [strings, "self.str.replace(self.before, self.after) == 'does not matter'", 629154, 4, 12],
   [strings, 'self.str.split(self.separator) == []', 629160, 10, 22],
+  // cel-go's own list functions, by the factors of its version 3.
+  [list('number'), 'self.reverse() == []', 1572885, 10, 32],
+  [list('number'), 'self.slice(1, 3) == []', 24, 10, 24],
+  [listOf(listOf(scalar('number'))(undefined)), 'self.flatten() == []', 1048597, 10, 32],
+  [list('number'), 'self.distinct() == []', 4947796033560, 10, 222],
+  [list('integer'), 'self.sort() == []', 4947796033560, 10, 222],
   [(limit) => ({ type: 'string', enum: ['A', 'LongValue'], ...sized('maxLength', limit) }), "self.contains('A')", 2, 1000, 401],
 ];
 

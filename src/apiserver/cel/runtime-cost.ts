@@ -60,9 +60,18 @@ const BY_FUNCTION: ReadonlyMap<string, CallCost> = new Map<string, CallCost>([
   ['validate', validateCost],
   ...each(product(1), 'sets.contains sets.intersects'),
   ['sets.equivalent', product(2)],
-  ...each((_args, result) => 1 + LIST_COST + sizeOf(result), 'lists.range slice reverse flatten'),
-  ...each(([list]) => 1 + LIST_COST + sizeOf(list ?? null) ** 2, 'sort distinct @sortByAssociatedKeys'),
+  ...each((_args, result) => 1 + LIST_COST + sizeOf(result), 'lists.range slice reverse'),
+  ['flatten', ([list, depth = 1n]) => 1 + LIST_COST + Math.floor(sizeOf(list ?? null) * Number(depth))],
+  ...each(([list]) => selfCompared(list), 'sort distinct'),
+  ['@sortByAssociatedKeys', ([, keys]) => selfCompared(keys)],
 ]);
+
+/** Each element of a list with each other. */
+function selfCompared(list: Value | undefined): number {
+  const [first] = list instanceof ListValue ? list.values() : [];
+  const isText = typeof first === 'string' || first instanceof Uint8Array;
+  return 1 + LIST_COST + Math.floor(sizeOf(list ?? null) ** 2 * (isText ? 2 + STRING_TRAVERSAL : 2));
+}
 
 function validateCost([format, text]: readonly Value[]): number {
   const length = isOpaque(format) && 'regexLength' in format ? Number(format.regexLength) : 1;
@@ -87,7 +96,7 @@ const BY_OVERLOAD: ReadonlyMap<string, CallCost> = new Map<string, CallCost>([
 ]);
 
 /** Functions whose cost is known only when they are done; all others are charged for before they run. */
-const BY_RESULT = new Set(['join', 'lists.range', 'slice', 'reverse', 'flatten']);
+const BY_RESULT = new Set(['join', 'lists.range', 'slice', 'reverse']);
 
 export function isChargedAfterwards(name: string): boolean {
   return BY_RESULT.has(name);

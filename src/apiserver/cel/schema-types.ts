@@ -136,14 +136,15 @@ function withObjectMeta(schema: Schema): Schema {
   return { ...schema, properties: properties as NonNullable<Schema['properties']> };
 }
 
-/** The type of a built-in kind. Types that contain themselves do so here, too. */
+/** The type of a built-in kind, as upstream reads it from OpenAPI. Types that contain themselves do so here, too. */
 export function typeOfStruct(schema: StructSchema): ObjectType {
   return structType(schema, new Map());
 }
 
 type AnySchema = StructSchema['fields'][number]['schema'];
+type Known = Map<StructSchema, ObjectType>;
 
-function structType(schema: StructSchema, known: Map<StructSchema, ObjectType>): ObjectType {
+function structType(schema: StructSchema, known: Known): ObjectType {
   const made = known.get(schema);
   if (made !== undefined) return made;
   const fields = new Map<string, CelType>();
@@ -152,42 +153,46 @@ function structType(schema: StructSchema, known: Map<StructSchema, ObjectType>):
   known.set(schema, type);
   for (const field of schema.fields) {
     const escaped = escapeName(field.name);
-    if (escaped === undefined) continue;
-    fields.set(escaped, typeOfAny(field.schema, known));
+    const inner = escaped === undefined ? undefined : typeOfAny(field.schema, known);
+    if (escaped === undefined || inner === undefined) continue;
+    fields.set(escaped, inner);
     if (escaped !== field.name) properties.set(escaped, field.name);
   }
   return type;
 }
 
-function typeOfAny(schema: AnySchema, known: Map<StructSchema, ObjectType>): CelType {
+/** Undefined where OpenAPI names no one type: quantities are text or numbers there, some values are anything. */
+function typeOfAny(schema: AnySchema, known: Known): CelType | undefined {
   switch (schema.kind) {
     case 'struct':
       return structType(schema, known);
     case 'list': {
       const element = typeOfAny(schema.element, known);
-      if (schema.listType === 'atomic') return listOf(element);
+      if (element === undefined || schema.listType === 'atomic') return element && listOf(element);
       return { kind: 'list', element, listType: schema.listType, mapKeys: schema.keys };
     }
-    case 'map':
-      return mapOf(STRING, typeOfAny(schema.value, known));
-    case 'string':
-      return STRING;
-    case 'boolean':
-      return BOOL;
-    case 'int32':
-    case 'int64':
-      return INT;
-    case 'float64':
-      return DOUBLE;
-    case 'bytes':
-      return BYTES;
-    case 'time':
-    case 'microTime':
-      return TIMESTAMP;
-    // Durations are text in the API; the rest has no one type.
-    case 'duration':
-      return STRING;
+    case 'map': {
+      const value = typeOfAny(schema.value, known);
+      return value && mapOf(STRING, value);
+    }
     default:
-      return DYN;
+      return SCALAR_TYPES[schema.kind];
   }
 }
+
+const NO_FIELDS: CelType = { kind: 'object', name: 'object', fields: new Map() };
+const SCALAR_TYPES: Readonly<Record<string, CelType>> = {
+  string: STRING,
+  // Durations are text in the API.
+  duration: STRING,
+  boolean: BOOL,
+  int32: INT,
+  int64: INT,
+  float64: DOUBLE,
+  bytes: BYTES,
+  time: TIMESTAMP,
+  microTime: TIMESTAMP,
+  intOrString: DYN,
+  rawExtension: NO_FIELDS,
+  fieldsV1: NO_FIELDS,
+};

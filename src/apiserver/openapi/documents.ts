@@ -5,11 +5,12 @@
 import { createHash } from 'node:crypto';
 import { findSchema, RESOURCES, schemaOfType } from '#api';
 import type { Resource, StructSchema } from '#machinery';
-import { type ApiResult, plainText, type RequestContext } from '../request/context.ts';
+import type { ApiResult, RequestContext } from '../request/context.ts';
 import { pathsOf, type ReferTo } from './operation-forms.ts';
 import { BUILT_IN, type Gvk, operationsOf, pathOf, tagOf, versionWords } from './operations.ts';
-import { encodeDocumentV2, PROTOBUF_V2, wantsProtobufV2 } from './protobuf-v2.ts';
+import { encodeDocumentV2, PROTOBUF_V2 } from './protobuf-v2.ts';
 import { Components, type Json } from './schemas.ts';
+import { answerDocument, type Document, formOf, locationOf, noDocument, noSuchForm } from './serving.ts';
 
 export const INFO = { title: 'Kubernetes', version: 'v1.36.2' };
 /** What one part of the server adds to the documents: custom resources, API services that other servers answer. */
@@ -18,11 +19,6 @@ export interface OpenApiSource {
   readonly documents: ReadonlyMap<string, () => Json>;
   /** What goes into the version 2 document. */
   readonly v2: () => { readonly definitions: Readonly<Record<string, Json>>; readonly paths: Readonly<Record<string, Json>> };
-}
-
-interface Document {
-  readonly body: string | Buffer;
-  readonly hash: string;
 }
 
 export class OpenApi {
@@ -61,12 +57,20 @@ export class OpenApi {
   /** The answer for a path below /openapi, or undefined if it is none. */
   answer(context: RequestContext): ApiResult | undefined {
     const path = context.info.path.replace(/\/$/, '');
-    if (path === '/openapi/v2') return this.#send(context, wantsProtobufV2(context.header('accept')) ? 'v2+protobuf' : 'v2');
+    if (path === '/openapi/v2') return this.#answerV2(context);
     if (path === '/openapi/v3')
       return { type: 'bytes', status: 200, contentType: 'text/plain; charset=utf-8', body: JSON.stringify(this.#index()) };
     if (!path.startsWith('/openapi/v3/')) return undefined;
     const name = path.slice('/openapi/v3/'.length);
-    return this.#paths().includes(name) ? this.#send(context, name) : plainText(404, '404 page not found\n');
+    if (!this.#paths().includes(name)) return noDocument();
+    const form = formOf(context.header('accept'), 'v3');
+    return form === undefined ? noSuchForm() : answerDocument(context, this.#document(name), form, name);
+  }
+
+  #answerV2(context: RequestContext): ApiResult {
+    const form = formOf(context.header('accept'), 'v2');
+    if (form === undefined) return noSuchForm();
+    return answerDocument(context, this.#document(form === PROTOBUF_V2 ? 'v2+protobuf' : 'v2'), form);
   }
 
   #paths(): readonly string[] {
@@ -74,17 +78,8 @@ export class OpenApi {
   }
 
   #index(): Json {
-    const entry = (name: string) => [name, { serverRelativeURL: `/openapi/v3/${name}?hash=${this.#document(name).hash}` }];
+    const entry = (name: string) => [name, { serverRelativeURL: locationOf(name, this.#document(name).hash) }];
     return { paths: Object.fromEntries([...this.#paths()].sort().map(entry)) };
-  }
-
-  /** With the right hash in its URL a document never changes. */
-  #send(context: RequestContext, name: string): ApiResult {
-    const { body, hash } = this.#document(name);
-    const immutable = context.query.get('hash') === hash;
-    const headers = { etag: `"${hash}"`, 'cache-control': immutable ? 'public, immutable, max-age=31536000' : 'no-cache, private' };
-    if (context.header('if-none-match') === `"${hash}"`) return { type: 'bytes', status: 304, contentType: '', body: '', headers };
-    return { type: 'bytes', status: 200, contentType: name === 'v2+protobuf' ? PROTOBUF_V2 : 'application/json', body, headers };
   }
 
   #document(name: string): Document {

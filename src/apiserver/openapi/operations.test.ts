@@ -6,6 +6,7 @@ import { RESOURCES } from '#api';
 import type { Resource } from '#machinery';
 import { pathsOf } from './operation-forms.ts';
 import { BUILT_IN, CUSTOM, operationsOf, tagOf } from './operations.ts';
+import { describeParameter } from './parameters.ts';
 import type { Json } from './schemas.ts';
 
 const resource = (group: string, name: string) => RESOURCES.find((one) => one.group === group && one.resource === name) as Resource;
@@ -114,7 +115,8 @@ test('version 2 has bodies among its parameters', () => {
   const put = paths[`${PDB}/{name}`]?.['put'] as { parameters: Json[]; responses: Record<string, Json> } | undefined;
 
   assert.deepEqual(put?.parameters[0], { name: 'body', in: 'body', required: true, schema: { $ref: 'PodDisruptionBudget' } });
-  assert.deepEqual(put?.parameters[2], { uniqueItems: true, type: 'string', name: 'fieldManager', in: 'query' });
+  const description = describeParameter('fieldManager', '');
+  assert.deepEqual(put?.parameters[2], { uniqueItems: true, type: 'string', description, name: 'fieldManager', in: 'query' });
   assert.deepEqual(put?.responses['201'], { description: 'Created', schema: { $ref: 'PodDisruptionBudget' } });
 });
 
@@ -139,4 +141,16 @@ test('custom resources speak JSON and YAML, have no paths of watches, and name t
   assert.deepEqual(named.get('readExampleComV1NamespacedKiteScale')?.responses, [
     [200, { group: 'autoscaling', version: 'v1', kind: 'Scale' }],
   ]);
+});
+
+test('every parameter is described', () => {
+  const all = operationsOf(resource('', 'pods'), BUILT_IN);
+  const paths = Object.entries(pathsOf(all, refer, 'v3')).flatMap(([path, item]) =>
+    Object.values(item).flatMap((part) => {
+      const parameters = (Array.isArray(part) ? part : ((part as { parameters?: Json[] }).parameters ?? [])) as readonly Json[];
+      return parameters.filter(({ description }) => !description).map(({ name }) => `${path} ${String(name)}`);
+    }),
+  );
+
+  assert.deepEqual(paths, []);
 });

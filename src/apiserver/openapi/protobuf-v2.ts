@@ -5,12 +5,6 @@
 import type { Json } from './schemas.ts';
 
 export const PROTOBUF_V2 = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
-const NAMES = [PROTOBUF_V2, PROTOBUF_V2.replace('.v1.0+', '@v1.0+')];
-
-/** Whether a client asks for this form. */
-export function wantsProtobufV2(accept: string | undefined): boolean {
-  return (accept ?? '').split(',').some((media) => NAMES.includes(media.split(';')[0]?.trim() ?? ''));
-}
 
 const DOCUMENT = { swagger: 1, info: 2, paths: 8, definitions: 9 } as const;
 const SCHEMA = {

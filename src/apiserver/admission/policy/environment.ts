@@ -54,6 +54,8 @@ export const JSON_PATCH_RESULT: CelType = { kind: 'list', element: JSON_PATCH };
 
 export interface EnvironmentOptions {
   readonly hasParams: boolean;
+  /** Whether there is `variables`. @default true */
+  readonly hasVariables?: boolean;
   /** Adds `Object{...}` and `JSONPatch{...}`. */
   readonly isMutation?: boolean;
   /** Types where they are known: type checking of policies. @default dyn */
@@ -68,7 +70,7 @@ export class PolicyEnvironment {
   readonly #fields = new Map<string, CelType>();
   readonly #mutation: CompileOptions['mutation'];
 
-  constructor(cel: Cel, { hasParams, isMutation = false, object = DYN, params = DYN }: EnvironmentOptions) {
+  constructor(cel: Cel, { hasParams, hasVariables = true, isMutation = false, object = DYN, params = DYN }: EnvironmentOptions) {
     this.#cel = cel;
     this.#types = {
       ...variableTypes(cel),
@@ -76,7 +78,7 @@ export class PolicyEnvironment {
       oldObject: object,
       namespaceObject: NAMESPACE,
       ...(hasParams ? { params } : {}),
-      [VARIABLES]: { kind: 'object', name: 'kubernetes.variables', fields: this.#fields },
+      ...(hasVariables ? { [VARIABLES]: { kind: 'object', name: 'kubernetes.variables', fields: this.#fields } } : {}),
     };
     this.#mutation = isMutation ? { struct: mutationType } : undefined;
   }

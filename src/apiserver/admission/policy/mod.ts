@@ -6,4 +6,4 @@ export { createPolicyPlugins, type PolicyPluginsOptions } from './plugins.ts';
 export { PolicyMetrics } from './policy-metrics.ts';
 export { checkTypes, type ExpressionWarning, typesToCheck } from './type-checking.ts';
 export { runTypeChecking } from './type-checking-controller.ts';
-export { mutatingPolicyCauses, validatingPolicyCauses } from './validation.ts';
+export { mutatingPolicyCauses, policyStatusCauses, validatingPolicyCauses } from './validation.ts';

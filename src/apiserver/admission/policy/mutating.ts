@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// MutatingAdmissionPolicy: bound policies one after the other, each seeing what those before have made of the object. A policy
-// that asked for it is evaluated once more when the object changed after its turn.
+// MutatingAdmissionPolicy: which policies match is settled first, by the object as it came; then they are evaluated one after the other,
+// each seeing what those before have made of it. Once any has been applied, those that asked for it are evaluated once more.
 // @source upstream apiserver pkg/admission/plugin/policy/{generic/policy_dispatcher,mutating/dispatcher}.go
 import { ApiError, deepCopy, deepEqual, internalError } from '#machinery';
 import { type AdmissionPlugin, type AdmissionRequest, Reinvocation } from '../admission.ts';
@@ -30,6 +30,8 @@ interface Failure {
   readonly policy: string;
   readonly binding: string | undefined;
   readonly message: string;
+  /** Of the whole refusal, if it is the first of it; otherwise that is Forbidden. */
+  readonly reason?: 'Invalid';
 }
 
 /** One policy by one binding with one parameter. */
@@ -39,6 +41,12 @@ interface Invocation {
   readonly param: Param | null;
   readonly versioned: VersionedRequest;
   readonly key: string;
+}
+
+interface Outcome {
+  readonly changed: boolean;
+  /** Whether any mutation was, even one that changed nothing. */
+  readonly applied: boolean;
 }
 
 export function mutatingAdmissionPolicy(source: PolicySource<never, CompiledMutatingPolicy>, deps: PolicyDeps): AdmissionPlugin {
@@ -70,21 +78,32 @@ class Dispatch {
 
   async run(source: PolicySource<never, CompiledMutatingPolicy>): Promise<void> {
     await this.#deps.engine.load();
+    const invocations: Invocation[] = [];
+    for (const bound of source.current(this.#deps.engine.cel)) invocations.push(...(await this.#invocations(bound)));
+    if (invocations.length > 0) await this.#invokeAll(invocations);
+    if (this.#failures.length > 0) throw this.#refusal();
+  }
+
+  async #invokeAll(invocations: readonly Invocation[]): Promise<void> {
     const passes = this.#passes();
     const isReinvoke = this.#request.reinvocation?.isReinvoke === true;
     if (isReinvoke && !deepEqual(passes.lastOutput, this.#request.object)) requireReinvoking(passes);
-    for (const bound of source.current(this.#deps.engine.cel)) {
-      for (const invocation of await this.#invocations(bound)) {
-        if (isReinvoke && !passes.again.has(invocation.key)) continue;
-        if (await this.#invoke(invocation)) {
-          requireReinvoking(passes);
-          this.#request.reinvocation?.want();
-        }
-        if (invocation.policy.mayReinvoke) passes.reinvocable.add(invocation.key);
-      }
+    let applied = false;
+    for (const invocation of invocations) {
+      const outcome = await this.#invoke(invocation, isReinvoke ? passes.again : undefined);
+      if (outcome === undefined) continue;
+      if (outcome.changed) requireReinvoking(passes);
+      if (outcome.applied) applied = true;
+      if (invocation.policy.mayReinvoke) passes.reinvocable.add(invocation.key);
     }
-    if (this.#failures.length > 0) throw this.#refusal();
+    if (applied) this.#wantReinvocation(passes);
     if (passes.reinvocable.size > 0 || passes.again.size > 0) passes.lastOutput = deepCopy(this.#request.object);
+  }
+
+  /** Whatever has been applied, changed or not, is followed by a second pass, and that begins with every policy that asked for it. */
+  #wantReinvocation(passes: Passes): void {
+    requireReinvoking(passes);
+    this.#request.reinvocation?.want();
   }
 
   #passes(): Passes {
@@ -106,16 +125,18 @@ class Dispatch {
     );
     const { status } = refusal(this.#request, 'admission request denied by policy');
     const causes = [...(status.details?.causes ?? []), ...texts.map((message) => ({ message }))];
-    return new ApiError({ ...status, message: texts[0] ?? '', reason: 'Invalid', details: { ...status.details, causes } });
+    const reason = this.#failures[0]?.reason ?? status.reason;
+    return new ApiError({ ...status, message: texts[0] ?? '', ...(reason ? { reason } : {}), details: { ...status.details, causes } });
   }
 
-  #failed({ name, failurePolicy }: CompiledMutatingPolicy, binding: string | undefined, message: string): void {
-    if (failurePolicy === 'Fail') this.#failures.push({ policy: name, binding, message });
+  #failed({ name, failurePolicy }: CompiledMutatingPolicy, failure: Omit<Failure, 'policy'>): void {
+    if (failurePolicy === 'Fail') this.#failures.push({ policy: name, ...failure });
   }
 
   #misconfigured(policy: CompiledMutatingPolicy, binding: string | undefined, error: unknown): void {
     if (!(error instanceof ConfigurationError || error instanceof ApiError)) throw error;
-    this.#failed(policy, binding, `failed to configure ${binding === undefined ? 'policy' : 'binding'}: ${error.message}`);
+    const message = `failed to configure ${binding === undefined ? 'policy' : 'binding'}: ${error.message}`;
+    this.#failed(policy, { binding, message });
   }
 
   async #invocations({ policy, bindings }: BoundPolicy<CompiledMutatingPolicy>): Promise<readonly Invocation[]> {
@@ -143,41 +164,49 @@ class Dispatch {
     return invocations;
   }
 
-  /** @returns Whether the object changed. */
-  async #invoke({ policy, binding, param, versioned }: Invocation): Promise<boolean> {
+  /** @param only The keys of those that are to be invoked, in the second pass. @returns Undefined if it was not invoked. */
+  async #invoke(invocation: Invocation, only: ReadonlySet<string> | undefined): Promise<Outcome | undefined> {
+    const { policy, binding, param, versioned } = invocation;
     const { reader, authorize, engine } = this.#deps;
     // The object changes with every mutation, of this policy and of those before.
     await versioned.load();
     const subject: Subject = { policy, versioned, param, reader, authorize, cel: engine.cel };
-    let changed = false;
     try {
-      if (!(await conditionsHold(subject))) return false;
+      if (!(await conditionsHold(subject))) return undefined;
     } catch (error) {
       if (!(error instanceof EvaluationError)) throw error;
-      this.#failed(policy, binding, error.message);
-      return false;
+      this.#failed(policy, { binding, message: error.message, reason: 'Invalid' });
+      return undefined;
     }
+    return only?.has(invocation.key) === false ? undefined : await this.#mutateAll(invocation, subject);
+  }
+
+  async #mutateAll({ policy, binding }: Invocation, subject: Subject): Promise<Outcome> {
     const { now, metrics } = this.#deps;
+    const outcome = { changed: false, applied: false };
     for (const mutation of policy.mutations) {
       const start = now();
       const report = (error?: string) => metrics?.mutated({ policy: policy.name, binding, seconds: (now() - start) / 1000, error });
       try {
-        changed = (await this.#mutate(mutation, subject)) || changed;
+        const changed = await this.#mutate(mutation, subject);
+        if (changed !== undefined) outcome.applied = true;
+        if (changed === true) outcome.changed = true;
         report();
       } catch (error) {
         if (!(error instanceof EvaluationError || error instanceof MutationError || error instanceof ApiError)) throw error;
         report(error.message);
         if (error instanceof ApiError) throw error;
-        this.#failed(policy, binding, error.message);
+        this.#failed(policy, { binding, message: error.message, reason: 'Invalid' });
       }
     }
-    return changed;
+    return outcome;
   }
 
-  async #mutate(mutation: CompiledMutatingPolicy['mutations'][number], subject: Subject): Promise<boolean> {
+  /** @returns Whether the object changed; undefined if there is none. */
+  async #mutate(mutation: CompiledMutatingPolicy['mutations'][number], subject: Subject): Promise<boolean | undefined> {
     const { versioned, cel } = subject;
     const { object: live, schema } = versioned;
-    if (live === undefined || schema === undefined) return false;
+    if (live === undefined || schema === undefined) return undefined;
     const outcome = await new Phase(subject, cel.RUNTIME_COST_BUDGET).evaluate(mutation);
     if (outcome.error !== undefined) throw new EvaluationError(outcome.error);
     const isPatch = mutation.patchType === 'JSONPatch';

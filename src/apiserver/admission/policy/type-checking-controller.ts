@@ -3,12 +3,14 @@
 // controller manager (validatingadmissionpolicy-status-controller); here whoever runs both runs it with the server, which has the
 // types of expressions: a controller manager by itself leaves the status alone.
 import { findResource, findSchema, validatingadmissionpolicies } from '#api';
+import type { JSONSchemaProps } from '#api/apiextensions/v1';
 import type { Client } from '#client';
 import type { Clock, Logger } from '#component';
-import { isConflict, isNotFound, type Resource } from '#machinery';
+import { isConflict, isNotFound, type Resource, type StructSchema } from '#machinery';
 import type { Cacher } from '../../cacher/cacher.ts';
 import { followChanges } from '../../cacher/follow-changes.ts';
-import type { CustomResources } from '../../crd/mod.ts';
+import type { CelType } from '../../cel/mod.ts';
+import type { CustomResources, ServedVersion } from '../../crd/mod.ts';
 import { prefixOf } from '../../registry/generic/keys.ts';
 import type { ObjectReader } from '../../registry/strategy.ts';
 import type { ValidatingPolicy } from './compiled-policy.ts';
@@ -78,8 +80,21 @@ function typesOf(custom: CustomResources, cel: Cel): TypeSource {
       return found === undefined ? [] : [{ group, version, kind: found.kind }];
     },
     typeOf(kind) {
-      const schema = findSchema(kind) ?? customOf(kind.group, kind.version).find(({ resource }) => resource.kind === kind.kind)?.schema;
-      return schema === undefined ? undefined : cel.typeOfStruct(schema);
+      const schema = findSchema(kind);
+      if (schema !== undefined) return cel.typeOfStruct(schema);
+      const own = [...custom.definitions()].flatMap(({ versions }) => versions);
+      const found = own.find(
+        ({ resource: { group, version, kind: name } }) => group === kind.group && version === kind.version && name === kind.kind,
+      );
+      return found === undefined ? undefined : customType(found.props, found.served.schema, cel);
     },
   };
+}
+
+/** As OpenAPI shows a custom resource: its own schema, with the metadata of every object. */
+function customType(props: ServedVersion['props'], { byName }: StructSchema, cel: Cel): CelType {
+  const type = cel.typeOfSchema(props as JSONSchemaProps, { isResourceRoot: true });
+  const meta = byName.get('metadata')?.schema;
+  if (type.kind !== 'object' || meta?.kind !== 'struct') return type;
+  return { ...type, fields: new Map([...type.fields, ['metadata', cel.typeOfStruct(meta)]]) };
 }

@@ -33,8 +33,8 @@ test('checkTypes() warns of fields that a named resource does not have', () => {
     {
       fieldRef: 'spec.validations[1].expression',
       warning:
-        "apps/v1, Kind=Deployment: compilation failed: ERROR: <input>:1:7: undefined field 'replicas'\n | object.replicas > 1\n | ......^\n" +
-        "\napps/v1, Kind=ReplicaSet: compilation failed: ERROR: <input>:1:7: undefined field 'replicas'\n | object.replicas > 1\n | ......^\n",
+        "apps/v1, Kind=Deployment: ERROR: <input>:1:7: undefined field 'replicas'\n | object.replicas > 1\n | ......^\n" +
+        "\napps/v1, Kind=ReplicaSet: ERROR: <input>:1:7: undefined field 'replicas'\n | object.replicas > 1\n | ......^\n",
     },
   ]);
 });
@@ -64,4 +64,32 @@ test('a rule of more than ten kinds is cut, and the last one checked', () => {
     kinds.map(({ kind }) => kind),
     [...many.slice(0, 10), 'x'],
   );
+});
+
+test('what has no one type in a schema cannot be named, but an integer or a string can be anything', () => {
+  const rows: readonly (readonly [expression: string, problem: RegExp | undefined])[] = [
+    ['object.spec.template.spec.containers[0].resources.limits', /undefined field 'limits'/],
+    ['object.spec.template.spec.containers[0].livenessProbe.httpGet.port == 80', undefined],
+    ['object.spec.strategy.rollingUpdate.maxSurge == "10%"', undefined],
+    ['object.metadata.creationTimestamp < timestamp("2030-01-01T00:00:00Z")', undefined],
+    ['object.metadata.managedFields[0].fieldsV1.f', /undefined field 'f'/],
+    ['object.metadata.labels.size() > "1"', /found no matching overload for '_>_' applied to '\(int, string\)'/],
+  ];
+
+  for (const [expression, problem] of rows) {
+    const [warning] = checkTypes(policyOf([rule(['apps'], ['deployments'])], [{ expression }]), TYPES, cel);
+
+    if (problem === undefined) assert.equal(warning, undefined, expression);
+    else assert.match(warning?.warning ?? '', problem);
+  }
+});
+
+test('parameters have the type of their kind; of a kind that is not served they can be anything', () => {
+  const of = (kind: string) => {
+    const policy = policyOf([rule(['apps'], ['deployments'])], [{ expression: 'params.odd.size() > 0' }]) as { spec: object };
+    return checkTypes({ ...policy, spec: { ...policy.spec, paramKind: { apiVersion: 'v1', kind } } } as never, TYPES, cel);
+  };
+
+  assert.match(of('ConfigMap')[0]?.warning ?? '', /undefined field 'odd'/);
+  assert.deepEqual(of('Nothing'), []);
 });

@@ -69,7 +69,7 @@ export function checkTypes(policy: ValidatingPolicy, types: TypeSource, cel: Cel
   const check = (fieldRef: string, expression: string) => {
     const texts = known.flatMap(({ kind, environment }) => {
       const { problem } = environment.compile(expression, 'any');
-      return problem === undefined ? [] : [`${print(kind)}: ${problem}\n`];
+      return problem === undefined ? [] : [`${print(kind)}: ${problem.replace(/^compilation failed: /, '')}\n`];
     });
     if (texts.length > 0) warnings.push({ fieldRef, warning: texts.join('\n') });
   };
@@ -85,6 +85,7 @@ function environmentOf({ spec }: ValidatingPolicy, object: CelType, types: TypeS
   const environment = new PolicyEnvironment(cel, {
     hasParams: spec.paramKind !== undefined,
     object,
+    // Of a kind that is not there they can be anything.
     ...(params === undefined ? {} : { params }),
   });
   for (const variable of spec.variables ?? []) environment.declare(variable);

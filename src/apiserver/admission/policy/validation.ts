@@ -6,6 +6,7 @@ import type { MatchCondition, Mutation, Variable } from '#api/admissionregistrat
 import {
   checkQualifiedName,
   type DeepReadonly,
+  deepEqual,
   duplicateValue,
   type FieldCause,
   type FieldPath,
@@ -16,6 +17,7 @@ import {
   tooMany,
 } from '#machinery';
 import type { Compiled } from '../../cel/mod.ts';
+import { parseJsonPath } from '../../crd/json-path.ts';
 import type { MutatingPolicy, ValidatingPolicy } from './compiled-policy.ts';
 import { APPLY_CONFIGURATION_RESULT, type Cel, JSON_PATCH_RESULT, PolicyEnvironment } from './environment.ts';
 
@@ -48,9 +50,26 @@ function failurePolicyCauses(value: string | undefined, path: FieldPath): FieldC
   return value === 'Fail' || value === 'Ignore' ? [] : [notSupported(path, value, ['Fail', 'Ignore'])];
 }
 
+type Policy = ValidatingPolicy | MutatingPolicy;
+
+/** Match conditions are not looked at again where nothing could have made them invalid. */
+function mayIgnoreConditions({ spec }: Policy, previous: Policy | undefined): boolean {
+  if (previous === undefined) return false;
+  return deepEqual(spec.paramKind, previous.spec.paramKind) && deepEqual(spec.matchConditions, previous.spec.matchConditions);
+}
+
+/** What the expressions of a policy may use: `variables` where it has some. */
+function environmentOf({ spec }: Policy, cel: Cel, isMutation: boolean): PolicyEnvironment {
+  const hasVariables = (spec.variables ?? []).length > 0;
+  return new PolicyEnvironment(cel, { hasParams: spec.paramKind !== undefined, hasVariables, isMutation });
+}
+
 /** What both kinds of policy begin with. */
-function commonCauses({ spec }: ValidatingPolicy | MutatingPolicy, environment: PolicyEnvironment): FieldCause[] {
-  const conditions = conditionsCauses(spec.matchConditions, environment);
+function commonCauses(policy: Policy, previous: Policy | undefined, environment: PolicyEnvironment, cel: Cel): FieldCause[] {
+  const { spec } = policy;
+  // They come before variables, and know none.
+  const plain = new PolicyEnvironment(cel, { hasParams: spec.paramKind !== undefined, hasVariables: false });
+  const conditions = mayIgnoreConditions(policy, previous) ? [] : conditionsCauses(spec.matchConditions, plain);
   return [
     ...failurePolicyCauses(spec.failurePolicy, SPEC.child('failurePolicy')),
     ...(spec.paramKind === undefined ? [] : paramKindCauses(spec.paramKind, SPEC.child('paramKind'))),
@@ -88,10 +107,10 @@ function variableCauses(variable: DeepReadonly<Variable>, path: FieldPath, envir
 }
 
 /** Everything wrong with a ValidatingAdmissionPolicy beside its metadata. */
-export function validatingPolicyCauses(policy: ValidatingPolicy, cel: Cel): FieldCause[] {
+export function validatingPolicyCauses(policy: ValidatingPolicy, cel: Cel, previous?: ValidatingPolicy): FieldCause[] {
   const { spec, metadata } = policy;
-  const environment = new PolicyEnvironment(cel, { hasParams: spec.paramKind !== undefined });
-  const causes = commonCauses(policy, environment);
+  const environment = environmentOf(policy, cel, false);
+  const causes = commonCauses(policy, previous, environment, cel);
   const { validations = [], auditAnnotations = [] } = spec;
   if (validations.length === 0 && auditAnnotations.length === 0) {
     const why = 'validations or auditAnnotations must contain at least one item';
@@ -138,21 +157,42 @@ function annotationCauses(
   environment: PolicyEnvironment,
   cel: Cel,
 ): FieldCause[] {
-  const key = policy === '' ? annotation.key : `${policy}/${annotation.key}`;
-  const causes = checkQualifiedName(key).map((why) => invalidValue(path.child('key'), key, why));
+  const key = `${policy}/${annotation.key}`;
+  const causes = policy
+    ? checkQualifiedName(key).map((why) => invalidValue(path.child('key'), key, why))
+    : [invalidValue(path.child('key'), annotation.key, 'requires metadata.name be non-empty')];
   const at = path.child('valueExpression');
   const { valueExpression } = annotation;
   if (isBlank(valueExpression)) return [...causes, required(at, 'valueExpression is not specified')];
   if (Buffer.byteLength(valueExpression.trim()) > MAX_VALUE_EXPRESSION)
     return [...causes, required(at, `must not exceed ${MAX_VALUE_EXPRESSION} bytes in length`)];
-  return [...causes, ...problemCauses(environment.compile(valueExpression, [cel.STRING, cel.NULL]), valueExpression, at)];
+  return [...causes, ...problemCauses(environment.compile(valueExpression.trim(), [cel.STRING, cel.NULL]), valueExpression, at)];
+}
+
+/** What is wrong with what type checking found, as somebody wrote it into the status. */
+export function policyStatusCauses({ status }: ValidatingPolicy): FieldCause[] {
+  const path = field('status', 'typeChecking', 'expressionWarnings');
+  return (status?.typeChecking?.expressionWarnings ?? []).flatMap(({ warning, fieldRef }, index) => {
+    const at = path.index(index);
+    return [...(warning ? [] : [required(at.child('warning'))]), ...fieldRefCauses((fieldRef ?? '').trim(), at.child('fieldRef'))];
+  });
+}
+
+function fieldRefCauses(fieldRef: string, path: FieldPath): FieldCause[] {
+  if (fieldRef === '') return [required(path)];
+  try {
+    parseJsonPath(fieldRef);
+    return [];
+  } catch (error) {
+    return [invalidValue(path, fieldRef, `invalid JSONPath: ${error instanceof Error ? error.message : String(error)}`)];
+  }
 }
 
 /** Everything wrong with a MutatingAdmissionPolicy beside its metadata. */
-export function mutatingPolicyCauses(policy: MutatingPolicy, cel: Cel): FieldCause[] {
+export function mutatingPolicyCauses(policy: MutatingPolicy, cel: Cel, previous?: MutatingPolicy): FieldCause[] {
   const { spec } = policy;
-  const environment = new PolicyEnvironment(cel, { hasParams: spec.paramKind !== undefined, isMutation: true });
-  const causes = commonCauses(policy, environment);
+  const environment = environmentOf(policy, cel, true);
+  const causes = commonCauses(policy, previous, environment, cel);
   const path = SPEC.child('mutations');
   const { mutations = [] } = spec;
   if (mutations.length === 0) causes.push(required(path, 'mutations must contain at least one item'));

@@ -54,18 +54,18 @@ const FORMATS: Readonly<Record<string, FormatValue>> = {
   }),
   uuid: new FormatValue(
     'uuid',
-    79,
+    70,
     matching((text) => UUID.test(text), 'does not match the UUID format'),
   ),
   byte: new FormatValue(
     'byte',
-    90,
+    84,
     matching((text) => BASE64.test(text), 'invalid base64'),
   ),
-  date: new FormatValue('date', 80, matching(isDate, 'invalid date')),
+  date: new FormatValue('date', 71, matching(isDate, 'invalid date')),
   datetime: new FormatValue(
     'datetime',
-    80,
+    71,
     matching((text) => parseTimestamp(text) !== undefined, 'invalid datetime'),
   ),
 };
