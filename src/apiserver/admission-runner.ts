@@ -3,7 +3,7 @@
 // RBAC's refusal of escalation runs with it, since it too needs the object as it will be stored.
 import type { Client } from '#client';
 import type { Clock } from '#component';
-import { type DeepReadonly, deepCopy, type Resource } from '#machinery';
+import { type DeepReadonly, decodeManagers, deepCopy, FieldSetError, type Resource } from '#machinery';
 import type { AdmissionDeps, AdmissionOperation, AdmissionPlugin, AdmissionRequest } from './admission/admission.ts';
 import type { PluginConfigurations } from './admission/admission-configuration.ts';
 import { createAdmissionChain } from './admission/chain.ts';
@@ -174,10 +174,15 @@ export function createAdmissionRunner(
   };
   const callsOf = (facts: RequestFacts): AdmissionCalls => ({
     mutate(object, previous) {
+      const owners = object?.metadata?.managedFields;
       const run = () => chain.runMutating(new WriteRequest(facts, object, previous), deps);
+      const finish = () => {
+        if (object?.metadata !== undefined && object.metadata.managedFields !== owners) guardOwners(object, owners, facts.context);
+        guardGrants(facts, object, previous);
+      };
       const done = hasExpressions(facts.resource) ? extras.expressions.load().then(run) : run();
-      if (done !== undefined) return done.then(() => guardGrants(facts, object, previous));
-      guardGrants(facts, object, previous);
+      if (done !== undefined) return done.then(finish);
+      finish();
     },
     validate(object, previous) {
       const request = new WriteRequest(facts, object, previous);
@@ -194,6 +199,21 @@ export function createAdmissionRunner(
       return callsOf({ context, resource, served: undefined, operation: 'CREATE', subresource: '', dryRun, name: '', options: undefined });
     },
   };
+}
+
+const INVALID_OWNERS =
+  '.metadata.managedFields was in an invalid state after admission; this could be caused by an outdated mutating admission controller; please fix your requests';
+
+/** Puts the owners of fields back that a webhook or policy has made unreadable. @source upstream handlers/fieldmanager/admission.go */
+function guardOwners({ metadata }: MutableObject, before: MutableObject['metadata']['managedFields'], context: RequestContext): void {
+  try {
+    decodeManagers(metadata.managedFields);
+  } catch (error) {
+    if (!(error instanceof FieldSetError)) throw error;
+    if (before === undefined) delete metadata.managedFields;
+    else metadata.managedFields = before;
+    context.warn(`${INVALID_OWNERS}: ${error.message}`);
+  }
 }
 
 /** Whether objects of a resource carry CEL expressions that are compiled when they are written. */

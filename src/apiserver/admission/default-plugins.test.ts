@@ -223,6 +223,12 @@ refuses(
   { object: pod({ serviceAccountName: 'a' }, { annotations: { 'kubernetes.io/config.mirror': 'm' } }) },
   'a mirror pod may not reference service accounts',
 );
+refuses(
+  'ServiceAccount says so before anybody validates the Pod',
+  () => ({ ...serviceAccount, validate: () => undefined }),
+  { object: pod({ serviceAccountName: 'a' }, { annotations: { 'kubernetes.io/config.mirror': 'm' } }) },
+  'a mirror pod may not reference service accounts',
+);
 test('ServiceAccount lets mirror Pods use claims', async () => {
   const volumes = [{ name: 'v', persistentVolumeClaim: { claimName: 'p' } }];
   await admitted(serviceAccount, { object: pod({ volumes }, { annotations: { 'kubernetes.io/config.mirror': 'm' } }) });

@@ -72,7 +72,10 @@ function podProblems({ spec }: Pod, item: DeepReadonly<LimitRangeItem>): string[
       constraints(item, resources?.requests ?? {}, resources?.limits ?? {}),
     );
   }
-  return item.type === 'Pod' ? constraints(item, podRequests(spec), podLimits(spec)) : [];
+  if (item.type !== 'Pod') return [];
+  // The overhead of a Pod is not its own doing: only quotas count it.
+  const { overhead: _, ...own } = spec;
+  return constraints(item, podRequests(own), podLimits(own));
 }
 
 function constraints(item: DeepReadonly<LimitRangeItem>, requests: ResourceList, limits: ResourceList): string[] {
@@ -91,14 +94,14 @@ const isLess = (a: string, b: string) => compareQuantity(parseQuantity(a), parse
 
 function minimum(type: string, name: string, bound: string, request: string | undefined, limit: string | undefined): string | undefined {
   const rule = `minimum ${name} usage per ${type} is ${bound}`;
-  if (request === undefined) return `${rule}. No request is specified`;
+  if (request === undefined) return `${rule}.  No request is specified`;
   if (isLess(request, bound)) return `${rule}, but request is ${request}`;
   return limit !== undefined && isLess(limit, bound) ? `${rule}, but limit is ${limit}` : undefined;
 }
 
 function maximum(type: string, name: string, bound: string, request: string | undefined, limit: string | undefined): string | undefined {
   const rule = `maximum ${name} usage per ${type} is ${bound}`;
-  if (limit === undefined) return `${rule}. No limit is specified`;
+  if (limit === undefined) return `${rule}.  No limit is specified`;
   if (isLess(bound, limit)) return `${rule}, but limit is ${limit}`;
   return request !== undefined && isLess(bound, request) ? `${rule}, but request is ${request}` : undefined;
 }
@@ -126,7 +129,7 @@ function claimProblems({ spec }: PersistentVolumeClaim, item: DeepReadonly<Limit
   for (const [name, bound] of Object.entries(item.max ?? {})) {
     const request = spec.resources?.requests?.[name];
     const rule = `maximum ${name} usage per ${item.type} is ${formatQuantity(parseQuantity(bound))}`;
-    if (request === undefined) problems.push(`${rule}. No request is specified`);
+    if (request === undefined) problems.push(`${rule}.  No request is specified`);
     else if (isLess(bound, request)) problems.push(`${rule}, but request is ${request}`);
   }
   return problems;

@@ -20,7 +20,13 @@ const isMirror = (pod: Pod) => pod.metadata.annotations?.[MIRROR] !== undefined;
 
 function admit(request: AdmissionRequest, deps: AdmissionDeps): void {
   const pod = asPod(request);
-  if (request.operation === 'UPDATE' || isMirror(pod)) return;
+  if (request.operation === 'UPDATE') return;
+  if (!isMirror(pod)) fillIn(request, pod, deps);
+  // What is forbidden is said before anybody asks whether the Pod is valid.
+  validate(request, deps);
+}
+
+function fillIn(request: AdmissionRequest, pod: Pod, deps: AdmissionDeps): void {
   if (!pod.spec.serviceAccountName) pod.spec.serviceAccountName = 'default';
   pod.spec.serviceAccount = pod.spec.serviceAccountName;
   const account = accountOf(request, pod, deps);

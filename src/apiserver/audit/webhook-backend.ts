@@ -2,12 +2,9 @@
 // Audit events to a webhook, as an `EventList` of audit.k8s.io/v1, tried again a few times with growing pauses.
 // @source upstream apiserver plugin/pkg/audit/webhook/webhook.go, pkg/util/webhook
 import type { Clock } from '#component';
-import { WebhookCallError, type WebhookClient } from '../webhook-client/mod.ts';
+import { retried, WebhookCallError, type WebhookClient } from '../webhook-client/mod.ts';
 import type { AuditEvent } from './event.ts';
 
-/** @source upstream DefaultRetryBackoffWithInitialDelay: 5 steps, factor 1.5 */
-const ATTEMPTS = 5;
-const FACTOR = 1.5;
 /** @source upstream webhook.DefaultRequestTimeout: 30 s */
 const TIMEOUT_MS = 30_000;
 
@@ -23,16 +20,14 @@ export async function deliverEvents(
   { client, clock, initialBackoffMs }: AuditWebhookOptions,
 ): Promise<void> {
   const body = { kind: 'EventList', apiVersion: 'audit.k8s.io/v1', metadata: {}, items: events };
-  for (let attempt = 1; ; attempt++) {
+  const post = async () => {
     try {
       await client.post(body, { timeoutMs: TIMEOUT_MS });
-      return;
     } catch (error) {
-      if (isTaken(error)) return;
-      if (attempt === ATTEMPTS) throw error;
-      await clock.sleep(initialBackoffMs * FACTOR ** (attempt - 1));
+      if (!isTaken(error)) throw error;
     }
-  }
+  };
+  await retried(post, { clock, initialMs: initialBackoffMs, passes: () => true });
 }
 
 /** A success whose body is no JSON is a success: nobody reads what an audit webhook answers. */

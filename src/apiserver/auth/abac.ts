@@ -6,6 +6,7 @@ import { FlagError } from '#component';
 import { parseJsonObject } from '#machinery';
 import { ALLOW, type Attributes, type Authorizer, type Decision } from './authorizer.ts';
 import { AUTHENTICATED_GROUP, type UserInfo } from './user.ts';
+import type { UserRules } from './user-rules.ts';
 
 export interface AbacPolicy {
   readonly user: string;
@@ -23,6 +24,7 @@ const NO_MATCH: Decision = { verdict: 'no-opinion', reason: 'No policy matched.'
 export function abacAuthorizer(policies: readonly AbacPolicy[]): Authorizer {
   return {
     name: 'ABAC',
+    userRules: (user, namespace) => rulesOf(policies, user, namespace),
     authorize: (attributes) => (policies.some((policy) => matches(policy, attributes)) ? ALLOW : NO_MATCH),
   };
 }
@@ -92,6 +94,19 @@ function oldest(given: AbacPolicy): AbacPolicy {
 }
 
 const READS: ReadonlySet<string> = new Set(['get', 'list', 'watch']);
+
+/** What is not of this namespace is left out, paths too. */
+function rulesOf(policies: readonly AbacPolicy[], user: UserInfo, namespace: string): UserRules {
+  const mine = policies.filter((policy) => subjectMatches(policy, user) && (policy.namespace === '*' || policy.namespace === namespace));
+  const rules = mine.flatMap(({ readonly, apiGroup, resource, nonResourcePath }) => {
+    const verbs = readonly ? [...READS] : ['*'];
+    return [
+      ...(resource === '' ? [] : [{ verbs, apiGroups: [apiGroup], resources: [resource] }]),
+      ...(nonResourcePath === '' ? [] : [{ verbs, nonResourceURLs: [nonResourcePath] }]),
+    ];
+  });
+  return { rules, incomplete: false, errors: [] };
+}
 
 function matches(policy: AbacPolicy, attributes: Attributes): boolean {
   if (!subjectMatches(policy, attributes.user)) return false;

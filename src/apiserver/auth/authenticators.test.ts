@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Credentials through the whole chain: which count, which are as none, and which are refused.
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { startTestServer, type TestServer } from '../_test-server.ts';
-import { REFUSED_CERTIFICATE } from './authenticators.ts';
+import { REFUSED_CERTIFICATE, readStaticTokens } from './authenticators.ts';
 import type { UserInfo } from './user.ts';
 
 const ANN: UserInfo = { name: 'ann', uid: '', groups: ['system:authenticated'], extra: {} };
@@ -47,3 +50,23 @@ for (const [what, headers, user, expected] of cases) {
     if (expected !== undefined) assert.ok(body.message.includes(`User "${expected}" cannot list`), body.message);
   });
 }
+
+test('readStaticTokens() reads a user from each line that has a token', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'tokens-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, 'tokens.csv');
+  const authenticated = 'system:authenticated';
+  writeFileSync(file, 't1,ann,u1\nt2,"bob, jr","",g\r\nt3,eve,u3,"a,b","more ""text"""\n,nobody,u4\nt5,,u5,\n');
+
+  const users = [...readStaticTokens(file)].map(([token, { name, uid, groups }]) => [token, name, uid, groups]);
+  assert.deepEqual(users, [
+    ['t1', 'ann', 'u1', [authenticated]],
+    ['t2', 'bob, jr', '', ['g', authenticated]],
+    ['t3', 'eve', 'u3', ['a', 'b', authenticated]],
+    ['t5', '', 'u5', [authenticated]],
+  ]);
+  writeFileSync(file, 't1,ann\n');
+  assert.throws(() => readStaticTokens(file), {
+    message: `token file '${file}' must have at least 3 columns (token, user name, user uid), found 2`,
+  });
+});

@@ -14,7 +14,7 @@ import { type ReviewSpec, webhookAuthorizer } from './webhook-authorizer.ts';
 export type AuthorizerChoice = string | Authorizer;
 
 export interface AuthorizationDeps {
-  readonly clock: Pick<Clock, 'now'>;
+  readonly clock: Pick<Clock, 'now' | 'sleep'>;
   readonly logger: Pick<Logger, 'warn'>;
 }
 
@@ -161,7 +161,7 @@ const REQUEST: CelType = {
 };
 const COST_LIMIT = 1_000_000;
 
-/** One that is false spares the question; one that fails is reported to whoever asks. */
+/** One that is false spares the question, whatever others say; one that fails is reported to whoever asks. */
 async function compileConditions(expressions: readonly string[]): Promise<((spec: ReviewSpec) => boolean) | undefined> {
   if (expressions.length === 0) return undefined;
   const { compile, CostBudget } = await import('../cel/mod.ts');
@@ -171,6 +171,15 @@ async function compileConditions(expressions: readonly string[]): Promise<((spec
   return (spec) => {
     const budget = new CostBudget(COST_LIMIT);
     const request = { groups: [], uid: '', extra: {}, ...spec };
-    return programs.every((program) => program.evaluate({ request }, budget) === true);
+    let problem: unknown;
+    for (const program of programs) {
+      try {
+        if (program.evaluate({ request }, budget) === false) return false;
+      } catch (error) {
+        problem ??= error;
+      }
+    }
+    if (problem !== undefined) throw problem;
+    return true;
   };
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The authorization contract and the union of authorizers, in order: the first that has an opinion decides.
-import type { FieldRequirement } from '#machinery';
+import type { FieldRequirement, Requirement } from '#machinery';
 import type { UserInfo } from './user.ts';
+import { ALL_RULES, aggregate, type RuleResolver, type UserRules, unionRules } from './user-rules.ts';
 
 export interface Attributes {
   readonly user: UserInfo;
@@ -17,15 +18,19 @@ export interface Attributes {
   readonly name: string;
   /** What a list or watch is confined to; read when it is asked for. */
   readonly fieldSelector?: (() => readonly FieldRequirement[]) | undefined;
+  readonly labelSelector?: (() => readonly Requirement[]) | undefined;
 }
 
 export interface Decision {
   readonly verdict: 'allow' | 'deny' | 'no-opinion';
   /** Why not, in upstream's words, for the 403's message. */
   readonly reason: string;
+  /** What went wrong on the way: a request that nobody allows is then no 403 but a fault of the server. */
+  readonly error?: string | undefined;
 }
 
-export interface Authorizer {
+/** One without `userRules` knows of none that it could name. */
+export interface Authorizer extends RuleResolver {
   readonly name: string;
   /** From what is at hand. */
   authorize(attributes: Attributes): Decision;
@@ -45,6 +50,7 @@ export const NO_OPINION: Decision = { verdict: 'no-opinion', reason: '' };
 export function unionAuthorizer(authorizers: readonly Authorizer[]): Authorizer {
   return {
     name: 'Union',
+    userRules: (user, namespace) => unionRules(authorizers, user, namespace),
     ...(authorizers.some(({ authorizeAsync }) => authorizeAsync !== undefined) ? { authorizeAsync: asyncUnion(authorizers) } : {}),
     authorize(attributes) {
       let reasons = '';
@@ -61,12 +67,14 @@ export function unionAuthorizer(authorizers: readonly Authorizer[]): Authorizer 
 function asyncUnion(authorizers: readonly Authorizer[]): (attributes: Attributes) => Promise<Decision> {
   return async (attributes) => {
     const reasons: string[] = [];
+    const errors: string[] = [];
     for (const authorizer of authorizers) {
       const decision = await decide(authorizer, attributes);
       if (decision.verdict !== 'no-opinion') return decision;
       if (decision.reason !== '') reasons.push(decision.reason);
+      if (decision.error !== undefined) errors.push(decision.error);
     }
-    return { verdict: 'no-opinion', reason: reasons.join('\n') };
+    return { verdict: 'no-opinion', reason: reasons.join('\n'), error: aggregate(errors) };
   };
 }
 
@@ -87,6 +95,10 @@ export class ReplaceableAuthorizer implements Authorizer {
     return this.#current.authorize(attributes);
   }
 
+  userRules(user: UserInfo, namespace: string): UserRules {
+    return unionRules([this.#current], user, namespace);
+  }
+
   get authorizeAsync(): NonNullable<Authorizer['authorizeAsync']> {
     return async (attributes) => decide(this.#current, attributes);
   }
@@ -100,7 +112,7 @@ export function privilegedGroups(groups: readonly string[]): Authorizer {
   };
 }
 
-export const alwaysAllow: Authorizer = { name: 'AlwaysAllow', authorize: () => ALLOW };
+export const alwaysAllow: Authorizer = { name: 'AlwaysAllow', authorize: () => ALLOW, userRules: () => ALL_RULES };
 
 /** @source upstream's wording: Everything is forbidden. */
 export const alwaysDeny: Authorizer = {

@@ -9,6 +9,7 @@ import { compileRule, ruleAllows } from './compiled-rule.ts';
 import { isRelated, type NodeGraph, type Related } from './node-graph.ts';
 import type { Rule } from './rbac.ts';
 import { NODES_GROUP, type UserInfo } from './user.ts';
+import { NO_RULES, untold } from './user-rules.ts';
 
 const NODE_USER = 'system:node:';
 
@@ -26,6 +27,7 @@ export function createNodeAuthorizer(graph: NodeGraph, rules: readonly Rule[]): 
   const compiled = rules.map(compileRule);
   return {
     name: 'Node',
+    userRules: (user) => (nodeNameOf(user) === undefined ? NO_RULES : untold('node')),
     authorize(attributes) {
       const node = nodeNameOf(attributes.user);
       if (node === undefined) return NO_OPINION;

@@ -8,6 +8,7 @@ import type { DeepReadonly } from '#machinery';
 import { ALLOW, type Attributes, type Authorizer, type Decision, NO_OPINION } from './authorizer.ts';
 import { type CompiledRule, compileRule, ruleAllows } from './compiled-rule.ts';
 import { serviceAccountUser, type UserInfo } from './user.ts';
+import { aggregate, type UserRules } from './user-rules.ts';
 
 /** Roles and bindings as of now. */
 export interface RbacObjects {
@@ -66,15 +67,18 @@ export class RbacAuthorizer implements Authorizer {
 
   /** Says which roles the user would have if they were there. */
   #notAllowed({ user, isResource, namespace }: Attributes): Decision {
-    const missing = this.resolutionError(user, isResource ? namespace : '');
-    return missing === '' ? NO_OPINION : { verdict: 'no-opinion', reason: `RBAC: ${missing}` };
+    const missing = aggregate(this.#resolutionErrors(user, isResource ? namespace : ''));
+    return missing === undefined ? NO_OPINION : { verdict: 'no-opinion', reason: `RBAC: ${missing}` };
   }
 
-  /** Which roles of a user are not there; '' if all are. */
-  resolutionError(user: UserInfo, namespace: string): string {
+  userRules(user: UserInfo, namespace: string): UserRules {
+    return { rules: this.rulesFor(user, namespace), incomplete: false, errors: this.#resolutionErrors(user, namespace) };
+  }
+
+  /** Which roles of a user are not there. */
+  #resolutionErrors(user: UserInfo, namespace: string): string[] {
     const missing = this.missingRoles(user, namespace);
-    const texts = missing.map(({ kind, name }) => `${kind.toLowerCase()}.rbac.authorization.k8s.io ${JSON.stringify(name)} not found`);
-    return texts.length > 1 ? `[${texts.join(', ')}]` : (texts[0] ?? '');
+    return missing.map(({ kind, name }) => `${kind.toLowerCase()}.rbac.authorization.k8s.io ${JSON.stringify(name)} not found`);
   }
 
   /** Roles that a user is bound to and that are not there, each once. */

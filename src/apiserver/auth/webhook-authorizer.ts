@@ -3,9 +3,11 @@
 // question. What has been asked before is answered at once; anything else takes `authorizeAsync`.
 // @source upstream apiserver plugin/pkg/authorizer/webhook, KEP-3221
 import type { Clock, Logger } from '#component';
-import type { WebhookClient } from '../webhook-client/mod.ts';
+import type { Requirement } from '#machinery';
+import { RETRY_MS, retried, type WebhookClient } from '../webhook-client/mod.ts';
 import { type Attributes, type Authorizer, type Decision, NO_OPINION } from './authorizer.ts';
 import { DecisionCache } from './decision-cache.ts';
+import { untold } from './user-rules.ts';
 
 export interface WebhookAuthorizerOptions {
   readonly name: string;
@@ -19,17 +21,22 @@ export interface WebhookAuthorizerOptions {
   readonly failurePolicy: 'NoOpinion' | 'Deny';
   /** False: this request is none of the webhook's business. */
   readonly matches?: ((spec: ReviewSpec) => boolean) | undefined;
-  readonly clock: Pick<Clock, 'now'>;
+  readonly clock: Pick<Clock, 'now' | 'sleep'>;
   readonly logger: Pick<Logger, 'warn'>;
 }
 
 export interface ReviewSpec {
-  readonly resourceAttributes?: Readonly<Record<string, string>>;
+  readonly resourceAttributes?: Readonly<Record<string, string | SelectorAttributes>>;
   readonly nonResourceAttributes?: { readonly path: string; readonly verb: string };
   readonly user: string;
   readonly groups?: readonly string[];
   readonly uid?: string;
   readonly extra?: Readonly<Record<string, readonly string[]>>;
+}
+
+/** What a list or watch is confined to. */
+interface SelectorAttributes {
+  readonly requirements: readonly { readonly key: string; readonly operator: string; readonly values?: readonly string[] }[];
 }
 
 interface ReviewStatus {
@@ -45,17 +52,18 @@ export function webhookAuthorizer(options: WebhookAuthorizerOptions): Authorizer
   });
   const failed = (error: unknown): Decision => {
     options.logger.warn({ authorizer: options.name, error: String(error) }, 'Failed to make webhook authorizer request');
-    const reason = error instanceof Error ? error.message : String(error);
-    return { verdict: options.failurePolicy === 'Deny' ? 'deny' : 'no-opinion', reason };
+    const why = error instanceof Error ? error.message : String(error);
+    return { verdict: options.failurePolicy === 'Deny' ? 'deny' : 'no-opinion', reason: '', error: why };
   };
   return {
     name: 'Webhook',
     authorize: (attributes) => cache.peek(JSON.stringify(specOf(attributes))) ?? NO_OPINION,
+    userRules: () => untold('webhook'),
     async authorizeAsync(attributes) {
       const spec = specOf(attributes);
       try {
         if (options.matches?.(spec) === false) return NO_OPINION;
-        return await cache.get(JSON.stringify(spec), () => ask(options, spec));
+        return await (isSmall(attributes) ? cache.get(JSON.stringify(spec), () => ask(options, spec)) : ask(options, spec));
       } catch (error) {
         return failed(error);
       }
@@ -63,7 +71,15 @@ export function webhookAuthorizer(options: WebhookAuthorizerOptions): Authorizer
   };
 }
 
-async function ask({ client, version, timeoutMs }: WebhookAuthorizerOptions, spec: ReviewSpec): Promise<Decision> {
+/** Larger questions are not kept: who asks them may want to fill the memory. @source upstream maxControlledAttrCacheSize */
+const MAX_KEPT_CHARACTERS = 10_000;
+
+function isSmall({ namespace, verb, group, version, resource, subresource, name, path }: Attributes): boolean {
+  const parts = [namespace, verb, group, version, resource, subresource, name, path];
+  return parts.reduce((sum, part) => sum + part.length, 0) < MAX_KEPT_CHARACTERS;
+}
+
+async function ask({ client, version, timeoutMs, clock }: WebhookAuthorizerOptions, spec: ReviewSpec): Promise<Decision> {
   const review = {
     kind: 'SubjectAccessReview',
     apiVersion: `authorization.k8s.io/${version}`,
@@ -71,9 +87,9 @@ async function ask({ client, version, timeoutMs }: WebhookAuthorizerOptions, spe
     spec: version === 'v1beta1' ? inBeta(spec) : spec,
     status: { allowed: false },
   };
-  const { status = {} } = ((await client.post(review, { timeoutMs })) ?? {}) as { status?: ReviewStatus };
-  const { allowed = false, denied = false, reason = '' } = status;
-  if (allowed && denied) throw new Error('webhook subject access review returned both allow and deny response');
+  const answer = await retried(() => client.post(review, { timeoutMs }), { clock, initialMs: RETRY_MS });
+  const { allowed = false, denied = false, reason = '' } = (answer as { status?: ReviewStatus } | null)?.status ?? {};
+  if (allowed && denied) return { verdict: 'deny', reason, error: 'webhook subject access review returned both allow and deny response' };
   return { verdict: allowed ? 'allow' : denied ? 'deny' : 'no-opinion', reason };
 }
 
@@ -86,7 +102,12 @@ function specOf(attributes: Attributes): ReviewSpec {
   const { user, verb, isResource, path, namespace, group, version, resource, subresource, name } = attributes;
   const given = { namespace, verb, group, version, resource, subresource, name };
   const asked = isResource
-    ? { resourceAttributes: Object.fromEntries(Object.entries(given).filter(([, value]) => value !== '')) }
+    ? {
+        resourceAttributes: {
+          ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== '')),
+          ...selectorsOf(attributes),
+        },
+      }
     : { nonResourceAttributes: { path, verb } };
   return {
     ...asked,
@@ -94,5 +115,31 @@ function specOf(attributes: Attributes): ReviewSpec {
     ...(user.groups.length === 0 ? {} : { groups: user.groups }),
     ...(user.uid === '' ? {} : { uid: user.uid }),
     ...(Object.keys(user.extra).length === 0 ? {} : { extra: user.extra }),
+  };
+}
+
+/** What compares numbers cannot be said. */
+const LABEL_OPERATORS: Readonly<Partial<Record<Requirement['operator'], string>>> = {
+  '=': 'In',
+  in: 'In',
+  '!=': 'NotIn',
+  notin: 'NotIn',
+  exists: 'Exists',
+  '!': 'DoesNotExist',
+};
+
+function selectorsOf({ fieldSelector, labelSelector }: Attributes): Readonly<Record<string, SelectorAttributes>> {
+  const fields = (fieldSelector?.() ?? []).map(({ field, operator, value }) => ({
+    key: field,
+    operator: operator === '=' ? 'In' : 'NotIn',
+    values: [value],
+  }));
+  const labels = (labelSelector?.() ?? []).flatMap(({ key, operator, values }) => {
+    const said = LABEL_OPERATORS[operator];
+    return said === undefined ? [] : [{ key, operator: said, ...(values.length === 0 ? {} : { values: [...values] }) }];
+  });
+  return {
+    ...(fields.length === 0 ? {} : { fieldSelector: { requirements: fields } }),
+    ...(labels.length === 0 ? {} : { labelSelector: { requirements: labels } }),
   };
 }

@@ -3,7 +3,7 @@
 // @source upstream apiserver plugin/pkg/authenticator/token/webhook
 import { createHash } from 'node:crypto';
 import type { Clock, Logger } from '#component';
-import type { WebhookClient } from '../webhook-client/mod.ts';
+import { RETRY_MS, retried, type WebhookClient } from '../webhook-client/mod.ts';
 import { DecisionCache } from './decision-cache.ts';
 import type { TokenAuthenticator } from './token-authenticator.ts';
 import type { Identification } from './tokens.ts';
@@ -16,7 +16,7 @@ export interface WebhookTokenOptions {
   readonly cacheTtlMs: number;
   /** Of the API server. */
   readonly audiences: readonly string[];
-  readonly clock: Pick<Clock, 'now'>;
+  readonly clock: Pick<Clock, 'now' | 'sleep'>;
   readonly logger: Pick<Logger, 'warn'>;
 }
 
@@ -45,8 +45,8 @@ export function webhookTokens(options: WebhookTokenOptions): TokenAuthenticator 
       metadata: { creationTimestamp: null },
       spec: { token, audiences },
     };
-    const answer = (await client.post(review, { timeoutMs: TIMEOUT_MS })) as { readonly status?: ReviewStatus } | null;
-    return identificationOf(answer?.status ?? {}, audiences);
+    const answer = await retried(() => client.post(review, { timeoutMs: TIMEOUT_MS }), { clock, initialMs: RETRY_MS });
+    return identificationOf((answer as { readonly status?: ReviewStatus } | null)?.status ?? {}, audiences, options.audiences);
   };
   return {
     name: 'Webhook',
@@ -69,11 +69,11 @@ function keyOf(token: string, audiences: readonly string[]): string {
     .digest('base64');
 }
 
-function identificationOf(status: ReviewStatus, wanted: readonly string[]): Identification {
+function identificationOf(status: ReviewStatus, wanted: readonly string[], own: readonly string[]): Identification {
   if (status.authenticated !== true) return { error: status.error || 'webhook authentication failed' };
   // A webhook that says nothing of audiences speaks for those of the API server.
-  const named = status.audiences ?? [];
-  const audiences = named.length === 0 ? wanted : named.filter((audience) => wanted.includes(audience));
+  const named = status.audiences?.length ? status.audiences : own;
+  const audiences = wanted.filter((audience) => named.includes(audience));
   if (audiences.length === 0 && wanted.length > 0) return { error: 'token is not for any of the requested audiences' };
   const { username = '', uid = '', groups = [], extra = {} } = status.user ?? {};
   const all = groups.includes(AUTHENTICATED_GROUP) ? groups : [...groups, AUTHENTICATED_GROUP];

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FakeClock } from '#component';
-import type { WebhookClient } from '../webhook-client/mod.ts';
+import { WebhookCallError, type WebhookClient } from '../webhook-client/mod.ts';
 import type { Attributes } from './authorizer.ts';
 import { alwaysAllow, unionAuthorizer } from './authorizer.ts';
 import { type WebhookAuthorizerOptions, webhookAuthorizer } from './webhook-authorizer.ts';
@@ -118,7 +118,13 @@ test('webhookAuthorizer() says what its failure policy says when the webhook fai
   const open = await authorizerOf(broken, new FakeClock()).authorizeAsync?.(ATTRIBUTES);
   const closed = await authorizerOf(broken, new FakeClock(), { failurePolicy: 'Deny' }).authorizeAsync?.(ATTRIBUTES);
 
-  assert.deepEqual([open?.verdict, closed?.verdict], ['no-opinion', 'deny']);
+  assert.deepEqual(
+    [open, closed],
+    [
+      { verdict: 'no-opinion', reason: '', error: 'gone' },
+      { verdict: 'deny', reason: '', error: 'gone' },
+    ],
+  );
 });
 
 test('webhookAuthorizer() does not ask about what its conditions leave out', async () => {
@@ -138,4 +144,71 @@ test('a union with a webhook asks in order, and goes on past those without an op
 
   assert.equal((await unionAuthorizer([silent, alwaysAllow]).authorizeAsync?.(ATTRIBUTES))?.verdict, 'allow');
   assert.equal(unionAuthorizer([alwaysAllow]).authorizeAsync, undefined);
+});
+
+test('webhookAuthorizer() asks again where the server was not well, and gives up in the end', async () => {
+  const clock = new FakeClock();
+  const failures = [500, 429, 504];
+  const client = clientOf(() => {
+    const status = failures.shift();
+    if (status !== undefined) throw new WebhookCallError('busy', { status });
+    return { status: { allowed: true } };
+  });
+  const asked = authorizerOf(client, clock).authorizeAsync?.(ATTRIBUTES);
+  for (const pauseMs of [500, 750, 1_125]) await clock.advance(pauseMs);
+
+  assert.equal((await asked)?.verdict, 'allow');
+  assert.equal(client.sent.length, 4);
+
+  const refusing = clientOf(() => {
+    throw new WebhookCallError('no', { status: 403 });
+  });
+  assert.equal((await authorizerOf(refusing, clock).authorizeAsync?.(ATTRIBUTES))?.error, 'no');
+  assert.equal(refusing.sent.length, 1);
+});
+
+test('webhookAuthorizer() takes yes and no for no', async () => {
+  const client = clientOf(() => ({ status: { allowed: true, denied: true, reason: 'both' } }));
+
+  assert.deepEqual(await authorizerOf(client, new FakeClock()).authorizeAsync?.(ATTRIBUTES), {
+    verdict: 'deny',
+    reason: 'both',
+    error: 'webhook subject access review returned both allow and deny response',
+  });
+});
+
+test('webhookAuthorizer() tells of selectors, and does not keep what is very large', async () => {
+  const client = clientOf(() => ({ status: { allowed: true } }));
+  const authorizer = authorizerOf(client, new FakeClock());
+  const selective: Attributes = {
+    ...ATTRIBUTES,
+    verb: 'list',
+    name: 'x'.repeat(10_000),
+    fieldSelector: () => [{ field: 'spec.nodeName', operator: '=', value: 'n' }],
+    labelSelector: () => [
+      { key: 'a', operator: 'in', values: ['b', 'c'] },
+      { key: 'd', operator: '!', values: [] },
+      { key: 'e', operator: 'gt', values: ['1'] },
+    ],
+  };
+  await authorizer.authorizeAsync?.(selective);
+  await authorizer.authorizeAsync?.(selective);
+
+  assert.equal(client.sent.length, 2);
+  const { resourceAttributes } = (client.sent[0] as { spec: { resourceAttributes: Record<string, unknown> } }).spec;
+  assert.deepEqual(resourceAttributes['fieldSelector'], { requirements: [{ key: 'spec.nodeName', operator: 'In', values: ['n'] }] });
+  assert.deepEqual(resourceAttributes['labelSelector'], {
+    requirements: [
+      { key: 'a', operator: 'In', values: ['b', 'c'] },
+      { key: 'd', operator: 'DoesNotExist' },
+    ],
+  });
+});
+
+test('a token webhook that names no audience speaks for those of the API server', async () => {
+  const client = clientOf(() => ({ status: { authenticated: true, user: { username: 'ann' } } }));
+  const tokens = webhookTokens({ client, version: 'v1', cacheTtlMs: 0, audiences: ['api'], clock: new FakeClock(), logger });
+
+  assert.ok('user' in ((await tokens.identify('t', ['api', 'other'])) ?? {}));
+  assert.ok('error' in ((await tokens.identify('t', ['other'])) ?? {}));
 });

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Lets a request through if the authorizer allows it, else answers 403 in upstream's words.
 // @source upstream apiserver pkg/endpoints/filters/authorization.go, handlers/responsewriters/errors.go
-import { type ApiError, apiError, type FieldRequirement, parseFieldSelector } from '#machinery';
+import { type ApiError, apiError, type FieldRequirement, parseFieldSelector, parseSelector, quote, type Requirement } from '#machinery';
 import { type Attributes, type Authorizer, type Decision, decide } from '../auth/authorizer.ts';
 import type { AuthMetrics } from '../metrics/auth-metrics.ts';
-import type { AuditNotes, Handler, RequestContext } from '../request/context.ts';
+import { type ApiResult, type AuditNotes, type Handler, plainText, type RequestContext } from '../request/context.ts';
 
 export function withAuthorization(next: Handler, authorizer: Authorizer, metrics?: AuthMetrics): Handler {
-  const go = (context: RequestContext, attributes: Attributes, { verdict, reason }: Decision, since: number) => {
+  const go = (context: RequestContext, attributes: Attributes, { verdict, reason, error }: Decision, since: number) => {
     const allowed = verdict === 'allow';
     metrics?.authorized(allowed, context.mark() - since);
+    if (!allowed && error !== undefined) return failed(context, error);
     if (context.audit !== undefined) noteDecision(context.audit, allowed, reason);
     if (allowed) return next(context);
     throw denied(attributes, reason);
@@ -22,6 +23,14 @@ export function withAuthorization(next: Handler, authorizer: Authorizer, metrics
       ? decision.then((made) => go(context, attributes, made, since))
       : go(context, attributes, decision, since);
   };
+}
+
+/** Plain text, as upstream has it, in which nothing is markup. @source upstream responsewriters.InternalError */
+function failed({ audit, request }: RequestContext, error: string): ApiResult {
+  audit?.annotate('authorization.k8s.io/reason', 'internal error');
+  const uri = request.search === '' ? request.path : `${request.path}?${request.search}`;
+  const text = `Internal Server Error: ${quote(uri)}: ${error}`.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+  return { ...plainText(500, `${text}\n`), headers: { 'x-content-type-options': 'nosniff' } };
 }
 
 /** @source upstream apiserver pkg/endpoints/filters/authorization.go: annotation keys */
@@ -44,6 +53,7 @@ export function attributesOf(context: RequestContext): Attributes {
     namespace: info.namespace,
     name: info.name,
     fieldSelector: query.size > 0 && CONFINED.has(info.verb) && query.has('fieldSelector') ? () => requirementsOf(query) : undefined,
+    labelSelector: query.size > 0 && CONFINED.has(info.verb) && query.has('labelSelector') ? () => labelsOf(query) : undefined,
   };
 }
 
@@ -54,6 +64,14 @@ const CONFINED = new Set(['list', 'watch', 'deletecollection']);
 function requirementsOf(query: URLSearchParams): readonly FieldRequirement[] {
   try {
     return parseFieldSelector(query.get('fieldSelector') ?? '').requirements;
+  } catch {
+    return [];
+  }
+}
+
+function labelsOf(query: URLSearchParams): readonly Requirement[] {
+  try {
+    return parseSelector(query.get('labelSelector') ?? '').requirements;
   } catch {
     return [];
   }

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { startTestServer, type TestServer } from '../_test-server.ts';
+import { type Authorizer, NO_OPINION } from '../auth/authorizer.ts';
 import type { UserInfo } from '../auth/user.ts';
 import { type ApiResult, objectResult, RequestContext } from '../request/context.ts';
 import { requestInfoOf } from '../request/request-info.ts';
@@ -127,4 +128,20 @@ test('beyond the bound a request is told to come back, and its place is free aga
   await Promise.all([first, write]);
 
   assert.deepEqual(running, { reading: 0, mutating: 0 });
+});
+
+test('a request that nobody allows, because an authorizer failed, is a fault of the server', async () => {
+  const broken: Authorizer = {
+    name: 'Broken',
+    authorize: () => NO_OPINION,
+    authorizeAsync: async () => ({ verdict: 'no-opinion', reason: 'unsure', error: 'no <answer>' }),
+  };
+  await using server = await startTestServer({ authorizationModes: [broken, 'RBAC'] });
+  const found = await server.send('GET', '/api/v1/pods', { user: ANN, query: 'limit=1' });
+  const asked = await server.send('POST', '/apis/authorization.k8s.io/v1/subjectaccessreviews', {
+    body: { spec: { user: 'ann', resourceAttributes: { verb: 'get', resource: 'pods' } } },
+  });
+
+  assert.deepEqual([found.status, found.text], [500, 'Internal Server Error: "/api/v1/pods?limit=1": no &lt;answer&gt;\n']);
+  assert.deepEqual(asked.body.status, { allowed: false, reason: 'unsure', evaluationError: 'no <answer>' });
 });

@@ -123,7 +123,8 @@ async function wait(
   if (decided !== 'execute') {
     stats.waited.false.observe(seconds);
     dropped?.(context);
-    return tooManyRequests(1);
+    level.dropped.record(level.clock.now());
+    return tooManyRequests(level.dropped.retryAfterSeconds);
   }
   stats.waited.true.observe(seconds);
   stats.dispatched += 1;

@@ -6,6 +6,7 @@
 // would begin; a dispatch moves it on by the request's guessed work, the end of the request corrects the guess.
 // @source upstream apiserver pkg/util/flowcontrol/fairqueuing/queueset
 import type { Clock } from '#component';
+import { DroppedRequests } from './dropped-requests.ts';
 import type { FlowStats } from './flow-stats.ts';
 import { SeatDemand } from './seat-demand.ts';
 import type { SeatLimits } from './seat-limits.ts';
@@ -80,6 +81,7 @@ export class PriorityLevel {
   /** Not configured any more; goes when its last request has. */
   quiescing = false;
   readonly demand: SeatDemand;
+  readonly dropped = new DroppedRequests();
   readonly totals = { dispatched: 0, rejected: 0, timedOut: 0, cancelled: 0 };
   seatsInUse = 0;
   executing = 0;

@@ -3,5 +3,6 @@
 // authentication and authorization webhooks by a kubeconfig file. Knows nothing of what is sent.
 
 export { connectionFailure, WebhookCallError } from './failure.ts';
+export { RETRY_MS, retried } from './retry.ts';
 export { inClusterTarget, kubeconfigTarget, type WebhookTarget } from './target.ts';
 export { createWebhookClient, type PostOptions, type WebhookClient, type WebhookClientDeps } from './webhook-client.ts';

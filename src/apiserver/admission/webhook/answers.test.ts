@@ -301,3 +301,26 @@ for (const [path, expected] of [
     assert.deepEqual([request.resource.resource, request.subResource, request.name], expected);
   });
 }
+
+const entry = { manager: 'm', operation: 'Update', apiVersion: 'v1', fieldsType: 'FieldsV1', fieldsV1: { 'f:data': {} } };
+for (const [more, problem] of [
+  [{}, undefined],
+  [{ manager: '' }, undefined],
+  [{ apiVersion: '' }, 'apiVersion must not be empty'],
+  [{ operation: 'Guess' }, 'operation must be `Apply` or `Update`'],
+  [{ fieldsType: 'FieldsV2' }, 'invalid fieldsType "FieldsV2" in managed fields entry 0'],
+] as const) {
+  test(`owners of fields that a webhook sets with ${JSON.stringify(more)} ${problem === undefined ? 'stay' : 'are put back'}`, async () => {
+    await configure(server, webhook, { name: 'm', kind: 'Mutating' });
+    reply = (it) => review(it, patchOf([{ op: 'replace', path: '/metadata/managedFields', value: [{ ...entry, ...more }] }]));
+    const found = await create(server, 'owned', { data: { a: 'b' } }, 'dryRun=All&fieldManager=sender');
+    await server.send('DELETE', `${GROUP}/mutatingwebhookconfigurations/m`);
+
+    const [first] = found.body.metadata.managedFields;
+    assert.equal(first.manager, problem === undefined ? { ...entry, ...more }.manager || undefined : 'sender');
+    const start =
+      '.metadata.managedFields was in an invalid state after admission; this could be caused by an outdated mutating admission controller; please fix your requests';
+    const warnings = problem === undefined ? undefined : [`299 - "${start}: ${problem.replaceAll('"', '\\"')}"`];
+    assert.deepEqual(found.headers['warning'], warnings);
+  });
+}
