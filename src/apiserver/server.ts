@@ -20,6 +20,7 @@ import { keepIdentityLease } from './identity-lease.ts';
 import { LoopbackTransport } from './loopback.ts';
 import { DEFAULT_OPERATIONS } from './operations.ts';
 import { type ApiResult, type IncomingRequest, RequestContext } from './request/context.ts';
+import { parseQuery } from './request/query.ts';
 import { RequestInfos, requestInfoOf } from './request/request-info.ts';
 import type { ApiServerOptions } from './server-options.ts';
 
@@ -52,7 +53,7 @@ export class ApiServer {
 
   /** Answers one request, from wherever it came. Never throws. */
   serve(request: IncomingRequest): { context: RequestContext; result: ApiResult | Promise<ApiResult> } {
-    const query = request.search === '' ? NO_QUERY : new URLSearchParams(request.search);
+    const query = request.search === '' ? NO_QUERY : parseQuery(request.search);
     const info = query === NO_QUERY ? this.#infos.of(request.method, request.path) : requestInfoOf(request.method, request.path, query);
     const context = new RequestContext(request, info, query, this.#options.clock.now());
     context.cbor = this.#options.cbor;

@@ -186,3 +186,9 @@ test('a quantity may be written as a number of any length', () => {
 
   assert.deepEqual(spec.containers[0]?.resources, { limits: { cpu: '1500m', memory: '1234567890123456789' } });
 });
+
+test('half a character is replaced, as upstream does', () => {
+  const { object } = decode('{"data":{"a":"x\\ud800y","b":"\\ud83d\\ude00"}}', configMap);
+
+  assert.deepEqual(object['data'], { a: 'x\ufffdy', b: '\u{1f600}' });
+});

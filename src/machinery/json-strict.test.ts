@@ -45,3 +45,10 @@ test('strictErrors() finds unknown and repeated fields, and none in what is embe
   assert.deepEqual(errors('{"odd":1,"odd":2,"kind":"a","kind":"b"}'), ['unknown field "odd"', 'duplicate field "kind"']);
   assert.deepEqual(errors('{"a":[{"b":1,"b":2}]}', ANYTHING), ['duplicate field "a[0].b"']);
 });
+
+test('fields are told as Go quotes them', () => {
+  assert.deepEqual(strictErrors('{"a\\tb":1,"\\u0007":2}', pod, { 'a\tb': 1, '\u0007': 2 }), [
+    'unknown field "a\\tb"',
+    'unknown field "\\a"',
+  ]);
+});

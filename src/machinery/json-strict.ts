@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Finds what `fieldValidation` reports in a JSON text: fields that the schema does not know and keys that are written twice. Walks
 // the text along the schema; what it does not know it skips. Texts and order are those of sigs.k8s.io/json's strict errors.
+import { quote } from './field-error.ts';
 import type { Schema } from './schema.ts';
 
 /** As upstream: more are not collected. */
@@ -118,7 +119,7 @@ class StrictScan {
       const inner = path === '' ? key : `${path}.${key}`;
       if (!checks) return this.value(undefined, inner);
       const known = this.#knows(schema, key, inner);
-      if (known && seen.has(key)) this.#report(`duplicate field ${JSON.stringify(inner)}`);
+      if (known && seen.has(key)) this.#report(`duplicate field ${quote(inner)}`);
       seen.add(key);
       this.value(known ? memberOf(schema, key) : undefined, inner);
     });
@@ -132,7 +133,7 @@ class StrictScan {
   /** Reports a field that there is none of. That it is there twice is not told then. */
   #knows(schema: Schema, key: string, path: string): boolean {
     if (schema.kind !== 'struct' || schema.preserveUnknown === true || schema.byName.has(key)) return true;
-    this.#report(`unknown field ${JSON.stringify(path)}`);
+    this.#report(`unknown field ${quote(path)}`);
     return false;
   }
 

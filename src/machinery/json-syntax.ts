@@ -9,10 +9,17 @@ export class JsonSyntaxError extends Error {
 const END = 'unexpected end of JSON input';
 const SPACE = new Set([' ', '\t', '\r', '\n']);
 
+/** Escapes of halves of characters: a half that stands alone is none, and replaced. */
+const SURROGATE = /\\u[dD][89a-fA-F]/;
+
+function wellFormed(_key: string, value: unknown): unknown {
+  return typeof value === 'string' ? value.toWellFormed() : value;
+}
+
 /** `JSON.parse` with Go's error texts. @throws {JsonSyntaxError} */
 export function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return SURROGATE.test(text) ? JSON.parse(text, wellFormed) : JSON.parse(text);
   } catch (error) {
     throw new JsonSyntaxError(explainJson(Buffer.from(text).toString('latin1')), { cause: error });
   }

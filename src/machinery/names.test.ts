@@ -12,7 +12,7 @@ import {
   generateName,
 } from './names.ts';
 import { canonicalQuantity, QUANTITY_RULE, quantityProblem } from './quantity.ts';
-import { canonicalMicroTime, canonicalTime } from './time.ts';
+import { canonicalMicroTime, canonicalTime, TimeParseError } from './time.ts';
 
 const checks: readonly (readonly [string, (text: string) => readonly string[], string, readonly RegExp[]])[] = [
   ['label', checkDns1123Label, 'a-1', []],
@@ -84,7 +84,16 @@ test('a number with a suffix of the right letters in the wrong order is told so'
 
 test('times are kept in UTC, cut to their form', () => {
   assert.equal(canonicalTime('2026-02-28T23:59:59.999+02:00'), '2026-02-28T21:59:59Z');
-  assert.equal(canonicalMicroTime('2026-02-28T21:59:59.1234567Z'), '2026-02-28T21:59:59.123456Z');
+  assert.equal(canonicalTime('2026-02-28T1:59:59Z'), '2026-02-28T01:59:59Z');
+  assert.equal(canonicalMicroTime('2026-02-28T21:59:59,123456+01:00'), '2026-02-28T20:59:59.123456Z');
+  const micro = (rest: string, what: string, layout: string) =>
+    `parsing time "2026-02-28T21:59:59${rest}" as "2006-01-02T15:04:05.000000Z07:00": cannot parse "${what}" as "${layout}"`;
+  for (const [rest, what, layout] of [
+    ['Z', 'Z', '.000000'],
+    ['.123Z', '.123Z', '.000000'],
+    ['.1234567Z', '7Z', 'Z07:00'],
+  ] as const)
+    assert.throws(() => canonicalMicroTime(`2026-02-28T21:59:59${rest}`), new TimeParseError(micro(rest, what, layout)));
   assert.throws(() => canonicalTime('2026-02-30T00:00:00Z'), /^TimeParseError: parsing time "2026-02-30T00:00:00Z": day out of range$/);
 });
 

@@ -2,7 +2,9 @@
 // Times as the API writes and reads them: RFC 3339 by Go's rules, seconds for `Time`, microseconds for `MicroTime`. The API keeps
 // times in UTC and cuts what is finer than its form.
 
-const RFC3339 = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(?:[.,](\d+))?(Z|[+-]\d{2}:\d{2})$/;
+const RFC3339 = /^(\d{4})-(\d{2})-(\d{2})T(\d{1,2}):(\d{2}):(\d{2})(?:[.,](\d+))?(Z|[+-]\d{2}:\d{2})$/;
+/** Of a layout with a fraction, Go wants each digit. */
+const RFC3339_MICRO = /^(\d{4})-(\d{2})-(\d{2})T(\d{1,2}):(\d{2}):(\d{2})[.,](\d{6})(Z|[+-]\d{2}:\d{2})$/;
 const CANONICAL = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/;
 const LAYOUT = '2006-01-02T15:04:05Z07:00';
 const MICRO_LAYOUT = '2006-01-02T15:04:05.000000Z07:00';
@@ -19,10 +21,13 @@ export class TimeParseError extends Error {
 }
 
 /** Parses an RFC 3339 time. @throws {TimeParseError} */
-export function parseTime(text: string, layout: string = LAYOUT): ParsedTime {
+export function parseTime(text: string): ParsedTime {
   const plain = plainSeconds(text);
-  if (plain !== undefined) return { seconds: plain, nanos: 0 };
-  const match = RFC3339.exec(text);
+  return plain === undefined ? parseParts(text, RFC3339, LAYOUT) : { seconds: plain, nanos: 0 };
+}
+
+function parseParts(text: string, pattern: RegExp, layout: string): ParsedTime {
+  const match = pattern.exec(text);
   if (match === null) throw new TimeParseError(explain(text, layout));
   const [, year = '', month = '', day = '', hour = '', minute = '', second = '', fraction = '', zone = 'Z'] = match;
   const ranges: readonly (readonly [string, number, number, string])[] = [
@@ -69,12 +74,12 @@ function explain(text: string, layout: string): string {
     [/^-/, '-'],
     [/^\d{2}/, '02'],
     [/^T/, 'T'],
-    [/^\d{2}/, '15'],
+    [/^\d{1,2}/, '15'],
     [/^:/, ':'],
     [/^\d{2}/, '04'],
     [/^:/, ':'],
     [/^\d{2}/, '05'],
-    [/^(?:[.,]\d+)?/, '.000000'],
+    [layout === MICRO_LAYOUT ? /^[.,]\d{6}/ : /^(?:[.,]\d+)?/, '.000000'],
     [/^(?:Z|[+-]\d{2}:\d{2})/, 'Z07:00'],
   ];
   let rest = text;
@@ -100,7 +105,7 @@ export function canonicalTime(text: string): string {
 
 /** A `MicroTime` in its stored form: UTC, six digits of fraction. @throws {TimeParseError} */
 export function canonicalMicroTime(text: string): string {
-  const { seconds, nanos } = parseTime(text, MICRO_LAYOUT);
+  const { seconds, nanos } = parseParts(text, RFC3339_MICRO, MICRO_LAYOUT);
   return formatSeconds(seconds, `.${String(Math.floor(nanos / 1000)).padStart(6, '0')}`);
 }
 

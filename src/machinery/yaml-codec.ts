@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // YAML bodies, read and written as upstream's converter to JSON does: YAML 1.1 (`yes` and `on` are booleans), the first document
 // of several, keys sorted on output. Duplicate keys are reported, the last wins. Anchors are limited against expansion attacks.
+
 import {
   Composer,
   type Document,
@@ -14,6 +15,7 @@ import {
   visit,
   type YAMLError,
 } from 'yaml';
+import { quote } from './field-error.ts';
 import { type Decoded, objectOf } from './json-decode.ts';
 import { JsonSyntaxError } from './json-syntax.ts';
 import { normalize } from './normalize.ts';
@@ -119,7 +121,7 @@ function duplicatesIn(document: Document.Parsed, lines: LineCounter): string[] {
         if (!isScalar(key)) continue;
         const name = String(key.value);
         const { line } = lines.linePos((key as ParsedNode).range[0]);
-        if (seen.has(name) && name !== '<<') found.push(`line ${line}: key ${JSON.stringify(name)} already set in map`);
+        if (seen.has(name) && name !== '<<') found.push(`line ${line}: key ${quote(name)} already set in map`);
         seen.add(name);
       }
       return isMap(map) ? undefined : visit.SKIP;

@@ -76,6 +76,7 @@ function assign(pod: Pod, binding: Binding, now: number): MutableObject {
   if (pod.spec.nodeName) throw refuse(`pod ${name} is already assigned to node ${JSON.stringify(pod.spec.nodeName)}`);
   if ((pod.spec.schedulingGates?.length ?? 0) > 0) throw refuse(`pod ${name} has non-empty .spec.schedulingGates`);
   pod.spec.nodeName = binding.target.name ?? '';
+  delete pod.status.nominatedNodeName; // What was expected is past.
   if (binding.metadata.annotations !== undefined)
     pod.metadata.annotations = { ...pod.metadata.annotations, ...binding.metadata.annotations };
   // Labels that admission gives a binding (zone and region of the node) do not replace the Pod's own.

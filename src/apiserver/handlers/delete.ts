@@ -7,7 +7,7 @@ import { badRequest, type DeepReadonly, type FieldCause, isNotFound, type Status
 import type { CachedObject } from '../cacher/cached-object.ts';
 import { LIST_RULES, negotiate, READ_RULES } from '../encoding/negotiation.ts';
 import { checkShape } from '../encoding/shape.ts';
-import { type DeletionRequest, deleteObject } from '../registry/generic/deletion.ts';
+import { type Deletion, type DeletionRequest, deleteObject } from '../registry/generic/deletion.ts';
 import type { ServedResource } from '../registry/generic/served-resource.ts';
 import type { MutableObject } from '../registry/strategy.ts';
 import { type ApiResult, objectResult, type RequestContext } from '../request/context.ts';
@@ -87,6 +87,10 @@ async function readOptions(context: RequestContext): Promise<DeleteOptions | und
   );
 }
 
+function deletionOf(context: RequestContext, served: ServedResource, parts: ServerParts, request: DeletionRequest): Deletion {
+  return { store: served.store, clock: parts.clock, request, resource: served.resource, admit: admit(context, served, parts, request) };
+}
+
 function admit(context: RequestContext, served: ServedResource, parts: ServerParts, request: DeletionRequest) {
   const { dryRun, ...options } = request;
   // Who deletes a collection names no object, and admission is told of none, though it sees each.
@@ -103,7 +107,7 @@ export async function remove(context: RequestContext, served: ServedResource, pa
   const request = await deletionRequestOf(context);
   warnOfOrphans(context, served, request);
   const namespace = served.resource.namespaced ? context.info.namespace : '';
-  const deletion = { store: served.store, clock: parts.clock, request, admit: admit(context, served, parts, request) };
+  const deletion = deletionOf(context, served, parts, request);
   const { cached, gone } = await deleteObject(deletion, namespace, context.info.name);
   const cascades = request.orphanDependents === false;
   if (!gone || served.store.traits.returnsDeleted) {
@@ -128,8 +132,10 @@ export async function deleteCollection(context: RequestContext, served: ServedRe
   const request = await deletionRequestOf(context);
   warnOfOrphans(context, served, request);
   const page = await pageOf(served, parts, selection, wanted);
-  const deletion = { store: served.store, clock: parts.clock, request, admit: admit(context, served, parts, request) };
-  await Promise.all(page.items.map((cached) => deleteOne(deletion, cached)));
+  const deletion = deletionOf(context, served, parts, request);
+  // Preconditions end it at the first object that does not meet them. Otherwise all go at once.
+  if (request.preconditions === undefined) await Promise.all(page.items.map((cached) => deleteOne(deletion, cached)));
+  else for (const cached of page.items) await deleteOne(deletion, cached);
   return listResult(page, served, output, context);
 }
 
@@ -139,7 +145,7 @@ function warnOfOrphans(context: RequestContext, { store }: ServedResource, { pro
   if (text !== undefined && propagationPolicy === undefined && orphanDependents === undefined) context.warn(text);
 }
 
-async function deleteOne(deletion: Parameters<typeof deleteObject>[0], cached: CachedObject): Promise<void> {
+async function deleteOne(deletion: Deletion, cached: CachedObject): Promise<void> {
   const { name, namespace = '' } = cached.object.metadata;
   try {
     await deleteObject(deletion, namespace, name);

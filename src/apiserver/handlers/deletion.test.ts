@@ -44,6 +44,37 @@ describe('deletion', () => {
     });
   }
 
+  const returned: [path: string, kind: string, rest: object][] = [
+    [`${NS}/podtemplates`, 'PodTemplate', { template: { spec: { containers: CONTAINERS } } }],
+    ['/apis/resource.k8s.io/v1/deviceclasses', 'DeviceClass', { spec: {} }],
+    [MAPS, 'Status', {}],
+  ];
+  for (const [path, kind, rest] of returned) {
+    test(`a delete in ${path} answers with a ${kind}`, async () => {
+      const made = await make(path, 'returned', rest);
+      const { body } = await api.send('DELETE', `${path}/returned`);
+
+      assert.deepEqual([made.status, body.kind], [201, kind]);
+    });
+  }
+
+  test('the endpoints of a Service go with it, whichever way it goes', async () => {
+    const ports = { spec: { ports: [{ port: 80 }] } };
+    for (const name of ['plain', 'finalized']) await make(`${NS}/endpoints`, name);
+    await make(`${NS}/services`, 'plain', ports);
+    await make(`${NS}/services`, 'finalized', { ...ports, metadata: { name: 'finalized', finalizers: ['a/b'] } });
+    const there = async (name: string) => (await api.send('GET', `${NS}/endpoints/${name}`)).status;
+    await api.send('DELETE', `${NS}/services/plain`, { query: 'dryRun=All' });
+    await api.send('DELETE', `${NS}/services/finalized`);
+    const before = [await there('plain'), await there('finalized')];
+    await api.send('DELETE', `${NS}/services/plain`);
+    const headers = { 'content-type': 'application/merge-patch+json' };
+    await api.send('PATCH', `${NS}/services/finalized`, { headers, body: { metadata: { finalizers: null } } });
+
+    assert.deepEqual(before, [200, 200]);
+    assert.deepEqual([await there('plain'), await there('finalized')], [404, 404]);
+  });
+
   test('a collection of Jobs warns as each of them would', async () => {
     const { headers } = await api.send('DELETE', JOBS, { query: 'labelSelector=none' });
 
@@ -139,6 +170,22 @@ describe('deletion', () => {
 
     assert.deepEqual([first, second, left].map(names), [['page-a'], ['page-b'], ['page-c']]);
     assert.equal(first.body.metadata.resourceVersion, second.body.metadata.resourceVersion);
+  });
+
+  test('a collection is deleted as far as its preconditions hold', async () => {
+    for (const name of ['cond-a', 'cond-b']) await make(MAPS, name, { metadata: { name, labels: { cond: 'x' } } });
+    const { uid } = (await api.send('GET', `${MAPS}/cond-b`)).body.metadata;
+    const { status } = await api.send('DELETE', MAPS, { query: 'labelSelector=cond', body: { preconditions: { uid } } });
+    const left = await api.send('GET', MAPS, { query: 'labelSelector=cond' });
+
+    assert.deepEqual([status, left.body.items.length], [409, 2]);
+  });
+
+  test('a list of whatever there is has no pages', async () => {
+    const { body } = await api.send('GET', '/api/v1/namespaces', { query: 'limit=1&resourceVersion=0' });
+
+    assert.ok(body.items.length > 1);
+    assert.equal(body.metadata.continue, undefined);
   });
 
   test('who asks for a list of what is written is told when it is', async () => {

@@ -58,7 +58,8 @@ export async function evict(
     preconditions: marked !== undefined && preconditions?.resourceVersion ? { ...preconditions, resourceVersion: marked } : preconditions,
     dryRun,
   };
-  await deleteObject({ store: served.store, clock: parts.clock, request, admit: () => undefined }, namespace, name);
+  const { store, resource } = served;
+  await deleteObject({ store, resource, clock: parts.clock, request, admit: () => undefined }, namespace, name);
   return { ...objectResult(201, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 }), output };
 }
 

@@ -29,7 +29,7 @@ export function get(context: RequestContext, served: ServedResource, parts: Serv
   const output = negotiate(context.header('accept'), READ_RULES, isPretty(context), context.cbor);
   const read = (): ApiResult => {
     const namespace = served.resource.namespaced ? context.info.namespace : '';
-    const cached = served.store.get(namespace, context.info.name);
+    const cached = served.store.get(namespace, context.info.name, served.resource);
     if (output.transform !== undefined) checkShape(output, served, false);
     return { type: 'object', status: 200, object: cached.object, cached, served, output };
   };

@@ -36,6 +36,38 @@ describe('handlers', () => {
     assert.equal(removed.body.details.uid, created.body.metadata.uid);
   });
 
+  test('events are selected by the names of the group they are asked for in', async () => {
+    for (const name of ['one', 'two']) {
+      const body = { metadata: { name }, involvedObject: { kind: 'Pod', name, namespace: 'default' }, reportingComponent: `c-${name}` };
+      await api.send('POST', '/api/v1/namespaces/default/events', { body });
+    }
+    const newer = '/apis/events.k8s.io/v1/namespaces/default/events';
+    const core = await api.send('GET', '/api/v1/namespaces/default/events', { query: 'fieldSelector=involvedObject.name%3Done' });
+    const regarding = await api.send('GET', newer, { query: 'fieldSelector=regarding.name%3Done' });
+    const reporting = await api.send('GET', newer, { query: 'fieldSelector=reportingController!%3Dc-two,regarding.kind%3DPod' });
+    const names = ({ body }: typeof core) => body.items.map(({ metadata }: { metadata: { name: string } }) => metadata.name);
+
+    assert.deepEqual([core, regarding, reporting].map(names), [['one'], ['one'], ['one']]);
+  });
+
+  test('errors name the group that was asked, though the object is the same in another', async () => {
+    const newer = '/apis/events.k8s.io/v1/namespaces/default/events';
+    const body = { metadata: { name: 'grouped' }, involvedObject: { namespace: 'default' } };
+    await api.send('POST', '/api/v1/namespaces/default/events', { body });
+    const answers = [
+      await api.send('GET', `${newer}/none`),
+      await api.send('DELETE', `${newer}/none`),
+      await api.send('PATCH', `${newer}/none`, { headers: MERGE, body: {} }),
+      await api.send('PATCH', `${newer}/grouped`, { headers: MERGE, body: { metadata: { resourceVersion: '1' } } }),
+    ];
+
+    assert.deepEqual(
+      answers.map(({ status, body: { details } }) => [status, details.group]),
+      [404, 404, 404, 409].map((status) => [status, 'events.k8s.io']),
+    );
+    assert.equal(answers[0]?.body.message, 'events.events.k8s.io "none" not found');
+  });
+
   test('a name that is taken is said so in other words where one could have been made', async () => {
     await api.send('POST', MAPS, { body: configMap('taken') });
     const { status, body } = await api.send('POST', MAPS, { body: configMap('taken', { generateName: 'ta' }) });

@@ -80,7 +80,8 @@ export function listOptionsOf({ query }: RequestContext): ListOptions {
   if (token !== undefined && version !== '' && version !== '0')
     throw badRequest('specifying resource version is not allowed when using continue');
   const revision = version === '' ? 0 : parseListRevision(version);
-  const limited = limit > 0 ? limit : 0;
+  // Who takes whatever there is gets all of it. @source upstream cacher computeListLimit
+  const limited = limit > 0 && (version !== '0' || token !== undefined) ? limit : 0;
   const exact = match === 'Exact' || (match === '' && limited > 0 && revision > 0) ? revision : undefined;
   return { limit: limited, token, exact, notOlderThan: exact === undefined ? revision : 0 };
 }

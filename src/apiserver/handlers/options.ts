@@ -17,6 +17,7 @@ import type { CachedObject } from '../cacher/cached-object.ts';
 import type { ServedResource } from '../registry/generic/served-resource.ts';
 import type { WriteContext } from '../registry/generic/write-context.ts';
 import type { RequestContext } from '../request/context.ts';
+import { storedFields } from './selectable-fields.ts';
 
 const INT64 = /^[+-]?\d+$/;
 
@@ -134,9 +135,8 @@ export interface Selection {
 /** @throws {ApiError} 400 if a selector does not parse or names a field that cannot be selected by. */
 export function selectionOf(context: RequestContext, served: ServedResource): Selection {
   const labels = parsed(context.query.get('labelSelector'), parseSelector, EVERYTHING);
-  const fields = parsed(context.query.get('fieldSelector'), parseFieldSelector, ANY_FIELDS);
+  const fields = storedFields(served, parsed(context.query.get('fieldSelector'), parseFieldSelector, ANY_FIELDS));
   const { strategy } = served.store;
-  for (const { field } of fields.requirements) checkField(served, field);
   const namespace = served.resource.namespaced ? context.info.namespace : '';
   const selected = fields.exact('metadata.name');
   const { name: pathName } = context.info;
@@ -163,17 +163,6 @@ export function selectionOf(context: RequestContext, served: ServedResource): Se
       return labels.matches(cached.object.metadata.labels) && (fields.isEmpty || fields.matches(readField(cached)));
     },
   };
-}
-
-/** @throws {ApiError} 400. Kinds with fields of their own say it in fewer words. */
-function checkField(served: ServedResource, field: string): void {
-  const { selectableFields, schema } = served.store.strategy;
-  if (schema.coerce !== undefined && field === 'metadata.namespace' && !served.resource.namespaced)
-    throw badRequest(`field label not supported: ${field}`);
-  if (field === 'metadata.name' || selectableFields.includes(field)) return;
-  if (field === 'metadata.namespace' && (served.resource.namespaced || selectableFields.length === 0)) return;
-  if (selectableFields.length > 0 || schema.coerce !== undefined) throw badRequest(`field label not supported: ${field}`);
-  throw badRequest(`${JSON.stringify(field)} is not a known field selector: only "metadata.name", "metadata.namespace"`);
 }
 
 function parsed<T>(text: string | null, parse: (text: string) => T, none: T): T {

@@ -24,6 +24,33 @@ describe('subresources of Pods', () => {
     assert.equal(status, 201, JSON.stringify(made));
   }
 
+  const streams: [what: string, path: string, query: string, code: number, message: RegExp][] = [
+    ['a log option that cannot be read comes before the Pod', 'none/log', 'tailLines=abc', 400, /^strconv\.ParseInt: parsing "abc"/],
+    ['a log option that is wrong comes before the Pod', 'none/log', 'tailLines=-1', 422, /^PodLogOptions "none" is invalid: tailLines:/],
+    ['a time of a log has to be one', 'none/log', 'sinceTime=x', 400, /^parsing time "x" as "2006-01-02T15:04:05Z07:00"/],
+    ['the Pod of a log has to be there', 'none/log', 'tailLines=1', 404, /^pods "none" not found$/],
+    ['the node of a stream is looked for before its options', 'streamed/exec', '', 404, /^pods "gone" not found$/],
+    [
+      'the container of a stream is looked for before its node',
+      'streamed/attach',
+      'container=x',
+      400,
+      /^container x is not valid for pod streamed$/,
+    ],
+  ];
+  for (const [title, path, query, code, message] of streams) {
+    test(title, async () => {
+      if (path.startsWith('streamed'))
+        await api.send('POST', PODS, {
+          body: { metadata: { name: 'streamed' }, spec: { containers: [{ name: 'c', image: 'i' }], nodeName: 'gone' } },
+        });
+      const answer = await api.send('GET', `${PODS}/${path}`, { query });
+
+      assert.equal(answer.status, code);
+      assert.match(answer.body.message, message);
+    });
+  }
+
   for (const [title, body, code, message] of [
     ['of another namespace', { metadata: { namespace: 'other' }, target: { name: 'n' } }, 400, /^the namespace of the provided object/],
     ['of another name', { metadata: { name: 'x' }, target: { name: 'n' } }, 400, /^name in URL does not match/],

@@ -8,9 +8,9 @@ import type { ResourceAttributes, SelfSubjectRulesReview, SubjectAccessReview } 
 import { formatTime } from '#component';
 import { badRequest, type Resource, type StructSchema } from '#machinery';
 import { type Attributes, type Authorizer, decide } from '../auth/authorizer.ts';
-import type { RbacAuthorizer } from '../auth/rbac.ts';
 import type { Identification } from '../auth/tokens.ts';
 import type { UserInfo } from '../auth/user.ts';
+import { aggregate, unionRules } from '../auth/user-rules.ts';
 import { type NegotiationRules, negotiate } from '../encoding/negotiation.ts';
 import type { AdmissionCalls } from '../registry/generic/generic-store.ts';
 import type { MutableObject } from '../registry/strategy.ts';
@@ -25,7 +25,6 @@ import { type AccessReviewKind, checkAccessReview, checkEmptyMetadata } from './
 export interface ReviewDeps {
   readonly admission: ReviewAdmission;
   readonly authorizer: Authorizer;
-  readonly rbac: RbacAuthorizer;
   /** Identifies a bearer token as the authenticator would; what for, or why not. */
   readonly identify: (token: string, audiences: readonly string[]) => Promise<Identification>;
 }
@@ -122,8 +121,9 @@ export async function subjectAccessReview(context: RequestContext, deps: ReviewD
     kind === 'SelfSubjectAccessReview'
       ? context.knownUser
       : { name: spec.user ?? '', uid: spec.uid ?? '', groups: spec.groups ?? [], extra: spec.extra ?? {} };
-  const { verdict, reason } = await decide(deps.authorizer, attributesOf(user, spec.resourceAttributes, spec.nonResourceAttributes));
-  const evaluationError = selectorProblem(spec.resourceAttributes);
+  const { verdict, reason, error } = await decide(deps.authorizer, attributesOf(user, spec.resourceAttributes, spec.nonResourceAttributes));
+  const problems = [error, selectorProblem(spec.resourceAttributes)].filter((it) => it !== undefined);
+  const evaluationError = problems.length === 0 ? undefined : problems.join('; ');
   const status = {
     allowed: verdict === 'allow',
     ...(verdict === 'deny' ? { denied: true } : {}),
@@ -168,7 +168,7 @@ export async function selfSubjectRulesReview(context: RequestContext, deps: Revi
   const namespace = review.spec.namespace ?? '';
   if (namespace === '') throw badRequest('no namespace on request');
   await admit();
-  const rules = deps.rbac.rulesFor(context.knownUser, namespace);
+  const { rules, incomplete, errors } = unionRules([deps.authorizer], context.knownUser, namespace);
   const resourceRules = rules
     .filter((rule) => (rule.resources?.length ?? 0) > 0)
     .map(({ verbs, apiGroups, resources, resourceNames }) => ({
@@ -180,7 +180,7 @@ export async function selfSubjectRulesReview(context: RequestContext, deps: Revi
   const nonResourceRules = rules
     .filter((rule) => (rule.nonResourceURLs?.length ?? 0) > 0)
     .map(({ verbs, nonResourceURLs }) => ({ verbs, nonResourceURLs }));
-  const evaluationError = deps.rbac.resolutionError(context.knownUser, namespace);
-  const status = { resourceRules, nonResourceRules, incomplete: false, ...(evaluationError === '' ? {} : { evaluationError }) };
+  const evaluationError = aggregate(errors);
+  const status = { resourceRules, nonResourceRules, incomplete, ...(evaluationError === undefined ? {} : { evaluationError }) };
   return reviewed(context, { ...review, status });
 }

@@ -200,6 +200,32 @@ describe('requests that are not quite right', () => {
     });
   }
 
+  const fields: [path: string, field: string, message: string | undefined][] = [
+    ['/api/v1/pods', 'spec.nodeName', undefined],
+    ['/api/v1/pods', 'spec.host', undefined],
+    ['/api/v1/pods', 'spec.priority', 'field label not supported: spec.priority'],
+    ['/api/v1/nodes', 'metadata.namespace', 'field label not supported: metadata.namespace'],
+    ['/api/v1/persistentvolumes', 'metadata.namespace', undefined],
+    ['/api/v1/persistentvolumes', 'name', '"name" is not a known field selector: only "metadata.name", "metadata.namespace"'],
+    [
+      '/apis/apps/v1/replicasets',
+      'status.replicas',
+      '"status.replicas" is not a known field selector: only "metadata.name", "metadata.namespace"',
+    ],
+    ['/apis/batch/v1/jobs', 'status.successful', undefined],
+    ['/apis/batch/v1/jobs', 'status.failed', 'field label "status.failed" not supported for Job'],
+    ['/apis/resource.k8s.io/v1/resourceslices', 'spec.x', 'field label not supported for resource.k8s.io/v1, Kind=ResourceSlice: spec.x'],
+    ['/apis/events.k8s.io/v1/events', 'regarding.name', undefined],
+    ['/apis/events.k8s.io/v1/events', 'involvedObject.name', 'field label not supported: involvedObject.name'],
+  ];
+  for (const [path, field, message] of fields) {
+    test(`${path} are ${message === undefined ? '' : 'not '}selected by ${field}`, async () => {
+      const { status, body } = await api.send('GET', path, { query: `fieldSelector=${field}%3Dx` });
+
+      assert.deepEqual([status, body.message], message === undefined ? [200, undefined] : [400, message]);
+    });
+  }
+
   test('a strategic patch cannot make an object one of another kind', async () => {
     const headers = { 'content-type': 'application/strategic-merge-patch+json' };
     await api.send('PATCH', `${MAPS}/there`, { headers, body: { kind: 'Secret', apiVersion: 'v2' } });
