@@ -2,7 +2,7 @@
 // One webhook's client: JSON out, JSON back, over HTTPS connections kept open between calls and given up when nobody calls.
 // @source upstream apiserver pkg/util/webhook/client.go; texts as Go's and client-go's
 import type { TLSSocket } from 'node:tls';
-import { buildConnector, Pool } from 'undici';
+import type { buildConnector, Pool } from 'undici';
 import type { NetworkAddress, ServiceResolver } from '../proxying/service-resolver.ts';
 import { answerFailure, parseAnswer } from './answer.ts';
 import { connectionFailure, WebhookCallError } from './failure.ts';
@@ -33,24 +33,24 @@ const MAX_CONNECTIONS = 64;
 /** Connections nobody uses are closed after this. @source upstream's IdleConnTimeout: 90 s */
 const IDLE_MS = 90_000;
 
-/** Makes nothing but the object: the pool opens connections when it is called. @throws {RangeError} If the target is no HTTPS URL, or its authority no PEM. */
+/**
+ * Makes nothing but the object: the first call makes the pool, and loads what it is made of, which most servers never need.
+ *
+ * @throws {RangeError} If the target is no HTTPS URL, or its authority no PEM.
+ */
 export function createWebhookClient(target: WebhookTarget, deps: WebhookClientDeps): WebhookClient {
   const url = urlOf(target);
-  const pool = new Pool(url.origin, {
-    connect: connectorOf(target, url, deps.resolver),
-    connections: MAX_CONNECTIONS,
-    keepAliveTimeout: 30_000,
-    keepAliveMaxTimeout: IDLE_MS,
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    maxResponseSize: MAX_ANSWER_BYTES,
-    allowH2: false,
-  });
+  const authority = authorityOf(target);
+  let pool: Promise<Pool> | undefined;
+  const poolNow = () => {
+    pool ??= openPool(target, url, authority, deps.resolver);
+    return pool;
+  };
   const shown = shownUrl(target, url);
   return {
     url: shown,
-    post: (body, options) => post({ pool, url, shown, target }, body, options),
-    [Symbol.asyncDispose]: () => pool.close(),
+    post: async (body, options) => post({ pool: await poolNow(), url, shown, target }, body, options),
+    [Symbol.asyncDispose]: async () => (await pool)?.close(),
   };
 }
 
@@ -70,19 +70,40 @@ function shownUrl({ url, service }: WebhookTarget, parsed: URL): string {
   return `https://${parsed.hostname}:${service.port ?? 443}${service.path ? parsed.pathname : ''}`;
 }
 
-/** Dials the Service's endpoint where there is one; the name to verify stays the Service's. */
-function connectorOf(target: WebhookTarget, url: URL, resolver: ServiceResolver): buildConnector.connector {
-  const { ca, caBundle, certificate, insecureSkipTlsVerify, serverName, service } = target;
+/** PEM of who signs the webhook's certificate; undefined: the system's roots. */
+function authorityOf({ ca, caBundle }: WebhookTarget): string | undefined {
   const authority = ca ?? (caBundle ? Buffer.from(caBundle, 'base64').toString() : undefined);
   if (authority !== undefined && !authority.includes('-----BEGIN CERTIFICATE-----'))
     throw new RangeError('unable to load root certificates: unable to parse bytes as PEM block');
-  const connect = buildConnector({
+  return authority;
+}
+
+async function openPool(target: WebhookTarget, url: URL, authority: string | undefined, resolver: ServiceResolver): Promise<Pool> {
+  const { buildConnector: build, Pool: HttpPool } = await import('undici');
+  const { certificate, insecureSkipTlsVerify } = target;
+  const connect = build({
     ...(authority === undefined ? {} : { ca: authority }),
     ...certificate,
     ...(insecureSkipTlsVerify ? { rejectUnauthorized: false } : {}),
     timeout: 30_000,
     allowH2: false,
   });
+  return new HttpPool(url.origin, {
+    connect: dialerOf(target, url, resolver, connect),
+    connections: MAX_CONNECTIONS,
+    keepAliveTimeout: 30_000,
+    keepAliveMaxTimeout: IDLE_MS,
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    maxResponseSize: MAX_ANSWER_BYTES,
+    allowH2: false,
+  });
+}
+
+type Connector = buildConnector.connector;
+
+/** Dials the Service's endpoint where there is one; the name to verify stays the Service's. */
+function dialerOf({ serverName, service }: WebhookTarget, url: URL, resolver: ServiceResolver, connect: Connector): Connector {
   const name = serverName ?? (service === undefined ? undefined : url.hostname);
   return (options, done) => {
     let dialled: NetworkAddress;

@@ -3,7 +3,6 @@
 // comes, and kept. Distributed claims are not resolved.
 // @source upstream apiserver plugin/pkg/authenticator/token/oidc/oidc.go
 import { createRemoteJWKSet, customFetch, decodeJwt, type JWTVerifyGetKey, jwtVerify } from 'jose';
-import { Agent, fetch } from 'undici';
 import type { Clock } from '#component';
 import type { TokenAuthenticator } from '../token-authenticator.ts';
 import type { Identification } from '../tokens.ts';
@@ -51,17 +50,14 @@ class Issuer {
   readonly #map: ClaimsMapper;
   readonly #algorithms: readonly string[];
   readonly #clock: Pick<Clock, 'now'>;
-  readonly #agent: Agent;
   #keys: Promise<JWTVerifyGetKey> | undefined;
   #failedAt = Number.NEGATIVE_INFINITY;
 
   constructor(configuration: JwtAuthenticator, map: ClaimsMapper, algorithms: readonly string[], clock: Pick<Clock, 'now'>) {
-    const { certificateAuthority } = configuration.issuer;
     this.#configuration = configuration;
     this.#map = map;
     this.#algorithms = algorithms;
     this.#clock = clock;
-    this.#agent = new Agent({ connect: certificateAuthority ? { ca: certificateAuthority } : {} });
   }
 
   async identify(token: string, wanted: readonly string[]): Promise<Identification> {
@@ -98,15 +94,17 @@ class Issuer {
   }
 
   async #discover(): Promise<JWTVerifyGetKey> {
-    const { url, discoveryURL } = this.#configuration.issuer;
+    const { Agent, fetch } = await import('undici'); // Most servers have no issuer, and never load it.
+    const { url, discoveryURL, certificateAuthority } = this.#configuration.issuer;
     const place = discoveryURL ?? `${url.replace(/\/$/, '')}/.well-known/openid-configuration`;
-    const answer = await fetch(place, { dispatcher: this.#agent, signal: AbortSignal.timeout(DISCOVERY_TIMEOUT_MS) });
+    const dispatcher = new Agent({ connect: certificateAuthority ? { ca: certificateAuthority } : {} });
+    const answer = await fetch(place, { dispatcher, signal: AbortSignal.timeout(DISCOVERY_TIMEOUT_MS) });
     if (!answer.ok) throw new Error(`get ${place}: ${answer.status}`);
     const document = (await answer.json()) as { readonly issuer?: string; readonly jwks_uri?: string };
     if (document.issuer !== url)
       throw new Error(`issuer did not match the issuer returned by provider, expected "${url}" got "${document.issuer}"`);
     if (document.jwks_uri === undefined) throw new Error(`get ${place}: it names no jwks_uri`);
-    const viaAgent = (target: string, options: object) => fetch(target, { ...options, dispatcher: this.#agent });
+    const viaAgent = (target: string, options: object) => fetch(target, { ...options, dispatcher });
     return createRemoteJWKSet(new URL(document.jwks_uri), { [customFetch]: viaAgent as never });
   }
 }
