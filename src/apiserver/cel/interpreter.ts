@@ -3,12 +3,14 @@
 // field or index on it, none for constants (constant lists, maps and conversions are made once, as its optimizer does), calls by
 // runtime-cost.ts. Failures are values, so that `||`, `&&` and macros can overrule them.
 import type { CallNode, Expr, FoldNode, ListNode, MapNode, SelectNode, StructNode } from './ast.ts';
-import { CelError, CostExceededError } from './budget.ts';
+import { CelError } from './budget.ts';
+import { attribute, binary, type Code, charge, constant, type Frame, type Step, unary } from './code.ts';
 import { convert } from './convert.ts';
 import { isEqual } from './equality.ts';
 import { regexProblem, withPattern } from './library/regex.ts';
+import { follow, isIn, isPresent, membersOf, unwrapped } from './members.ts';
 import { ListBuilder, negate, noOverload, operation } from './operators.ts';
-import { type CallCost, callCost, isChargedAfterwards, LIST_COST, MAP_COST, STRUCT_COST } from './runtime-cost.ts';
+import { callCost, isChargedAfterwards, LIST_COST, MAP_COST, STRUCT_COST } from './runtime-cost.ts';
 import type { CelType } from './types.ts';
 import { typeName } from './types.ts';
 import {
@@ -24,82 +26,8 @@ import {
   StructValue,
   TypeValue,
   typeOfValue,
-  Uint,
   type Value,
 } from './values.ts';
-
-/** One run: its cost so far, and the values of variables, those of macros included. */
-interface Frame {
-  cost: number;
-  readonly limit: number;
-  readonly slots: (Value | ListBuilder | undefined)[];
-}
-type Step = (frame: Frame) => Value;
-
-/** A part of the tree: what it does; and as a chain of fields and indexes, which costs one less where it is not the whole. */
-interface Code {
-  readonly run: Step;
-  readonly chain?: Step;
-  /** Set where the part is constant. */
-  readonly constant?: Value;
-}
-
-function charge(frame: Frame, cost: number): void {
-  frame.cost += cost;
-  if (frame.cost > frame.limit) throw new CostExceededError('call');
-}
-
-function constant(value: Value): Code {
-  return { run: () => value, constant: value };
-}
-
-function attribute(chain: Step, base: 0 | 1): Code {
-  if (base === 0) return { run: chain, chain };
-  return {
-    chain,
-    run(frame) {
-      charge(frame, 1);
-      return chain(frame);
-    },
-  };
-}
-
-function show(key: Value): string {
-  return key instanceof Uint ? String(key.value) : String(key);
-}
-
-/** @returns undefined where it is absent. */
-function lookup(container: Value, key: Value): Value | undefined {
-  if (container instanceof ListValue) {
-    const index = keyOf(key);
-    if (typeof index !== 'bigint') return failure(`unsupported index type '${typeOfValue(key)}' in list`);
-    return index >= 0n && index < BigInt(container.size) ? container.at(Number(index)) : undefined;
-  }
-  if (!isMap(container)) return undefined;
-  const wanted = keyOf(key);
-  return wanted === undefined ? undefined : container.find(wanted);
-}
-
-function missing(container: Value, key: Value): Failure {
-  return failure(container instanceof ListValue ? `index out of bounds: ${show(key)}` : `no such key: ${show(key)}`);
-}
-
-/** Follows one field or index. Behind an optional value all that follows is optional. */
-function follow(frame: Frame, container: Value, key: Value, optional: boolean): Value {
-  if (container instanceof Failure) return container;
-  if (key instanceof Failure) return key;
-  if (!optional && !(container instanceof OptionalValue)) {
-    charge(frame, 1);
-    const value = lookup(container, key);
-    return value === undefined ? missing(container, key) : value;
-  }
-  const inner = container instanceof OptionalValue ? container.value : container;
-  if (inner === undefined) return OptionalValue.NONE;
-  const found = lookup(inner, key);
-  if (found === undefined) return OptionalValue.NONE;
-  charge(frame, 1);
-  return found instanceof Failure ? found : new OptionalValue(found);
-}
 
 /** Functions that make a value of another type: on constants they run once. */
 const CONVERSIONS = new Set(['bool', 'bytes', 'double', 'duration', 'dyn', 'int', 'string', 'timestamp', 'type', 'uint']);
@@ -480,85 +408,8 @@ function overloadId({ overloads }: CallNode): string {
   return overloads?.length === 1 ? (overloads[0]?.id ?? '') : '';
 }
 
-/** An optional element: what is in it, undefined for nothing. */
-function unwrapped(value: Value): Value | undefined {
-  if (value instanceof Failure) return value;
-  return value instanceof OptionalValue
-    ? value.value
-    : failure(`cannot initialize optional list element from non-optional value ${show(value)}`);
-}
-
-/** `has()`: the chain before the field costs as usual, the field itself nothing. */
-function isPresent(container: Value, field: string, frame: Frame, base: 0 | 1): Value {
-  charge(frame, base);
-  if (container instanceof Failure) return container;
-  const inner = container instanceof OptionalValue ? container.value : container;
-  if (inner === undefined || !isMap(inner)) return false;
-  const found = inner.find(field);
-  return found !== undefined;
-}
-
-function isIn(element: Value, container: Value): Value {
-  if (container instanceof ListValue) {
-    for (let index = 0; index < container.size; index += 1) if (isEqual(container.at(index), element)) return true;
-    return false;
-  }
-  if (!isMap(container)) return NO_OVERLOAD;
-  const key = keyOf(element);
-  return key !== undefined && container.find(key) !== undefined;
-}
-
-/** For constant lists of plain values: what a lookup finds them by. */
-function membersOf(list: ListValue): ReadonlySet<unknown> | undefined {
-  const keys = list.values().map((value) => keyOf(value) ?? (typeof value === 'number' || value === null ? value : undefined));
-  return keys.includes(undefined) ? undefined : new Set(keys);
-}
-
 function equality(name: string): (a: Value, b: Value) => Value {
   return name === '_==_' ? isEqual : (a, b) => !isEqual(a, b);
-}
-
-interface CallTraits {
-  /** The cost goes by the result. */
-  readonly isLate?: boolean;
-  readonly takesFailures?: boolean;
-}
-
-function unary(arg: Code, apply: (value: Value) => Value, cost: CallCost, { isLate, takesFailures }: CallTraits = {}): Code {
-  const { run } = arg;
-  return {
-    run(frame) {
-      const value = run(frame);
-      if (isLate !== true) charge(frame, cost([value], null));
-      const result = value instanceof Failure && takesFailures !== true ? value : apply(value);
-      if (isLate === true) charge(frame, cost([value], result));
-      return result;
-    },
-  };
-}
-
-function binary(left: Code, right: Code, cost: CallCost, apply: (a: Value, b: Value) => Value, { isLate }: CallTraits = {}): Code {
-  const runLeft = left.run;
-  const runRight = right.run;
-  return {
-    run(frame) {
-      const a: Value | ListBuilder = runLeft(frame);
-      const b = runRight(frame);
-      if ((a as unknown) instanceof ListBuilder) return append(frame, a as unknown as ListBuilder, b);
-      if (isLate !== true) charge(frame, cost([a, b], null));
-      const result = a instanceof Failure ? a : b instanceof Failure ? b : apply(a, b);
-      if (isLate === true) charge(frame, cost([a, b], result));
-      return result;
-    },
-  };
-}
-
-/** `accumulator + [element]` of a macro. */
-function append(frame: Frame, builder: ListBuilder, more: Value): Value {
-  charge(frame, 1);
-  if (!(more instanceof ListValue)) return more instanceof Failure ? more : NO_OVERLOAD;
-  builder.items.push(...more.values());
-  return builder as unknown as Value;
 }
 
 /** What a compiled expression is run with. */
