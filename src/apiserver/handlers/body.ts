@@ -193,9 +193,17 @@ function undecodable(error: unknown, bytes: Uint8Array, expected: ExpectedKind):
 
 /** What a body in JSON or YAML says it is: whether it could be that is asked before what is in it. */
 function claimOf(bytes: Uint8Array, { kind, group, version }: ExpectedKind): { readonly kind: string; readonly apiVersion: string } {
-  const { value } = parseYaml(Buffer.from(bytes).toString());
-  const claim = value as { kind?: string; apiVersion?: string };
+  const claim = valueOf(Buffer.from(bytes).toString()) as { kind?: string; apiVersion?: string };
   return { kind: claim.kind || kind, apiVersion: claim.apiVersion || (group === '' ? version : `${group}/${version}`) };
+}
+
+/** Of a text that is known to hold one. JSON may hold numbers that YAML has no room for. */
+function valueOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return parseYaml(text).value;
+  }
 }
 
 function mismatch(found: string, wanted: string): ApiError {

@@ -95,6 +95,14 @@ const CASES: readonly Case[] = [
     /: couldn't get version\/kind; json parse error: json: cannot unmarshal number into Go struct field \.kind of type string$/,
   ],
   [
+    'a number beyond every double',
+    'POST',
+    '/api/v1/namespaces/default/services',
+    { body: `{"metadata":{"name":"s"},"spec":{"ports":[{"port":${'1'.repeat(400)}}]}}` },
+    400,
+    /cannot be handled as a Service: json: cannot unmarshal number 1{400} into Go struct field ServicePort\.spec\.ports\.port of type int32$/,
+  ],
+  [
     'a limit beyond 64 bits',
     'GET',
     MAPS,
