@@ -243,10 +243,14 @@ test('an object says itself what it is', async () => {
 
   const noKind = await server.send('POST', KITES, { body: { apiVersion: `${GROUP}/v1`, metadata: { name: 'a' } } });
   const noVersion = await server.send('POST', KITES, { body: { kind: 'Kite', metadata: { name: 'a' } } });
+  const nullKind = await server.send('POST', KITES, { body: { ...kite('a'), kind: null } });
+  const nullVersion = await server.send('POST', KITES, { body: { ...kite('a'), apiVersion: null } });
   const other = await server.send('POST', KITES, { body: { ...kite('a'), kind: 'Cheque' } });
 
   assert.match(noKind.body.message, /^the object provided is unrecognized \(must be of type Kite\): Object 'Kind' is missing in '/);
   assert.match(noVersion.body.message, /^the API version in the data \(\) does not match/);
+  assert.match(nullKind.body.message, /Object 'Kind' is missing in '/);
+  assert.equal(nullVersion.body.message, noVersion.body.message);
   assert.match(other.body.message, /^Cheque\.toys\.example\.com "a" is invalid: kind: Invalid value: "Cheque": must be Kite$/);
 });
 

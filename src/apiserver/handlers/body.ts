@@ -100,9 +100,9 @@ async function decodeBody(
   return decoded;
 }
 
-/** @throws What `explain` makes. */
-export function checkGroupVersion(apiVersion: string | undefined, explain: (why: string) => ApiError): void {
-  if (apiVersion === undefined || apiVersion.indexOf('/') === apiVersion.lastIndexOf('/')) return;
+/** @param apiVersion Null in a custom object that says so. @throws What `explain` makes. */
+export function checkGroupVersion(apiVersion: string | null | undefined, explain: (why: string) => ApiError): void {
+  if (!apiVersion || apiVersion.indexOf('/') === apiVersion.lastIndexOf('/')) return;
   throw explain(`unexpected GroupVersion string: ${apiVersion}`);
 }
 
@@ -111,11 +111,11 @@ function unrecognized(why: string, bytes: Uint8Array, { kind }: ExpectedKind, ca
 }
 
 /** A custom object says itself what it is: no type stands behind it that would. @throws {ApiError} 400 */
-function requireKind({ kind = '', apiVersion = '' }: Partial<MutableObject>, bytes: Uint8Array, expected: ExpectedKind): void {
-  if (kind === '') {
+function requireKind({ kind, apiVersion }: Partial<MutableObject>, bytes: Uint8Array, expected: ExpectedKind): void {
+  if (!kind) {
     throw unrecognized(`Object 'Kind' is missing in '${Buffer.from(bytes).toString()}'`, bytes, expected);
   }
-  if (apiVersion === '') throw mismatch('', `${expected.group}/${expected.version}`);
+  if (!apiVersion) throw mismatch('', `${expected.group}/${expected.version}`);
 }
 
 /** Decodes bytes of the request's media type. @param explain The API's error for what cannot be decoded. @throws {ApiError} 415, and what `explain` makes. */
@@ -193,12 +193,12 @@ function undecodable(error: unknown, bytes: Uint8Array, expected: ExpectedKind):
 
 /** What a body in JSON or YAML says it is: whether it could be that is asked before what is in it. */
 function claimOf(bytes: Uint8Array, { kind, group, version }: ExpectedKind): { readonly kind: string; readonly apiVersion: string } {
-  const claim = valueOf(Buffer.from(bytes).toString()) as { kind?: string; apiVersion?: string };
+  const claim = parsed(Buffer.from(bytes).toString()) as { kind?: string; apiVersion?: string };
   return { kind: claim.kind || kind, apiVersion: claim.apiVersion || (group === '' ? version : `${group}/${version}`) };
 }
 
 /** Of a text that is known to hold one. JSON may hold numbers that YAML has no room for. */
-function valueOf(text: string): unknown {
+function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
