@@ -7,6 +7,7 @@ import { Expectations } from '../pods/expectations.ts';
 import { PodControl } from '../pods/pod-control.ts';
 import { PodIndex } from '../pods/pod-index.ts';
 import { watchOwned } from '../pods/watch-owned.ts';
+import { releaseOrphan, watchOrphans } from './orphans.ts';
 import { reconcile } from './reconcile.ts';
 
 export const job: ControllerEntry = {
@@ -29,6 +30,14 @@ export const job: ControllerEntry = {
       expectations,
     });
     const deps = { client, clock, recorder, jobs: all.lister, pods, control: new PodControl(context), expectations };
-    return work.run({ reconcile: (key) => reconcile(key, deps) });
+    const orphans = new KeyQueue(context, 'job-controller-orphans');
+    watchOrphans(orphans, all, pods);
+    const runs = [
+      work.run({ reconcile: (key) => reconcile(key, deps) }),
+      orphans.run({ workers: 1, reconcile: (key) => releaseOrphan(key, deps) }),
+    ];
+    return async (signal) => {
+      await Promise.all(runs.map((run) => run(signal)));
+    };
   },
 };

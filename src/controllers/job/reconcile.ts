@@ -5,10 +5,10 @@
 // moves from the list into the count; whatever interrupts this, the next pass goes on where it stopped.
 import type { Job, JobStatus } from '#api/batch/v1';
 import type { EnvVar, Pod } from '#api/core/v1';
-import { jobs, pods as podResource } from '#api/resources';
+import { jobs } from '#api/resources';
 import { DONE, type Lister, type Result, requeueAfter } from '#client';
 import { formatTime } from '#component';
-import { type DeepReadonly, type Draft, deepCopy, isNotFound, keyOf, selectorOf, semanticEqual } from '#machinery';
+import { type DeepReadonly, type Draft, deepCopy, keyOf, selectorOf, semanticEqual } from '#machinery';
 import { type ControllerContext, controllerReference } from '../context.ts';
 import { claimPods } from '../pods/claim.ts';
 import { isTerminal } from '../pods/conditions.ts';
@@ -34,6 +34,7 @@ import {
   withGoingFailed,
 } from './plan.ts';
 import { FAILURES, failuresOf, IGNORED_FAILURES, type IndexFailures } from './policies.ts';
+import { stopTracking } from './tracking.ts';
 
 export interface JobDeps extends Pick<ControllerContext, 'client' | 'clock' | 'recorder'> {
   readonly jobs: Lister<Job>;
@@ -52,7 +53,7 @@ export async function reconcile(key: string, deps: JobDeps): Promise<Result> {
   if (cached.spec.managedBy !== undefined && cached.spec.managedBy !== 'kubernetes.io/job-controller') return DONE;
   const pods = await claim(cached, deps);
   if (isFinished(cached) || cached.metadata.deletionTimestamp !== undefined) {
-    await Promise.all(pods.filter(hasTracking).map((pod) => stopTracking(pod, deps)));
+    await Promise.all(pods.filter(hasTracking).map((pod) => stopTracking(pod, deps.client)));
     return DONE;
   }
   const job = await start(cached, deps);
@@ -75,6 +76,7 @@ function claim(job: ReadJob, { client, pods, control }: JobDeps): Promise<readon
     selector,
     pods,
     control,
+    finalizers: [TRACKING],
     readOwner: () => client.get(jobs, { namespace, name }),
   });
 }
@@ -253,7 +255,7 @@ async function count(job: ReadJob, pass: Pass, deps: JobDeps): Promise<void> {
     { ...statusOf(job, pass, deps), uncountedTerminatedPods: uncounted, ...indexStatus(job, counts) },
     deps,
   );
-  await Promise.all(ended.map((pod) => stopTracking(pod, deps)));
+  await Promise.all(ended.map((pod) => stopTracking(pod, deps.client)));
   const status = statusOf(noted, pass, deps);
   const total = {
     ...status,
@@ -313,15 +315,4 @@ async function writeStatus(job: ReadJob, status: DeepReadonly<JobStatus>, { clie
   )
     return job;
   return await client.update(jobs, { ...job, status }, { subresource: 'status' });
-}
-
-async function stopTracking({ metadata }: ReadPod, { client }: JobDeps): Promise<void> {
-  const { namespace, name, uid } = metadata;
-  try {
-    await client.patch(podResource, { namespace, name }, 'strategic', {
-      metadata: { uid, '$deleteFromPrimitiveList/finalizers': [TRACKING] },
-    });
-  } catch (error) {
-    if (!isNotFound(error)) throw error;
-  }
 }

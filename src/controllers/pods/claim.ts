@@ -14,6 +14,8 @@ export interface ClaimOptions {
   readonly selector: Selector;
   readonly pods: PodIndex;
   readonly control: PodControl;
+  /** What the owner keeps its Pods by: added on adoption, removed on release. */
+  readonly finalizers?: readonly string[];
   /** The owner as the server has it now. */
   readonly readOwner: () => Promise<DeepReadonly<KubeObject>>;
 }
@@ -26,7 +28,7 @@ export async function claimPods(options: ClaimOptions): Promise<readonly DeepRea
   const isGoing = owner.metadata.deletionTimestamp !== undefined;
   const orphans = isGoing ? [] : pods.orphansIn(owner.metadata.namespace ?? '').filter((pod) => isAdoptable(pod, selector));
   if (strangers.length === 0 && orphans.length === 0) return owned;
-  if (!isGoing) for (const pod of strangers) await options.control.release(pod, owner.metadata.uid);
+  if (!isGoing) for (const pod of strangers) await options.control.release(pod, owner.metadata.uid, options.finalizers);
   const adopted = orphans.length === 0 ? [] : await adoptAll(options, orphans);
   return [...owned.filter((pod) => !strangers.includes(pod)), ...adopted];
 }
@@ -41,7 +43,7 @@ function isAdoptable(pod: DeepReadonly<Pod>, selector: Selector): boolean {
 }
 
 async function adoptAll(
-  { owner, reference, control, readOwner }: ClaimOptions,
+  { owner, reference, control, finalizers, readOwner }: ClaimOptions,
   orphans: readonly DeepReadonly<Pod>[],
 ): Promise<DeepReadonly<Pod>[]> {
   const fresh = await readOwner();
@@ -52,7 +54,7 @@ async function adoptAll(
   const adopted: DeepReadonly<Pod>[] = [];
   for (const pod of orphans) {
     try {
-      await control.adopt(pod, reference);
+      await control.adopt(pod, reference, finalizers);
       adopted.push(pod);
     } catch (error) {
       if (!isNotFound(error)) throw error;

@@ -37,17 +37,19 @@ export class PodControl {
     recorder.event(owner, 'Normal', 'SuccessfulDelete', `Deleted pod: ${name}`);
   }
 
-  async adopt(pod: DeepReadonly<Pod>, owner: OwnerReference): Promise<void> {
+  async adopt(pod: DeepReadonly<Pod>, owner: OwnerReference, finalizers: readonly string[] = []): Promise<void> {
     const { namespace, name, uid } = pod.metadata;
-    await this.#context.client.patch(pods, { namespace, name }, 'strategic', { metadata: { uid, ownerReferences: [owner] } });
+    const kept = finalizers.length === 0 ? {} : { finalizers };
+    await this.#context.client.patch(pods, { namespace, name }, 'strategic', { metadata: { uid, ownerReferences: [owner], ...kept } });
   }
 
   /** Removes the owner reference; a Pod that is gone or changed hands is no failure. */
-  async release(pod: DeepReadonly<Pod>, ownerUid: string): Promise<void> {
+  async release(pod: DeepReadonly<Pod>, ownerUid: string, finalizers: readonly string[] = []): Promise<void> {
     const { namespace, name, uid } = pod.metadata;
+    const freed = finalizers.length === 0 ? {} : { '$deleteFromPrimitiveList/finalizers': finalizers };
     try {
       await this.#context.client.patch(pods, { namespace, name }, 'strategic', {
-        metadata: { uid, ownerReferences: [{ $patch: 'delete', uid: ownerUid }] },
+        metadata: { uid, ownerReferences: [{ $patch: 'delete', uid: ownerUid }], ...freed },
       });
     } catch (error) {
       if (!isNotFound(error) && !isInvalid(error)) throw error;
