@@ -54,6 +54,24 @@ for (const [name, of, pods, create, remove] of STEPS) {
   });
 }
 
+const ROLLING: readonly (readonly [name: string, pods: readonly Pod[], revision: string])[] = [
+  ['one that was replaced is made anew at the update', [member(0, { revision: 'old' }), member(1, { revision: 'old' })], 'new'],
+  ['a lower one that was lost keeps the current revision', [member(1, { revision: 'old' }), member(2)], 'old'],
+  ['one that is lost when all have been replaced is at the update', [member(1), member(2)], 'new'],
+];
+for (const [name, pods, revision] of ROLLING) {
+  test(`planStateful(): without a partition, ${name}`, () => {
+    const stale = { ...set(3), status: { currentReplicas: 3, replicas: 3 } } as StatefulSet;
+
+    const { create } = planStateful({ set: stale, pods, current: OLD, update: NEW, now: 0 });
+
+    assert.deepEqual(
+      create.map((made) => made.revision.metadata.name),
+      [revision],
+    );
+  });
+}
+
 test('observeStateful() makes the update the current revision when it is complete', () => {
   const status = observeStateful({ set: set(2), pods: [member(0), member(1)], current: OLD, update: NEW, now: 0 });
 

@@ -32,11 +32,15 @@ function isHealthy(pod: ReadPod | undefined, { set, now }: StatefulInput): boole
   );
 }
 
-/** Which revision a new Pod of an ordinal has. */
-function revisionFor(ordinal: number, { set, current, update }: StatefulInput): ReadRevision {
+/**
+ * Which revision a new Pod of an ordinal has. Without a partition the lowest keep theirs, as many as still run at the current revision:
+ * counted now, since the count in the status may be older than the going of the Pod that is to be replaced.
+ */
+function revisionFor(ordinal: number, { set, pods, current, update }: StatefulInput): ReadRevision {
   if ((set.spec.updateStrategy?.type ?? 'RollingUpdate') !== 'RollingUpdate') return update;
   const partition = set.spec.updateStrategy?.rollingUpdate?.partition;
-  const kept = partition === undefined ? (set.status?.currentReplicas ?? 0) : partition;
+  const stays = (pod: ReadPod) => pod.metadata.deletionTimestamp === undefined && revisionOf(pod) === current.metadata.name;
+  const kept = partition ?? pods.filter(stays).length;
   return ordinal < startOf(set) + kept ? current : update;
 }
 
