@@ -38,6 +38,29 @@ test('the node is registered, becomes ready and holds a lease', async () => {
   assert.equal(node.status.capacity?.['pods'], '110');
 });
 
+test('an extended resource that others put into the capacity can be allocated, and no more when they take it out', async () => {
+  await using fixture = await kubeletFixture();
+  await fixture.kubelet.ready;
+  const advertise = (amount: string | null) =>
+    fixture.api.patch(
+      nodes,
+      { name: NODE },
+      'strategic',
+      { status: { capacity: { 'example.com/dongle': amount } } },
+      { subresource: 'status' },
+    );
+  const allocatable = async () => {
+    await fixture.clock.advance(10_000);
+    return (await fixture.api.get(nodes, { name: NODE })).status.allocatable?.['example.com/dongle'];
+  };
+
+  await advertise('5');
+  await eventually('allocatable', async () => (await allocatable()) === '5');
+
+  await advertise(null);
+  await eventually('gone', async () => (await allocatable()) === undefined);
+});
+
 test('a pod runs, gets its address and conditions, and leaves the API after its deletion', async () => {
   await using fixture = await kubeletFixture();
   fixture.api.seed(pods, podDraft('a'));

@@ -146,7 +146,7 @@ export class NodeManager {
     const node = this.#node;
     if (node === undefined) return;
     const known = this.#lastSent ?? node.status;
-    const status = nodeStatus(await this.#deps.facts(), known);
+    const status = nodeStatus(await this.#deps.facts(), known, node.status);
     const same = isDeepStrictEqual(withoutHeartbeats(status), withoutHeartbeats(pick(node.status ?? {}, status)));
     if (same && clock.now() - this.#writtenAt < (options.nodeStatusReportFrequencyMs ?? 300_000)) return;
     const patch = differing(status, node.status);
@@ -193,11 +193,13 @@ function pick(known: DeepReadonly<NodeStatus> | object, ours: NodeStatus): DeepR
 function differing(status: NodeStatus, known: DeepReadonly<NodeStatus> | undefined): Record<string, unknown> {
   const read = (known ?? {}) as Record<string, unknown>;
   const changed = Object.entries(status).filter(([key, value]) => key === 'conditions' || !isDeepStrictEqual(value, read[key]));
-  // Addresses are merged by type; a changed set replaces the old one.
-  return Object.fromEntries(
-    changed.map(([key, value]) => [
-      key,
-      key === 'addresses' && read[key] !== undefined ? [...(value as object[]), { $patch: 'replace' }] : value,
-    ]),
-  );
+  return Object.fromEntries(changed.map(([key, value]) => [key, patchOf(key, value, read[key])]));
+}
+
+/** Addresses are merged by type: a changed set replaces the old one. What can be allocated no more is taken out by name. */
+function patchOf(key: string, value: unknown, known: unknown): unknown {
+  if (known === undefined) return value;
+  if (key === 'addresses') return [...(value as object[]), { $patch: 'replace' }];
+  if (key !== 'allocatable') return value;
+  return { ...Object.fromEntries(Object.keys(known as object).map((name) => [name, null])), ...(value as object) };
 }

@@ -37,9 +37,17 @@ const RESIZING = ['GuaranteedQoSPodCPUResize', 'InPlacePodLevelResourcesVertical
 const MAX_IMAGES = 50;
 const MAX_NAMES = 5;
 
-export function nodeStatus(facts: NodeFacts, known: DeepReadonly<NodeStatus> | undefined): NodeStatus {
+/**
+ * @param known What was said last, for the times of conditions.
+ * @param stored What the API server has: extended resources that others advertise there stay, and can be allocated in full.
+ */
+export function nodeStatus(
+  facts: NodeFacts,
+  known: DeepReadonly<NodeStatus> | undefined,
+  stored: DeepReadonly<NodeStatus> | undefined = known,
+): NodeStatus {
   const { machine, runtime, version } = facts;
-  const capacity = capacityOf(facts);
+  const capacity = { ...extendedOf(stored?.capacity), ...capacityOf(facts) };
   return {
     addresses: [
       ...facts.nodeIps.map((address) => ({ type: 'InternalIP' as const, address })),
@@ -83,6 +91,11 @@ function capacityOf({ machine, maxPods, ephemeralBytes }: NodeFacts): Record<str
     'hugepages-1Gi': '0',
     'hugepages-2Mi': '0',
   });
+}
+
+/** Those that are named by a domain that is not Kubernetes' own. */
+function extendedOf(list: Readonly<Record<string, string>> = {}): Record<string, string> {
+  return Object.fromEntries(Object.entries(list).filter(([name]) => name.includes('/') && !name.startsWith('kubernetes.io/')));
 }
 
 function allocatableOf(facts: NodeFacts, capacity: Record<string, string>): Record<string, string> {
