@@ -132,7 +132,7 @@ async function sendWatch(
   headers: Headers,
   now: () => number,
 ): Promise<void> {
-  headers['content-type'] = result.output.mediaType === 'cbor' ? 'application/cbor-seq' : contentTypeOf(result.output);
+  headers['content-type'] = streamTypeOf(result.output);
   writer.begin(200, headers);
   const encode = frameEncoder(result, now);
   try {
@@ -144,6 +144,12 @@ async function sendWatch(
     writer.abort(); // The client sees a broken stream and resumes.
     throw error;
   }
+}
+
+/** What upstream calls a stream of events: JSON by its own name, CBOR by that of a sequence, all else with a parameter. */
+function streamTypeOf(output: WatchResult['output']): string {
+  if (output.mediaType === 'cbor') return 'application/cbor-seq';
+  return output.mediaType === 'json' ? contentTypeOf(output) : `${contentTypeOf(output)};stream=watch`;
 }
 
 /** The frames of a batch, joined as far as one write should be. */
