@@ -39,6 +39,14 @@ export class Lab implements AsyncDisposable {
     await this.clock.advance(0);
   }
 
+  /** As `settle`, for what waits for other threads, as signing does: turn by turn until it holds. @throws {Error} If it never does. */
+  async until(holds: () => boolean): Promise<void> {
+    for (let turn = 0; !holds(); turn++) {
+      if (turn === 20_000) throw new Error(`never happened: ${holds}`);
+      await this.clock.advance(0);
+    }
+  }
+
   /** What a kubelet would do: bound or not, Pods run and are ready; those that are going are gone. */
   async runPods(phase: 'Running' | 'Succeeded' | 'Failed' = 'Running'): Promise<void> {
     for (const pod of this.api.peekAll(pods)) {
