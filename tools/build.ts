@@ -2,12 +2,25 @@
 // Bundles the sources into dist/: one file for the program, one for the store's thread. Users run these; development runs src/.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
 import { join } from 'node:path';
-import { build } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
 import { writeDescriptions } from './descriptions.ts';
 
 const root = join(import.meta.dirname, '..');
 const dist = join(root, 'dist');
+
+/** A bundle gives a CommonJS package that is imported dynamically a default export only: its names are undefined, and only there. */
+const noPackagesOnDemand: Plugin = {
+  name: 'no-packages-on-demand',
+  setup({ onResolve }) {
+    onResolve({ filter: /^[^.#]/ }, ({ kind, path, importer }) =>
+      kind === 'dynamic-import' && importer.includes('/src/') && !isBuiltin(path)
+        ? { errors: [{ text: `import '${path}' in a module of our own, and that one dynamically (as src/apiserver/http-client.ts)` }] }
+        : undefined,
+    );
+  },
+};
 
 async function bundle(): Promise<void> {
   for (const name of existsSync(dist) ? readdirSync(dist) : []) if (name.endsWith('.js')) rmSync(join(dist, name));
@@ -18,6 +31,7 @@ async function bundle(): Promise<void> {
     outdir: 'dist',
     bundle: true,
     splitting: true,
+    plugins: [noPackagesOnDemand],
     format: 'esm',
     platform: 'node',
     target: 'node24',

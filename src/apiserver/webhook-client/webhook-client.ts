@@ -79,7 +79,7 @@ function authorityOf({ ca, caBundle }: WebhookTarget): string | undefined {
 }
 
 async function openPool(target: WebhookTarget, url: URL, authority: string | undefined, resolver: ServiceResolver): Promise<Pool> {
-  const { buildConnector: build, Pool: HttpPool } = await import('undici');
+  const { buildConnector: build, Pool: HttpPool } = await import('../http-client.ts');
   const { certificate, insecureSkipTlsVerify } = target;
   const connect = build({
     ...(authority === undefined ? {} : { ca: authority }),

@@ -94,7 +94,7 @@ class Issuer {
   }
 
   async #discover(): Promise<JWTVerifyGetKey> {
-    const { Agent, fetch } = await import('undici'); // Most servers have no issuer, and never load it.
+    const { Agent, fetch } = await import('../../http-client.ts');
     const { url, discoveryURL, certificateAuthority } = this.#configuration.issuer;
     const place = discoveryURL ?? `${url.replace(/\/$/, '')}/.well-known/openid-configuration`;
     const dispatcher = new Agent({ connect: certificateAuthority ? { ca: certificateAuthority } : {} });
