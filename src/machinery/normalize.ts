@@ -28,10 +28,18 @@ const MAX_STRUCT_DEPTH = 400;
 /** An object in printed form. @throws {DecodeError} */
 export function normalize(value: unknown, schema: StructSchema, { strictErrors }: NormalizeOptions = {}): Record<string, unknown> {
   if (schema.coerce !== undefined) return schema.coerce(value ?? {}, strictErrors);
-  const unknown: string[][] | undefined = strictErrors === undefined ? undefined : [];
-  const walk: Walk = { fields: [], path: [], struct: '', depth: 0, unknown };
+  const unknown: string[] | undefined = strictErrors === undefined ? undefined : [];
+  const result = normalizeNoting(value, schema, unknown);
+  for (const path of unknown ?? []) strictErrors?.push(`unknown field ${JSON.stringify(path)}`);
+  return result;
+}
+
+/** As `normalize`, of a type that does not coerce itself. @param unknown Takes the paths of unknown fields, in order. @throws {DecodeError} */
+export function normalizeNoting(value: unknown, schema: StructSchema, unknown: string[] | undefined): Record<string, unknown> {
+  const paths: string[][] | undefined = unknown === undefined ? undefined : [];
+  const walk: Walk = { fields: [], path: [], struct: '', depth: 0, unknown: paths };
   const result = normalizeStruct(walk, value ?? {}, schema);
-  for (const path of unknown?.sort(comparePaths) ?? []) strictErrors?.push(`unknown field ${JSON.stringify(path.join('').slice(1))}`);
+  for (const path of paths?.sort(comparePaths) ?? []) unknown?.push(path.join('').slice(1));
   return result;
 }
 

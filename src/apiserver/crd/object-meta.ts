@@ -9,6 +9,7 @@ import {
   FieldPath,
   invalidValue,
   normalize,
+  normalizeNoting,
   type ObjectMeta,
   parseApiVersion,
   required,
@@ -45,8 +46,8 @@ export class EmbeddedError extends DecodeError {
 export function coerceMeta(value: unknown, path: string, { dropMalformed, unknown }: MetaOptions): Json {
   const found: string[] = [];
   try {
-    const result = normalize(value, OBJECT_META, { strictErrors: unknown === undefined ? undefined : found });
-    for (const error of found) unknown?.push(`${path}.${JSON.parse(error.slice('unknown field '.length)) as string}`);
+    const result = normalizeNoting(value, OBJECT_META, unknown === undefined ? undefined : found);
+    for (const field of found) unknown?.push(`${path}.${field}`);
     return result;
   } catch (error) {
     if (!dropMalformed || !(error instanceof DecodeError)) throw error;
