@@ -72,3 +72,11 @@ test('formatCheck() answers for any text, and knows no other format', () => {
     }),
   );
 });
+
+test('formatCheck() reads hostile texts once: repetitions that could be cut in many ways', () => {
+  const hostile = ['a', '1', '.a', 'a.', 'a-', '1s', '1.', ' ', 'aa=='].map((part) => `${part.repeat(120)}!`);
+  for (const format of Object.keys(CASES).filter((name) => name !== 'password')) {
+    const taken = hostile.filter((text) => formatCheck(format)?.(text));
+    assert.deepEqual(taken, [], format);
+  }
+});

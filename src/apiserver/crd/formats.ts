@@ -14,8 +14,9 @@ const matches =
   (text) =>
     pattern.test(text);
 
+// Every pattern is written so that a text is read one way only: an ambiguous repetition takes exponential time to refuse a hostile one.
 const HOSTNAME =
-  /^([a-zA-Z0-9\u00a1-\u{10ffff}]((-?[a-zA-Z0-9\u00a1-\u{10ffff}]{0,62})*)\.)*([a-zA-Z0-9\u00a1-\u{10ffff}]{1,62}(-[a-zA-Z0-9\u00a1-\u{10ffff}]+)*)\.?$/u;
+  /^([a-zA-Z0-9\u00a1-\u{10ffff}][a-zA-Z0-9\u00a1-\u{10ffff}-]*\.)*[a-zA-Z0-9\u00a1-\u{10ffff}]{1,62}(-[a-zA-Z0-9\u00a1-\u{10ffff}]+)*\.?$/u;
 const MAC = /^([0-9a-f]{2}([:-])[0-9a-f]{2}(\2[0-9a-f]{2}){4}((\2[0-9a-f]{2}){2})?|([0-9a-f]{4}\.){2,3}[0-9a-f]{4})$/i;
 const COLOR_PART = '\\s*(?:0|[1-9]\\d?|1\\d\\d?|2[0-4]\\d|25[0-5])\\s*';
 
@@ -79,7 +80,7 @@ function isTime(text: string): boolean {
 
 /** Go's durations, and the words of Scala's: `1h30m`, `3 days`. */
 function isDuration(text: string): boolean {
-  if (/^[+-]?(0|(\d+\.?\d*|\.\d+)(ns|us|µs|\u03bcs|ms|s|m|h)((\d+\.?\d*|\.\d+)(ns|us|µs|\u03bcs|ms|s|m|h))*)$/.test(text)) return true;
+  if (/^[+-]?(0|(\d+(\.\d*)?|\.\d+)(ns|us|µs|\u03bcs|ms|s|m|h)((\d+(\.\d*)?|\.\d+)(ns|us|µs|\u03bcs|ms|s|m|h))*)$/.test(text)) return true;
   const words =
     'nanoseconds?|nanos?|microseconds?|micros?|milliseconds?|millis?|seconds?|minutes?|hours?|days?|weeks?|ns|us|µs|ms|secs?|s|mins?|m|hrs?|h|hours?|d|wk?|w';
   return new RegExp(`^(\\d+\\s*(${words})\\s*)+$`, 'i').test(text.trim());
@@ -97,7 +98,7 @@ function isRequestUri(text: string): boolean {
 
 function isEmail(text: string): boolean {
   const address = /^[^<>]*<([^<>]+)>$/.exec(text)?.[1] ?? text;
-  return /^[^\s@"(),:;<>[\]\\]+(\.[^\s@"(),:;<>[\]\\]+)*@[^\s@]+$/.test(address) || /^"[^"]+"@[^\s@]+$/.test(address);
+  return /^[^\s@."(),:;<>[\]\\]+(\.[^\s@."(),:;<>[\]\\]+)*@[^\s@]+$/.test(address) || /^"[^"]+"@[^\s@]+$/.test(address);
 }
 
 function isHostname(text: string): boolean {
